@@ -1,0 +1,2 @@
+// Package hallpass authenticates HTTP APIs with JSON Web Tokens.
+package hallpass

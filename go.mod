@@ -1,0 +1,3 @@
+module github.com/hallpass-go/hallpass
+
+go 1.26.0
