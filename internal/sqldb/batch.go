@@ -4,14 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"sync"
+	"time"
 )
 
-// writer is the one connection that writes.
+// writer is the one connection that writes. It belongs to the caller that leads.
 type writer struct {
-	mu         sync.Mutex // held while a transaction is under way
-	conn       *sql.Conn  // guarded by mu; nil after a failure
-	statements map[string]*sql.Stmt
+	conn       *sql.Conn            // nil before the first transaction and after a failure
+	statements map[string]*sql.Stmt // SQL text → the same, prepared on conn
 }
 
 // statementLimit is how many statements a writer keeps prepared. The texts are constants of the program.
@@ -29,18 +28,19 @@ type batch struct {
 	err      error         // why the transaction did not take place
 }
 
-// begin starts a transaction. Its end is [batch.end].
-func (db *DB) begin() (*batch, error) {
+// begin starts a transaction that may take as long as limit; it waits for the lock while the context wait lasts.
+// Its end is [batch.end].
+func (db *DB) begin(wait context.Context, limit time.Duration) (*batch, error) {
+	if err := wait.Err(); err != nil {
+		return nil, unavailable(err)
+	}
 	if err := db.unmoved(); err != nil {
 		return nil, err
 	}
 	b := &batch{db: db, returned: make(chan struct{}), ended: make(chan struct{})}
-	b.ctx, b.cancel = context.WithTimeout(context.Background(), transactionLimit)
-	db.writer.mu.Lock()
-	err := retryBusy(b.ctx, db.dialect.isBusy, b.start)
-	if err != nil {
+	b.ctx, b.cancel = context.WithTimeout(context.Background(), limit)
+	if err := retryBusy(wait, db.dialect.isBusy, b.start); err != nil {
 		db.writer.discard()
-		db.writer.mu.Unlock()
 		b.cancel()
 		return nil, db.failure(err)
 	}
@@ -101,14 +101,13 @@ func (b *batch) savepoint(statement string) error {
 
 // end commits, or undoes what is broken, and tells all who took part.
 func (b *batch) end() {
-	defer b.db.writer.mu.Unlock()
-	defer b.cancel()
 	b.err = b.broken
 	if b.err == nil {
 		if _, err := b.db.writer.exec(context.Background(), "COMMIT"); err != nil {
 			b.err = unavailable(err)
 		}
 	}
+	b.cancel() // closes rows that somebody left open, for which discard would wait
 	if b.err != nil {
 		b.db.writer.discard()
 	}
@@ -141,26 +140,31 @@ func (w *writer) exec(ctx context.Context, query string, args ...any) (sql.Resul
 	return s.ExecContext(ctx, args...)
 }
 
-// discard closes the connection, which undoes what it has not committed.
+// discard undoes what is not committed and closes the connection, about which nothing is known any more.
 func (w *writer) discard() {
 	if w.conn == nil {
 		return
 	}
+	// SQLite keeps a connection, and its locks, while a statement is prepared on it.
+	_, _ = w.conn.ExecContext(context.Background(), "ROLLBACK")
+	w.closeStatements()
 	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = w.conn.Close()
-	w.conn, w.statements = nil, nil
+	w.conn = nil
 }
 
 func (w *writer) close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.conn == nil {
 		return nil
 	}
+	w.closeStatements()
+	err := w.conn.Close()
+	w.conn = nil
+	return err
+}
+
+func (w *writer) closeStatements() {
 	for _, s := range w.statements {
 		_ = s.Close()
 	}
-	err := w.conn.Close()
-	w.conn, w.statements = nil, nil
-	return err
+	w.statements = nil
 }

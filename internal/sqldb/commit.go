@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Callers of Write share transactions. The first that comes leads: it begins a transaction, runs its own function,
@@ -15,16 +16,21 @@ import (
 const batchLimit = 128
 
 // Write runs f in a transaction and returns nil once that is durable. When f returns an error its part is undone and
-// Write returns that error; a panic of f undoes it too. An error that wraps [ErrUnavailable] says that it is not
-// known whether the transaction took place, unless it wraps ctx's error too: then f has not begun.
+// Write returns that error; a panic of f undoes it too. An error that wraps [ErrUnavailable] says that the transaction
+// may have taken place or not.
 //
-// Once f has begun Write waits for the outcome, whatever becomes of ctx. f may be called more than once, each time in
-// a new transaction, and it must not call Write.
+// When ctx ends before f has begun, f is not run, and the error wraps ctx's error too. Once it has begun, Write waits
+// for the outcome, whatever becomes of ctx. f may be called more than once, each time in a new transaction, and it
+// must not call Write.
 func (db *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
+	return db.write(ctx, transactionLimit, f)
+}
+
+func (db *DB) write(ctx context.Context, limit time.Duration, f func(tx *Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return unavailable(err)
 	}
-	t := &turn{ctx: ctx, f: f, signal: make(chan signal, 1)}
+	t := &turn{ctx: ctx, limit: limit, f: f, signal: make(chan signal, 1)}
 	leads, err := db.queue.enter(t)
 	if err != nil {
 		return err
@@ -56,6 +62,7 @@ func (db *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
 // turn is one call of Write.
 type turn struct {
 	ctx    context.Context
+	limit  time.Duration // of the transaction, when the turn leads
 	f      func(tx *Tx) error
 	signal chan signal // one is sent, once the turn has left the queue
 }
@@ -69,12 +76,11 @@ type signal struct {
 // lead runs a transaction for t and for those who wait. The deferred part runs also when t's function panics.
 func (db *DB) lead(t *turn) (err error) {
 	defer db.queue.handOver()
-	if err := t.ctx.Err(); err != nil {
-		return unavailable(err)
-	}
-	b, err := db.begin()
+	b, err := db.begin(t.ctx, t.limit)
 	if err != nil {
-		db.queue.fail(err)
+		if t.ctx.Err() == nil {
+			db.queue.fail(err)
+		}
 		return err
 	}
 	defer func() {

@@ -51,7 +51,7 @@ func (db *DB) Migrate(ctx context.Context, set string, files fs.FS) error {
 	}
 	for {
 		done := false
-		err := db.Write(ctx, func(tx *Tx) (err error) {
+		err := db.write(ctx, migrationLimit, func(tx *Tx) (err error) {
 			done, err = migrateStep(tx, set, known)
 			return err
 		})

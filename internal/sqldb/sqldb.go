@@ -12,14 +12,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
 const (
 	// lockWait is how long a transaction waits for another process to end its own.
 	lockWait = 5 * time.Second
-	// transactionLimit is how long one transaction may take, whoever takes part in it.
+	// transactionLimit is how long a transaction may take, whoever takes part in it.
 	transactionLimit = 30 * time.Second
+	// migrationLimit is the same for one file of a migration, which may have to rewrite a large table.
+	migrationLimit = 30 * time.Minute
 	// readers is how many queries outside a transaction run at one time; others wait for them.
 	readers = 4
 )
@@ -71,22 +74,23 @@ func (db *DB) open(ctx context.Context) (err error) {
 	return db.Ping(ctx)
 }
 
+// creating is held while a descriptor that is not SQLite's own is open on a database file: closing one drops the
+// locks that the process holds on the file, those of another DB included.
+var creating sync.Mutex
+
 // createFile makes the file at path, for its owner alone, unless it exists, and returns what it is.
 func createFile(path string) (os.FileInfo, error) {
-	_, err := os.Lstat(path)
-	isNew := errors.Is(err, os.ErrNotExist)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	if isNew {
+	creating.Lock()
+	defer creating.Unlock()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err == nil {
+		err = f.Close()
 		syncDir(filepath.Dir(path))
 	}
-	return info, nil
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	return os.Stat(path)
 }
 
 // syncDir makes a new file's name survive a power loss, where the system can do that with a folder.
