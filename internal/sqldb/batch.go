@@ -73,15 +73,12 @@ func (b *batch) run(t *turn) (err error) {
 	succeeded := false
 	defer func() {
 		tx.over.Store(true)
-		switch {
-		case b.broken != nil:
-			err = b.broken
-		case succeeded:
+		if succeeded {
 			err = b.savepoint("RELEASE part")
-		default:
-			_ = b.savepoint("ROLLBACK TO part") // a failure breaks the transaction: nothing of it takes place
-			_ = b.savepoint("RELEASE part")
+			return
 		}
+		_ = b.savepoint("ROLLBACK TO part") // a failure breaks the transaction: nothing of it takes place
+		_ = b.savepoint("RELEASE part")
 	}()
 	err = t.f(tx)
 	succeeded = err == nil
@@ -145,9 +142,7 @@ func (w *writer) discard() {
 	if w.conn == nil {
 		return
 	}
-	// SQLite keeps a connection, and its locks, while a statement is prepared on it.
-	_, _ = w.conn.ExecContext(context.Background(), "ROLLBACK")
-	w.closeStatements()
+	w.closeStatements() // SQLite keeps a connection, and its locks, while a statement is prepared on it
 	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
 	w.conn = nil
 }

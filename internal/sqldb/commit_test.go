@@ -359,30 +359,94 @@ func TestWrite_transactionHasALimit(t *testing.T) {
 	}
 }
 
+// TestTx_isRefusedAfterItsFunctionReturned uses the leader's Tx while the transaction that it belongs to goes on.
 func TestTx_isRefusedAfterItsFunctionReturned(t *testing.T) {
 	db, _ := open(t)
 	var kept *sqldb.Tx
-	err := db.Write(t.Context(), func(tx *sqldb.Tx) error {
+	release := hold(t, db, func(tx *sqldb.Tx) error {
 		kept = tx
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
+	result := make(chan error)
+	go func() {
+		result <- db.Write(t.Context(), func(*sqldb.Tx) error {
+			if err := insert(kept, 100); err == nil {
+				t.Error("Exec succeeded")
+			}
+			if rows, err := kept.Query("SELECT 1"); err == nil {
+				_ = rows.Close()
+				t.Error("Query succeeded")
+			}
+			var n int
+			if err := kept.QueryRow("SELECT 1").Scan(&n); err == nil {
+				t.Error("QueryRow succeeded")
+			}
+			return nil
+		})
+	}()
+	awaitWaiting(t, db, 1)
+	if err := errors.Join(release(), <-result); err != nil {
+		t.Error(err)
 	}
-	if err := insert(kept, 100); err == nil {
-		t.Error("Exec succeeded")
+}
+
+func TestWrite_contextThatEndsAsTheTurnComes(t *testing.T) {
+	db, _ := open(t)
+	for range 50 {
+		release := hold(t, db, nothing)
+		ctx, cancel := context.WithCancel(t.Context())
+		var group sync.WaitGroup
+		group.Go(func() {
+			err := db.Write(t.Context(), func(*sqldb.Tx) error {
+				cancel()
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		awaitWaiting(t, db, 1)
+		group.Go(func() {
+			err := db.Write(ctx, func(*sqldb.Tx) error {
+				t.Error("the function ran")
+				return nil
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("error %v, want context.Canceled", err)
+			}
+		})
+		awaitWaiting(t, db, 2)
+		if err := release(); err != nil {
+			t.Error(err)
+		}
+		group.Wait()
 	}
-	if _, err := kept.Query("SELECT 1"); err == nil {
-		t.Error("Query succeeded")
+}
+
+func TestClose_waitsForWritesThatHaveBegun(t *testing.T) {
+	db, url := open(t)
+	release := hold(t, db, func(tx *sqldb.Tx) error { return insert(tx, 100) })
+	closed := make(chan error)
+	go func() { closed <- db.Close() }()
+	select {
+	case <-closed:
+		t.Error("Close returned in the midst of a write")
+	case <-time.After(50 * time.Millisecond):
 	}
-	var n int
-	if err := kept.QueryRow("SELECT 1").Scan(&n); err == nil {
-		t.Error("QueryRow succeeded")
+	if err := release(); err != nil {
+		t.Errorf("the write: %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if got := count(t, reopen(t, url), "SELECT count(*) FROM counters WHERE id = 100"); got != 1 {
+		t.Error("the row is not there")
 	}
 }
 
 func TestWrite_rowsLeftOpen(t *testing.T) {
 	db, _ := open(t)
+	begun := time.Now()
 	for _, result := range []error{nil, errRefused, sqldb.ErrUnavailable} {
 		err := db.Write(t.Context(), func(tx *sqldb.Tx) error {
 			rows, err := tx.Query("SELECT id FROM counters")
@@ -400,5 +464,8 @@ func TestWrite_rowsLeftOpen(t *testing.T) {
 		if err := add(t.Context(), db, 1); err != nil {
 			t.Errorf("writing afterwards: %v", err)
 		}
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }

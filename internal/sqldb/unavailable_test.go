@@ -154,6 +154,10 @@ func TestDB_deletedFile(t *testing.T) {
 			if err := db.Ping(t.Context()); !errors.Is(err, sqldb.ErrUnavailable) {
 				t.Errorf("Ping: %v, want ErrUnavailable", err)
 			}
+			readEverywhere(t, db)
+			if _, err := os.Stat(path); !replace && err == nil {
+				t.Error("reading made a new file")
+			}
 			if err := os.Rename(path+".old", path); err != nil {
 				t.Fatal(err)
 			}
@@ -161,6 +165,16 @@ func TestDB_deletedFile(t *testing.T) {
 				t.Errorf("once the file is back: %v", err)
 			}
 		})
+	}
+}
+
+// readEverywhere has all connections of the read pool open at one time. Whether they can be is not its concern.
+func readEverywhere(t *testing.T, db *sqldb.DB) {
+	for range 4 {
+		rows, err := db.Query(t.Context(), "SELECT id FROM counters")
+		if err == nil {
+			defer rows.Close()
+		}
 	}
 }
 
