@@ -47,7 +47,7 @@ type Outcome int
 
 // The outcomes of [SessionStore.Rotate].
 const (
-	// Gone: the session is unknown, expired or revoked, or never reached the presented generation. Nothing changed.
+	// Gone: the session is unknown, expired or revoked, or never had the presented generation. Nothing changed.
 	Gone Outcome = iota
 	// Rotated: the presented generation was current; the next one is now.
 	Rotated
@@ -70,26 +70,59 @@ type Rotation struct {
 	RevocationExpiry time.Time
 }
 
+// Apply decides r for s, the session that it names, and returns s as it is afterwards. It is what every
+// [SessionStore] does within its atomic write.
+func (r Rotation) Apply(s Session) (Session, Outcome) {
+	now := microsecond(r.Now)
+	switch {
+	case s.Ended(now), r.Generation == 0, r.Generation > s.Generation:
+		return s, Gone
+	case r.Generation == s.Generation:
+		s.Generation++
+		s.RotatedAt, s.LastUsedAt = now, now
+		s.IdleExpiry = earlier(microsecond(r.IdleExpiry), s.Expiry)
+		return s, Rotated
+	case r.Generation == s.Generation-1 && now.Sub(s.RotatedAt) <= r.Grace:
+		s.LastUsedAt = now
+		return s, Replayed
+	default:
+		s.RevokedAt = now
+		return s, Reused
+	}
+}
+
+// microsecond returns t as stores keep it.
+func microsecond(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // SessionStore keeps sessions. Package storetest has the suite that every implementation passes.
 // All methods are safe for concurrent use, durable when they return nil, and return an error that wraps
-// [ErrStoreUnavailable] when the store cannot be asked. Times are kept to the microsecond, in UTC.
+// [ErrStoreUnavailable] when the store cannot be asked, as when ctx has ended: a call that begins then changes nothing.
+// Times are kept to the microsecond, rounded down, in UTC. A limit under 1 asks for nothing.
 type SessionStore interface {
-	// CreateSession adds s, whose ID is new.
+	// CreateSession adds s. It fails when there is a session with its ID. An IdleExpiry after Expiry is kept as Expiry.
 	CreateSession(ctx context.Context, s Session) error
 	// Session returns the session whatever its state, or [ErrNotFound].
 	Session(ctx context.Context, id string) (Session, error)
-	// Sessions returns the subject's sessions that have not ended at now, newest first (by CreatedAt, then ID),
-	// at most limit, starting after the session whose ID is after ("" for the first page).
+	// Sessions returns the subject's sessions that have not ended at now, newest first (by CreatedAt, then ID,
+	// both descending), at most limit, starting after the session whose ID is after ("" for the first page). That one
+	// may have ended; once it has been swept there is nothing after it.
 	Sessions(ctx context.Context, subject string, now time.Time, after string, limit int) ([]Session, error)
 	// Rotate decides one presentation of a refresh token. It is ONE atomic conditional write: of any number
 	// of calls with one generation exactly one is Rotated. The session returned is as it is afterwards
 	// (empty when Gone and unknown).
 	Rotate(ctx context.Context, r Rotation) (Session, Outcome, error)
-	// SetAuthTime notes that the subject has proved again who they are. [ErrNotFound] when the session is
-	// unknown or has ended at now.
+	// SetAuthTime notes that the subject proved again, at authTime, who they are, and returns the session as it is
+	// afterwards. [ErrNotFound] when the session is unknown or had ended at authTime.
 	SetAuthTime(ctx context.Context, id string, authTime time.Time) (Session, error)
-	// Sweep deletes at most limit sessions that expired (RevokedAt aside) before now and revocations whose ExpiresAt is
-	// before now, and returns how many records it deleted. It never returns a number over limit.
+	// Sweep deletes at most limit records, sessions that expired (RevokedAt aside) before now and revocations whose
+	// ExpiresAt is before now, and returns how many it deleted. When that is less than limit there are no more.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 }
 
@@ -114,7 +147,7 @@ type Revocation struct {
 
 // Ending asks a store to end sessions.
 type Ending struct {
-	// SessionID or Subject is set, not both: one session, or every session of the subject.
+	// SessionID or Subject is set, not both, or the store fails: one session, or every session of the subject.
 	SessionID string
 	Subject   string
 	// Except names a session of Subject that lives on.
@@ -127,11 +160,14 @@ type Ending struct {
 // It keeps the promises that [SessionStore] states.
 type RevocationStore interface {
 	// EndSessions marks the sessions that e names, and that have not been revoked, as revoked, records a
-	// RevokedSession for each, all in one transaction, and returns those records. Nothing to end is no error.
+	// RevokedSession for each, all in one transaction, and returns those records. Sessions that have expired are among
+	// them, since their last access tokens may be alive. Nothing to end is no error.
 	EndSessions(ctx context.Context, e Ending) ([]Revocation, error)
-	// Revoke records r (a RevokedToken or RevokedSubject) and returns it with its sequence number. Sessions stay as they are.
+	// Revoke records r (a RevokedToken or RevokedSubject, or it fails) and returns it with its sequence number. What is
+	// revoked twice is recorded twice. Sessions stay as they are.
 	Revoke(ctx context.Context, r Revocation) (Revocation, error)
-	// Revocations returns, in order, the records with a sequence number over since that have not expired at now, at most limit.
+	// Revocations returns, in order, the records with a sequence number over since whose ExpiresAt is not before now, at
+	// most limit. Numbers become visible in their order: whoever goes on from the last that they saw misses none.
 	Revocations(ctx context.Context, since int64, now time.Time, limit int) ([]Revocation, error)
 }
 

@@ -1,0 +1,195 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+)
+
+var revocationTests = []subtest{
+	{"endsOneSession", func(s *suite) {
+		s.create(session("a", "ada", 0), session("b", "ada", 0))
+		recorded := s.end(hallpass.Ending{
+			SessionID: "a", Except: "a", Now: start.Add(time.Minute), ExpiresAt: start.Add(alive),
+		})
+		want := kept(session("a", "ada", 0))
+		want.RevokedAt = at(time.Minute)
+		s.equal("session", s.session("a"), want)
+		s.equal("the other session", s.session("b"), kept(session("b", "ada", 0)))
+		ends(s, recorded, "a")
+	}},
+	{"endsSessionsOfASubject", func(s *suite) {
+		s.create(session("a", "ada", 0), session("b", "ada", 0), session("c", "bob", 0), session("d", "Ada", 0))
+		recorded := s.end(hallpass.Ending{Subject: "ada", Now: start.Add(time.Minute), ExpiresAt: start.Add(alive)})
+		ends(s, recorded, "a", "b")
+		s.equal("another subject's session", s.session("c"), kept(session("c", "bob", 0)))
+		s.equal("another subject's session", s.session("d"), kept(session("d", "Ada", 0)))
+	}},
+	{"endsSessionsExceptOne", func(s *suite) {
+		s.create(session("a", "ada", 0), session("b", "ada", 0), session("c", "ada", 0))
+		recorded := s.end(hallpass.Ending{
+			Subject: "ada", Except: "b", Now: start.Add(time.Minute), ExpiresAt: start.Add(alive),
+		})
+		ends(s, recorded, "a", "c")
+		s.equal("the session that lives on", s.session("b"), kept(session("b", "ada", 0)))
+	}},
+	{"endsSessionsThatHaveExpired", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		ends(s, s.end(hallpass.Ending{Subject: "ada", Now: start.Add(idle), ExpiresAt: start.Add(alive)}), "a")
+	}},
+	{"endsNothingTwice", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		first := hallpass.Ending{Subject: "ada", Now: start.Add(time.Minute), ExpiresAt: start.Add(alive)}
+		ends(s, s.end(first), "a")
+		want := s.session("a")
+		for _, e := range []hallpass.Ending{
+			first, {SessionID: "a", Now: start.Add(time.Hour)}, {SessionID: "unknown", Now: start}, {Subject: "eve", Now: start},
+		} {
+			if recorded := s.end(e); len(recorded) != 0 {
+				s.Errorf("%+v recorded %+v, want nothing", e, recorded)
+			}
+		}
+		s.equal("session", s.session("a"), want)
+		s.equal("number of revocations", len(s.revocations(0, 0, 10)), 1)
+	}},
+	{"endingOfNothingOrBothIsRefused", func(s *suite) {
+		s.create(session("a", "ada", 0), session("b", "", 0))
+		for _, e := range []hallpass.Ending{{Now: start}, {SessionID: "a", Subject: "ada", Now: start}} {
+			if _, err := s.store.EndSessions(s.Context(), e); err == nil || errors.Is(err, hallpass.ErrStoreUnavailable) {
+				s.Errorf("%+v: %v, want an error, and not ErrStoreUnavailable", e, err)
+			}
+		}
+		s.equal("session", s.session("a"), kept(session("a", "ada", 0)))
+		s.equal("session", s.session("b"), kept(session("b", "", 0)))
+	}},
+	{"recordsTokensAndSubjects", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		before := time.Unix(start.Unix(), 0)
+		token := s.revoke(hallpass.Revocation{
+			Sequence: 99, Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start.Add(alive),
+		})
+		subject := s.revoke(hallpass.Revocation{
+			Kind: hallpass.RevokedSubject, ID: "ada", Before: before, ExpiresAt: start.Add(alive),
+		})
+		s.equal("token", token, hallpass.Revocation{
+			Sequence: token.Sequence, Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: at(alive),
+		})
+		s.equal("subject", subject, hallpass.Revocation{
+			Sequence: subject.Sequence, Kind: hallpass.RevokedSubject, ID: "ada", Before: before.UTC(), ExpiresAt: at(alive),
+		})
+		if token.Sequence < 1 || subject.Sequence <= token.Sequence {
+			s.Errorf("sequence numbers %d, %d; want growing ones over 0", token.Sequence, subject.Sequence)
+		}
+		s.equal("revocations", s.revocations(0, 0, 10), []hallpass.Revocation{token, subject})
+		s.equal("the subject's session", s.session("a"), kept(session("a", "ada", 0)))
+	}},
+	{"recordsTwiceWhatIsRevokedTwice", func(s *suite) {
+		r := hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start.Add(alive)}
+		s.equal("revocations", []hallpass.Revocation{s.revoke(r), s.revoke(r)}, s.revocations(0, 0, 10))
+	}},
+	{"recordsNoOtherKind", func(s *suite) {
+		for _, kind := range []hallpass.RevocationKind{"", hallpass.RevokedSession, "Token"} {
+			r := hallpass.Revocation{Kind: kind, ID: "x", ExpiresAt: start.Add(alive)}
+			if _, err := s.store.Revoke(s.Context(), r); err == nil || errors.Is(err, hallpass.ErrStoreUnavailable) {
+				s.Errorf("Revoke of kind %q: %v, want an error, and not ErrStoreUnavailable", kind, err)
+			}
+		}
+		s.equal("revocations", s.revocations(0, 0, 10), []hallpass.Revocation(nil))
+	}},
+	{"listIsInOrderAndHasPages", func(s *suite) {
+		var all []hallpass.Revocation
+		for i := range 7 {
+			all = append(all, s.revoke(hallpass.Revocation{
+				Kind: hallpass.RevokedToken, ID: fmt.Sprint(i), ExpiresAt: start.Add(time.Duration(10-i) * time.Second),
+			}))
+		}
+		s.equal("the first", s.revocations(0, 0, 3), all[:3])
+		s.equal("those after the second", s.revocations(all[1].Sequence, 0, 3), all[2:5])
+		s.equal("those after the last", s.revocations(all[6].Sequence, 0, 3), []hallpass.Revocation(nil))
+		s.equal("limit 0", s.revocations(0, 0, 0), []hallpass.Revocation(nil))
+		s.equal("limit -1", s.revocations(0, 0, -1), []hallpass.Revocation(nil))
+		s.equal("those that have not expired", s.revocations(0, 8*time.Second, 10), all[:3])
+		s.equal("a microsecond later", s.revocations(0, 8*time.Second+time.Microsecond, 10), all[:2])
+	}},
+	{"listMissesNoneOfParallelWriters", listMissesNone},
+}
+
+// ends checks that recorded are the revocations of the sessions with these ids, in their order, and all there are.
+func ends(s *suite, recorded []hallpass.Revocation, ids ...string) {
+	s.Helper()
+	s.equal("revocations", recorded, s.revocations(0, 0, 100))
+	named := map[string]bool{}
+	for _, r := range recorded {
+		named[r.ID] = true
+		s.equal("revocation", r, hallpass.Revocation{
+			Sequence: r.Sequence, Kind: hallpass.RevokedSession, ID: r.ID, ExpiresAt: at(alive),
+		})
+		if s.session(r.ID).RevokedAt.IsZero() {
+			s.Errorf("session %s is not revoked", r.ID)
+		}
+	}
+	want := map[string]bool{}
+	for _, id := range ids {
+		want[id] = true
+	}
+	s.equal("sessions named", named, want)
+}
+
+// listMissesNone follows the list, from the last number seen, while eight writers add to it.
+func listMissesNone(s *suite) {
+	const writers, each = 8, 25
+	given := make(chan int64, writers*each)
+	var group sync.WaitGroup
+	for writer := range writers {
+		group.Go(func() {
+			for i := range each {
+				r, err := s.store.Revoke(s.Context(), hallpass.Revocation{
+					Kind: hallpass.RevokedToken, ID: fmt.Sprintf("%d.%d", writer, i), ExpiresAt: start.Add(alive),
+				})
+				if err != nil {
+					s.Errorf("Revoke: %v", err)
+				}
+				given <- r.Sequence
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	seen := map[int64]bool{}
+	last := int64(0)
+	follow := func() {
+		for _, r := range s.revocations(last, 0, 10) {
+			if r.Sequence <= last {
+				s.Errorf("sequence number %d after %d", r.Sequence, last)
+			}
+			last = r.Sequence
+			seen[last] = true
+		}
+	}
+	for running := true; running; follow() {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+	}
+	for before := int64(-1); before != last; follow() {
+		before = last
+	}
+	close(given)
+	for sequence := range given {
+		if !seen[sequence] {
+			s.Errorf("number %d was given and never seen", sequence)
+		}
+		delete(seen, sequence)
+	}
+	if len(seen) != 0 {
+		s.Errorf("%d numbers were seen that were never given, or given twice", len(seen))
+	}
+}

@@ -1,0 +1,218 @@
+package storetest
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+)
+
+var rotateTests = []subtest{
+	{"current", func(s *suite) {
+		s.create(session("a", "ada", 0), session("b", "ada", 0))
+		got := s.rotate(rotation("a", 1, time.Minute), hallpass.Rotated)
+		want := kept(session("a", "ada", 0))
+		want.Generation = 2
+		want.RotatedAt, want.LastUsedAt, want.IdleExpiry = at(time.Minute), at(time.Minute), at(time.Minute+idle)
+		s.equal("session", got, want)
+		s.rotate(rotation("a", 2, 2*time.Minute), hallpass.Rotated)
+		s.rotate(rotation("a", 3, 2*time.Minute), hallpass.Rotated)
+		s.equal("the other session", s.session("b"), kept(session("b", "ada", 0)))
+		s.equal("revocations", s.revocations(0, 0, 10), []hallpass.Revocation(nil))
+	}},
+	{"idleExpiryIsCapped", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		r := rotation("a", 1, time.Minute)
+		r.IdleExpiry = start.Add(absolute + time.Microsecond)
+		s.equal("IdleExpiry", s.rotate(r, hallpass.Rotated).IdleExpiry, at(absolute))
+	}},
+	{"predecessorWithinTheGrace", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		want := s.rotate(rotation("a", 1, time.Minute), hallpass.Rotated)
+		for _, d := range []time.Duration{0, time.Second, grace} {
+			got := s.rotate(rotation("a", 1, time.Minute+d), hallpass.Replayed)
+			want.LastUsedAt = at(time.Minute + d)
+			s.equal("session", got, want)
+		}
+		s.equal("revocations", s.revocations(0, 0, 10), []hallpass.Revocation(nil))
+		s.rotate(rotation("a", 2, time.Minute+grace), hallpass.Rotated)
+	}},
+	{"predecessorAfterTheGrace", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		s.rotate(rotation("a", 1, time.Minute), hallpass.Rotated)
+		reused(s, rotation("a", 1, time.Minute+grace+time.Microsecond))
+	}},
+	{"predecessorWithoutAGrace", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		s.rotate(rotation("a", 1, time.Minute), hallpass.Rotated)
+		r := rotation("a", 1, time.Minute+time.Microsecond)
+		r.Grace = 0
+		reused(s, r)
+	}},
+	{"olderGeneration", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		s.rotate(rotation("a", 1, time.Second), hallpass.Rotated)
+		s.rotate(rotation("a", 2, time.Second), hallpass.Rotated)
+		reused(s, rotation("a", 1, time.Second))
+	}},
+	{"generationThatNeverWas", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		want := s.rotate(rotation("a", 1, time.Second), hallpass.Rotated)
+		for _, generation := range []uint32{0, 3, 4, 1<<32 - 1} {
+			s.equal("session", s.rotate(rotation("a", generation, 2*time.Second), hallpass.Gone), want)
+		}
+		s.rotate(rotation("a", 2, 2*time.Second), hallpass.Rotated)
+	}},
+	{"unknown", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		got, outcome, err := s.store.Rotate(s.Context(), rotation("A", 1, time.Second))
+		if err != nil || outcome != hallpass.Gone || got != (hallpass.Session{}) {
+			s.Errorf("got %+v, %d, %v; want an empty session, Gone", got, outcome, err)
+		}
+	}},
+	{"endedByTheIdleExpiry", func(s *suite) {
+		endedBy(s, session("a", "ada", 0), idle)
+	}},
+	{"endedByTheExpiry", func(s *suite) {
+		short := session("a", "ada", 0)
+		short.Expiry = start.Add(time.Minute)
+		endedBy(s, short, time.Minute)
+	}},
+	{"endedByARevocation", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		s.rotate(rotation("a", 1, time.Second), hallpass.Rotated)
+		s.end(hallpass.Ending{SessionID: "a", Now: start.Add(time.Minute), ExpiresAt: start.Add(alive)})
+		stays(s, "a", time.Minute)
+	}},
+	{"endedByAReuse", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		s.rotate(rotation("a", 1, time.Second), hallpass.Rotated)
+		reused(s, rotation("a", 1, 2*time.Minute))
+		stays(s, "a", 3*time.Minute)
+	}},
+	{"twentyAtOnce", func(s *suite) { atOnce(s, 20) }},
+	{"fiftyAtOnce", func(s *suite) { atOnce(s, 50) }},
+	{"rotationAndEndAtOnce", rotationAndEndAtOnce},
+}
+
+// reused presents r, and checks that it revokes the session and records that exactly once.
+func reused(s *suite, r hallpass.Rotation) {
+	s.Helper()
+	want := s.session(r.SessionID)
+	want.RevokedAt = r.Now.UTC().Truncate(time.Microsecond)
+	s.equal("session", s.rotate(r, hallpass.Reused), want)
+	recorded := s.revocations(0, 0, 10)
+	if len(recorded) != 1 {
+		s.Fatalf("%d revocations, want 1", len(recorded))
+	}
+	s.equal("revocation", recorded[0], hallpass.Revocation{
+		Sequence:  recorded[0].Sequence,
+		Kind:      hallpass.RevokedSession,
+		ID:        r.SessionID,
+		ExpiresAt: r.RevocationExpiry.UTC().Truncate(time.Microsecond),
+	})
+}
+
+// endedBy checks that the session can be rotated until just before end, and that nothing changes from then on.
+func endedBy(s *suite, session hallpass.Session, end time.Duration) {
+	s.Helper()
+	other := session
+	other.ID = "other"
+	s.create(session, other)
+	s.rotate(rotation("other", 1, end-time.Microsecond), hallpass.Rotated)
+	stays(s, session.ID, end)
+}
+
+// stays checks that d after start no generation of the session is anything but gone.
+func stays(s *suite, id string, d time.Duration) {
+	s.Helper()
+	want, recorded := s.session(id), len(s.revocations(0, 0, 10))
+	for generation := range uint32(4) {
+		s.equal("session", s.rotate(rotation(id, generation, d), hallpass.Gone), want)
+	}
+	s.equal("number of revocations", len(s.revocations(0, 0, 10)), recorded)
+}
+
+// atOnce presents each of three generations n times at once: one call is Rotated, the others Replayed, and all say the
+// same generation.
+func atOnce(s *suite, n int) {
+	s.create(session("a", "ada", 0))
+	for generation := uint32(1); generation <= 3; generation++ {
+		sessions, outcomes := presentAtOnce(s, n, rotation("a", generation, time.Second))
+		counts := map[hallpass.Outcome]int{}
+		for i, outcome := range outcomes {
+			counts[outcome]++
+			if got := sessions[i].Generation; got != generation+1 {
+				s.Errorf("a call returned generation %d, want %d", got, generation+1)
+			}
+		}
+		s.equal("outcomes", counts, map[hallpass.Outcome]int{hallpass.Rotated: 1, hallpass.Replayed: n - 1})
+	}
+	if got := s.session("a"); got.Generation != 4 || !got.RevokedAt.IsZero() {
+		s.Errorf("generation %d, revoked at %v; want 4, never", got.Generation, got.RevokedAt)
+	}
+
+	sessions, outcomes := presentAtOnce(s, n, rotation("a", 1, time.Second))
+	counts := map[hallpass.Outcome]int{}
+	for i, outcome := range outcomes {
+		counts[outcome]++
+		if sessions[i].RevokedAt.IsZero() {
+			s.Error("a call returned a session that is not revoked")
+		}
+	}
+	s.equal("outcomes of a reuse", counts, map[hallpass.Outcome]int{hallpass.Reused: 1, hallpass.Gone: n - 1})
+	s.equal("number of revocations", len(s.revocations(0, 0, 10)), 1)
+}
+
+func presentAtOnce(s *suite, n int, r hallpass.Rotation) ([]hallpass.Session, []hallpass.Outcome) {
+	sessions, outcomes := make([]hallpass.Session, n), make([]hallpass.Outcome, n)
+	begin := make(chan struct{})
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			<-begin
+			var err error
+			if sessions[i], outcomes[i], err = s.store.Rotate(s.Context(), r); err != nil {
+				s.Errorf("Rotate: %v", err)
+			}
+		})
+	}
+	close(begin)
+	group.Wait()
+	return sessions, outcomes
+}
+
+// rotationAndEndAtOnce ends sessions while they are rotated: none lives on, and each end is recorded once.
+func rotationAndEndAtOnce(s *suite) {
+	const n = 8
+	for i := range n {
+		s.create(session(fmt.Sprintf("s%d", i), "ada", 0))
+	}
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			id := fmt.Sprintf("s%d", i)
+			for generation := uint32(1); ; generation++ {
+				_, outcome, err := s.store.Rotate(s.Context(), rotation(id, generation, time.Second))
+				if err != nil {
+					s.Errorf("Rotate: %v", err)
+				}
+				if outcome != hallpass.Rotated {
+					return
+				}
+			}
+		})
+	}
+	for range 2 {
+		group.Go(func() {
+			e := hallpass.Ending{Subject: "ada", Now: start.Add(time.Second), ExpiresAt: start.Add(alive)}
+			if _, err := s.store.EndSessions(s.Context(), e); err != nil {
+				s.Errorf("EndSessions: %v", err)
+			}
+		})
+	}
+	group.Wait()
+	s.equal("sessions that live", s.sessions("ada", time.Second, "", 100), []string{})
+	s.equal("number of revocations", len(s.revocations(0, 0, 100)), n)
+}

@@ -1,0 +1,206 @@
+// Package storetest is the suite that every [hallpass.Store] passes.
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) hallpass.Store { return open(t) })
+//	}
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+)
+
+// Run checks every sentence of the contracts of [hallpass.SessionStore] and [hallpass.RevocationStore]. It calls open
+// for an empty store once a subtest; open registers what has to be cleaned up with its t.
+func Run(t *testing.T, open func(t *testing.T) hallpass.Store) {
+	for _, group := range []struct {
+		name  string
+		tests []subtest
+	}{
+		{"Session", sessionTests},
+		{"Rotate", rotateTests},
+		{"Revocation", revocationTests},
+		{"Sweep", sweepTests},
+		{"Context", contextTests},
+	} {
+		t.Run(group.name, func(t *testing.T) {
+			for _, test := range group.tests {
+				t.Run(test.name, func(t *testing.T) {
+					test.run(&suite{T: t, store: open(t)})
+				})
+			}
+		})
+	}
+}
+
+type subtest struct {
+	name string
+	run  func(s *suite)
+}
+
+// suite is one subtest and its store. Its methods make a call that must succeed, and fail the subtest otherwise.
+type suite struct {
+	*testing.T
+	store hallpass.Store
+}
+
+// start is when the sessions of the suite begin. It is off the whole second, in a zone of its own, and has
+// nanoseconds: a store rounds them down.
+var start = time.Date(2026, 3, 14, 15, 9, 26, 535_897_932, time.FixedZone("", -5*3600))
+
+// at returns the moment that a store keeps for d after start.
+func at(d time.Duration) time.Time { return start.Add(d).UTC().Truncate(time.Microsecond) }
+
+const (
+	idle     = time.Hour      // of a session, from start
+	absolute = 24 * time.Hour // of a session, from start
+	grace    = 30 * time.Second
+	alive    = 15 * time.Minute // of an access token
+)
+
+// session returns a session of subject that began d after start.
+func session(id, subject string, d time.Duration) hallpass.Session {
+	return hallpass.Session{
+		ID:         id,
+		Subject:    subject,
+		Generation: 1,
+		RotatedAt:  start.Add(d),
+		CreatedAt:  start.Add(d),
+		LastUsedAt: start.Add(d),
+		IdleExpiry: start.Add(d + idle),
+		Expiry:     start.Add(d + absolute),
+		AuthTime:   start.Add(d),
+		Client:     hallpass.Client{IP: "2001:db8::1", UserAgent: "storetest/1 (ü)"},
+	}
+}
+
+// kept returns s as a store keeps it.
+func kept(s hallpass.Session) hallpass.Session {
+	for _, t := range []*time.Time{
+		&s.RotatedAt, &s.CreatedAt, &s.LastUsedAt, &s.IdleExpiry, &s.Expiry, &s.AuthTime, &s.RevokedAt,
+	} {
+		*t = t.UTC().Truncate(time.Microsecond)
+	}
+	return s
+}
+
+// rotation presents generation of the session d after start.
+func rotation(id string, generation uint32, d time.Duration) hallpass.Rotation {
+	return hallpass.Rotation{
+		SessionID:        id,
+		Generation:       generation,
+		Now:              start.Add(d),
+		Grace:            grace,
+		IdleExpiry:       start.Add(d + idle),
+		RevocationExpiry: start.Add(d + alive),
+	}
+}
+
+func (s *suite) create(sessions ...hallpass.Session) {
+	s.Helper()
+	for _, session := range sessions {
+		if err := s.store.CreateSession(s.Context(), session); err != nil {
+			s.Fatalf("CreateSession: %v", err)
+		}
+	}
+}
+
+func (s *suite) session(id string) hallpass.Session {
+	s.Helper()
+	got, err := s.store.Session(s.Context(), id)
+	if err != nil {
+		s.Fatalf("Session(%q): %v", id, err)
+	}
+	return got
+}
+
+// rotate presents r, checks the outcome and that the session returned is the one that is kept, and returns it.
+func (s *suite) rotate(r hallpass.Rotation, want hallpass.Outcome) hallpass.Session {
+	s.Helper()
+	got, outcome, err := s.store.Rotate(s.Context(), r)
+	if err != nil {
+		s.Fatalf("Rotate: %v", err)
+	}
+	if outcome != want {
+		s.Fatalf("Rotate of generation %d at %v: outcome %d, want %d", r.Generation, r.Now.Sub(start), outcome, want)
+	}
+	s.equal("the session that Rotate returned", got, s.session(r.SessionID))
+	return got
+}
+
+func (s *suite) sessions(subject string, d time.Duration, after string, limit int) []string {
+	s.Helper()
+	page, err := s.store.Sessions(s.Context(), subject, start.Add(d), after, limit)
+	if err != nil {
+		s.Fatalf("Sessions: %v", err)
+	}
+	ids := []string{}
+	for _, session := range page {
+		s.equal("a session that Sessions returned", session, s.session(session.ID))
+		ids = append(ids, session.ID)
+	}
+	return ids
+}
+
+func (s *suite) end(e hallpass.Ending) []hallpass.Revocation {
+	s.Helper()
+	recorded, err := s.store.EndSessions(s.Context(), e)
+	if err != nil {
+		s.Fatalf("EndSessions: %v", err)
+	}
+	return recorded
+}
+
+func (s *suite) revoke(r hallpass.Revocation) hallpass.Revocation {
+	s.Helper()
+	recorded, err := s.store.Revoke(s.Context(), r)
+	if err != nil {
+		s.Fatalf("Revoke: %v", err)
+	}
+	return recorded
+}
+
+func (s *suite) revocations(since int64, d time.Duration, limit int) []hallpass.Revocation {
+	s.Helper()
+	page, err := s.store.Revocations(s.Context(), since, start.Add(d), limit)
+	if err != nil {
+		s.Fatalf("Revocations: %v", err)
+	}
+	return page
+}
+
+func (s *suite) sweep(d time.Duration, limit int) int {
+	s.Helper()
+	n, err := s.store.Sweep(s.Context(), start.Add(d), limit)
+	if err != nil {
+		s.Fatalf("Sweep: %v", err)
+	}
+	return n
+}
+
+func (s *suite) gone(id string) {
+	s.Helper()
+	if _, err := s.store.Session(s.Context(), id); !errors.Is(err, hallpass.ErrNotFound) {
+		s.Errorf("Session(%q): %v, want ErrNotFound", id, err)
+	}
+}
+
+// equal compares what the store returned with what it should have.
+func (s *suite) equal(what string, got, want any) {
+	s.Helper()
+	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); g != w {
+		s.Errorf("%s:\n got %s\nwant %s", what, g, w)
+	}
+}
+
+// ended returns a context that is over.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
