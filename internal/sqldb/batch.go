@@ -1,0 +1,166 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"sync"
+)
+
+// writer is the one connection that writes.
+type writer struct {
+	mu         sync.Mutex // held while a transaction is under way
+	conn       *sql.Conn  // guarded by mu; nil after a failure
+	statements map[string]*sql.Stmt
+}
+
+// statementLimit is how many statements a writer keeps prepared. The texts are constants of the program.
+const statementLimit = 256
+
+// batch is a transaction and those who take part in it. It is used by one goroutine at a time: the leader's, or that
+// of the caller to whom the leader lent it.
+type batch struct {
+	db       *DB
+	ctx      context.Context // has the transaction's time limit, and nothing of any caller
+	cancel   context.CancelFunc
+	broken   error         // why the transaction cannot go on
+	returned chan struct{} // the transaction is the leader's again
+	ended    chan struct{} // closed once err is set
+	err      error         // why the transaction did not take place
+}
+
+// begin starts a transaction. Its end is [batch.end].
+func (db *DB) begin() (*batch, error) {
+	if err := db.unmoved(); err != nil {
+		return nil, err
+	}
+	b := &batch{db: db, returned: make(chan struct{}), ended: make(chan struct{})}
+	b.ctx, b.cancel = context.WithTimeout(context.Background(), transactionLimit)
+	db.writer.mu.Lock()
+	err := retryBusy(b.ctx, db.dialect.isBusy, b.start)
+	if err != nil {
+		db.writer.discard()
+		db.writer.mu.Unlock()
+		b.cancel()
+		return nil, db.failure(err)
+	}
+	return b, nil
+}
+
+// start uses a context without an end, as do all statements that begin or end a transaction: cut short they could
+// have taken effect and be reported as failed.
+func (b *batch) start() (err error) {
+	w := &b.db.writer
+	if w.conn == nil {
+		if w.conn, err = b.db.writes.Conn(b.ctx); err != nil {
+			return err
+		}
+		w.statements = map[string]*sql.Stmt{}
+	}
+	_, err = w.exec(context.Background(), b.db.dialect.begin)
+	return err
+}
+
+// run gives t its part of the transaction: all of it or, when t's function fails or panics, nothing.
+func (b *batch) run(t *turn) (err error) {
+	if err := t.ctx.Err(); err != nil {
+		return unavailable(err)
+	}
+	if err := b.savepoint("SAVEPOINT part"); err != nil {
+		return err
+	}
+	tx := &Tx{batch: b}
+	succeeded := false
+	defer func() {
+		tx.over.Store(true)
+		switch {
+		case b.broken != nil:
+			err = b.broken
+		case succeeded:
+			err = b.savepoint("RELEASE part")
+		default:
+			_ = b.savepoint("ROLLBACK TO part") // a failure breaks the transaction: nothing of it takes place
+			_ = b.savepoint("RELEASE part")
+		}
+	}()
+	err = t.f(tx)
+	succeeded = err == nil
+	return err
+}
+
+// savepoint runs a statement without which the transaction cannot go on.
+func (b *batch) savepoint(statement string) error {
+	if b.broken != nil {
+		return b.broken
+	}
+	if _, err := b.db.writer.exec(context.Background(), statement); err != nil {
+		b.broken = unavailable(err)
+	}
+	return b.broken
+}
+
+// end commits, or undoes what is broken, and tells all who took part.
+func (b *batch) end() {
+	defer b.db.writer.mu.Unlock()
+	defer b.cancel()
+	b.err = b.broken
+	if b.err == nil {
+		if _, err := b.db.writer.exec(context.Background(), "COMMIT"); err != nil {
+			b.err = unavailable(err)
+		}
+	}
+	if b.err != nil {
+		b.db.writer.discard()
+	}
+	close(b.ended)
+}
+
+// failure makes an error of the database/sql layer one of this package. After an error that says that the database
+// could not be asked, it may have undone the transaction by itself, and what came next would be a transaction each.
+func (b *batch) failure(err error) error {
+	err = b.db.failure(err)
+	if isUnavailable(err) && b.broken == nil {
+		b.broken = err
+	}
+	return err
+}
+
+// exec runs a statement, prepared at its first use.
+func (w *writer) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, ok := w.statements[query]
+	if !ok {
+		if len(w.statements) >= statementLimit {
+			return w.conn.ExecContext(ctx, query, args...)
+		}
+		var err error
+		if s, err = w.conn.PrepareContext(ctx, query); err != nil {
+			return nil, err
+		}
+		w.statements[query] = s
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+// discard closes the connection, which undoes what it has not committed.
+func (w *writer) discard() {
+	if w.conn == nil {
+		return
+	}
+	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = w.conn.Close()
+	w.conn, w.statements = nil, nil
+}
+
+func (w *writer) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.conn == nil {
+		return nil
+	}
+	for _, s := range w.statements {
+		_ = s.Close()
+	}
+	err := w.conn.Close()
+	w.conn, w.statements = nil, nil
+	return err
+}

@@ -1,0 +1,199 @@
+package sqldb
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// Callers of Write share transactions. The first that comes leads: it begins a transaction, runs its own function,
+// lends the transaction to each caller that waits, one after the other, commits, and hands the lead to one that came
+// too late. Every caller runs its own function on its own goroutine, under a savepoint, so that a panic is its own and
+// a failure undoes its own part alone. A caller is told of success only after the commit that holds its part.
+
+// batchLimit is how many callers share a transaction at most.
+const batchLimit = 128
+
+// Write runs f in a transaction and returns nil once that is durable. When f returns an error its part is undone and
+// Write returns that error; a panic of f undoes it too. An error that wraps [ErrUnavailable] says that it is not
+// known whether the transaction took place, unless it wraps ctx's error too: then f has not begun.
+//
+// Once f has begun Write waits for the outcome, whatever becomes of ctx. f may be called more than once, each time in
+// a new transaction, and it must not call Write.
+func (db *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return unavailable(err)
+	}
+	t := &turn{ctx: ctx, f: f, signal: make(chan signal, 1)}
+	leads, err := db.queue.enter(t)
+	if err != nil {
+		return err
+	}
+	defer db.queue.calls.Done()
+	if leads {
+		return db.lead(t)
+	}
+
+	var s signal
+	select {
+	case s = <-t.signal:
+	case <-ctx.Done():
+		if db.queue.leave(t) {
+			return unavailable(ctx.Err())
+		}
+		s = <-t.signal
+	}
+	switch {
+	case s.err != nil:
+		return s.err
+	case s.batch == nil:
+		return db.lead(t)
+	default:
+		return s.batch.join(t)
+	}
+}
+
+// turn is one call of Write.
+type turn struct {
+	ctx    context.Context
+	f      func(tx *Tx) error
+	signal chan signal // one is sent, once the turn has left the queue
+}
+
+// signal tells a caller who waits what to do: to fail with err, to take part in batch, or else to lead.
+type signal struct {
+	err   error
+	batch *batch
+}
+
+// lead runs a transaction for t and for those who wait. The deferred part runs also when t's function panics.
+func (db *DB) lead(t *turn) (err error) {
+	defer db.queue.handOver()
+	if err := t.ctx.Err(); err != nil {
+		return unavailable(err)
+	}
+	b, err := db.begin()
+	if err != nil {
+		db.queue.fail(err)
+		return err
+	}
+	defer func() {
+		for n := 1; n < batchLimit && b.broken == nil; n++ {
+			next := db.queue.next()
+			if next == nil {
+				break
+			}
+			next.signal <- signal{batch: b}
+			<-b.returned
+		}
+		b.end()
+		if err == nil {
+			err = b.err
+		}
+	}()
+	return b.run(t)
+}
+
+// join runs t in a batch that another caller leads, and waits for its commit.
+func (b *batch) join(t *turn) error {
+	if err := b.borrow(t); err != nil {
+		return err
+	}
+	<-b.ended
+	return b.err
+}
+
+func (b *batch) borrow(t *turn) error {
+	defer func() { b.returned <- struct{}{} }()
+	return b.run(t)
+}
+
+// queue holds the callers of Write that wait for their turn.
+type queue struct {
+	calls sync.WaitGroup // those who entered
+
+	mu      sync.Mutex
+	waiting []*turn // guarded by mu
+	led     bool    // guarded by mu: a caller leads, or has been told to
+	closed  bool    // guarded by mu
+}
+
+// enter reports whether t leads; otherwise it waits. After a nil error the caller owes calls.Done.
+func (q *queue) enter(t *turn) (leads bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false, errClosed
+	}
+	q.calls.Add(1)
+	if q.led {
+		q.waiting = append(q.waiting, t)
+		return false, nil
+	}
+	q.led = true
+	return true, nil
+}
+
+// leave reports whether t waited still: then it waits no longer, and is sent nothing.
+func (q *queue) leave(t *turn) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, t)
+	if i < 0 {
+		return false
+	}
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	return true
+}
+
+// next takes the turn that has waited longest, or nil.
+func (q *queue) next() *turn {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.pop()
+}
+
+func (q *queue) pop() *turn {
+	if len(q.waiting) == 0 {
+		return nil
+	}
+	t := q.waiting[0]
+	q.waiting[0] = nil
+	q.waiting = q.waiting[1:]
+	return t
+}
+
+// handOver ends the caller's lead. Who has waited longest leads next.
+func (q *queue) handOver() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if t := q.pop(); t != nil {
+		t.signal <- signal{}
+		return
+	}
+	q.led = false
+}
+
+// fail sends err to all who wait, so that they do not wait for the same failure one after the other.
+func (q *queue) fail(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, t := range q.waiting {
+		t.signal <- signal{err: err}
+	}
+	q.waiting = nil
+}
+
+// close refuses those who come from now on, and returns when the others are done.
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.calls.Wait()
+}
+
+func (q *queue) isClosed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
+}

@@ -1,0 +1,46 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+)
+
+// ErrUnavailable says that the database could not be asked: it cannot be reached, read or written, is busy or full
+// or closed, or the caller's time was over before it was asked. Nothing is known of the outcome.
+var ErrUnavailable = errors.New("sqldb: database unavailable")
+
+var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
+
+// IsUnique reports whether err says that a row would have repeated a unique key.
+func IsUnique(err error) bool {
+	for _, d := range dialects {
+		if d.isUnique(err) {
+			return true
+		}
+	}
+	return false
+}
+
+func isUnavailable(err error) bool { return errors.Is(err, ErrUnavailable) }
+
+func unavailable(err error) error {
+	if isUnavailable(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// isDisconnected reports whether err, from any driver, says that no answer came.
+func isDisconnected(err error) bool {
+	for _, target := range []error{
+		context.Canceled, context.DeadlineExceeded, driver.ErrBadConn, sql.ErrConnDone, sql.ErrTxDone,
+	} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}

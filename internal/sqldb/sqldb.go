@@ -1,0 +1,161 @@
+// Package sqldb is the project's way to a SQL database: one writer whose transactions share their commits,
+// a pool of readers, migrations, and one sentinel for a database that cannot be asked.
+//
+// It runs on SQLite. What differs between databases is in dialect.go. The package imports no driver: the
+// program does (modernc.org/sqlite for SQLite).
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	// lockWait is how long a transaction waits for another process to end its own.
+	lockWait = 5 * time.Second
+	// transactionLimit is how long one transaction may take, whoever takes part in it.
+	transactionLimit = 30 * time.Second
+	// readers is how many queries outside a transaction run at one time; others wait for them.
+	readers = 4
+)
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	dialect  *dialect
+	location string      // the file
+	opened   os.FileInfo // what location was when it was opened
+	reads    *sql.DB
+	writes   *sql.DB // one connection
+	queue    queue
+	writer   writer
+}
+
+// Open opens the database at url, "sqlite:" and the path of a file, which is made with mode 0600 when it does
+// not exist; its folder must. An error that wraps [ErrUnavailable] says that the file cannot be read or written.
+func Open(ctx context.Context, url string) (*DB, error) {
+	d, location, err := parseURL(url)
+	if err != nil {
+		return nil, fmt.Errorf("opening database: %w", err)
+	}
+	db := &DB{dialect: d, location: location}
+	if err := db.open(ctx); err != nil {
+		return nil, fmt.Errorf("opening database %s: %w", location, errors.Join(err, db.Close()))
+	}
+	return db, nil
+}
+
+func (db *DB) open(ctx context.Context) (err error) {
+	if db.location, err = filepath.Abs(db.location); err != nil {
+		return err
+	}
+	if db.opened, err = createFile(db.location); err != nil {
+		return unavailable(err)
+	}
+	if db.writes, err = sql.Open(db.dialect.driver, db.dialect.writerDSN(db.location)); err != nil {
+		return err
+	}
+	db.writes.SetMaxOpenConns(1)
+	if db.reads, err = sql.Open(db.dialect.driver, db.dialect.readerDSN(db.location)); err != nil {
+		return err
+	}
+	db.reads.SetMaxOpenConns(readers)
+	db.reads.SetMaxIdleConns(readers)
+	if err := db.dialect.prepareFile(ctx, db.writes); err != nil {
+		return db.failure(err)
+	}
+	return db.Ping(ctx)
+}
+
+// createFile makes the file at path, for its owner alone, unless it exists, and returns what it is.
+func createFile(path string) (os.FileInfo, error) {
+	_, err := os.Lstat(path)
+	isNew := errors.Is(err, os.ErrNotExist)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	if isNew {
+		syncDir(filepath.Dir(path))
+	}
+	return info, nil
+}
+
+// syncDir makes a new file's name survive a power loss, where the system can do that with a folder.
+func syncDir(path string) {
+	if dir, err := os.Open(path); err == nil {
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
+}
+
+// Close waits for the writes that have begun and closes the database. Later calls fail with [ErrUnavailable].
+func (db *DB) Close() error {
+	db.queue.close()
+	var errs []error
+	if db.reads != nil {
+		errs = append(errs, db.reads.Close())
+	}
+	if db.writes != nil {
+		errs = append(errs, db.writer.close(), db.writes.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Dialect names the kind of database, which is also the name of its folder of migrations: "sqlite".
+func (db *DB) Dialect() string { return db.dialect.name }
+
+// Ping reads from the database. An error wraps [ErrUnavailable].
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.unmoved(); err != nil {
+		return err
+	}
+	var n int
+	return db.QueryRow(ctx, db.dialect.ping).Scan(&n)
+}
+
+// unmoved fails when the file is no longer the one that was opened: what is written to a deleted file is lost
+// with the process, although the database knows of no failure.
+func (db *DB) unmoved() error {
+	info, err := os.Stat(db.location)
+	if err != nil {
+		return unavailable(err)
+	}
+	if !os.SameFile(db.opened, info) {
+		return unavailable(errors.New("the database file was replaced; restart to use the new one"))
+	}
+	return nil
+}
+
+// Query runs a query outside a transaction. Placeholders are written "?". The caller closes the rows.
+func (db *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
+	rows, err := db.reads.QueryContext(ctx, db.dialect.rewrite(query), args...)
+	if err != nil {
+		return nil, db.failure(err)
+	}
+	return &Rows{Rows: rows, failure: db.failure}, nil
+}
+
+// QueryRow runs a query of one row outside a transaction. Its error is that of [Row.Scan].
+func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
+	return &Row{row: db.reads.QueryRowContext(ctx, db.dialect.rewrite(query), args...), failure: db.failure}
+}
+
+// failure makes an error of the database/sql layer one of this package.
+func (db *DB) failure(err error) error {
+	if err == nil || errors.Is(err, sql.ErrNoRows) || isUnavailable(err) {
+		return err
+	}
+	if db.queue.isClosed() || db.dialect.isUnavailable(err) {
+		return unavailable(err)
+	}
+	return err
+}

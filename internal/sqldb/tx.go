@@ -1,0 +1,86 @@
+package sqldb
+
+import (
+	"database/sql"
+	"errors"
+	"sync/atomic"
+)
+
+var errOver = errors.New("sqldb: Tx used after the function that it was given to returned")
+
+// Tx is one caller's part of a transaction. It is valid until the function that it was given to returns, and is not
+// safe for concurrent use. Placeholders are written "?".
+//
+// Once the database could not be asked, every later call fails too: what the transaction has done is undone.
+type Tx struct {
+	batch *batch
+	over  atomic.Bool
+}
+
+// Exec runs a statement.
+func (tx *Tx) Exec(query string, args ...any) (sql.Result, error) {
+	if err := tx.usable(); err != nil {
+		return nil, err
+	}
+	result, err := tx.batch.db.writer.exec(tx.batch.ctx, tx.text(query), args...)
+	return result, tx.batch.failure(err)
+}
+
+// Query runs a query. The caller closes the rows.
+func (tx *Tx) Query(query string, args ...any) (*Rows, error) {
+	if err := tx.usable(); err != nil {
+		return nil, err
+	}
+	rows, err := tx.batch.db.writer.conn.QueryContext(tx.batch.ctx, tx.text(query), args...)
+	if err != nil {
+		return nil, tx.batch.failure(err)
+	}
+	return &Rows{Rows: rows, failure: tx.batch.failure}, nil
+}
+
+// QueryRow runs a query of one row. Its error is that of [Row.Scan].
+func (tx *Tx) QueryRow(query string, args ...any) *Row {
+	if err := tx.usable(); err != nil {
+		return &Row{err: err}
+	}
+	return &Row{row: tx.batch.db.writer.conn.QueryRowContext(tx.batch.ctx, tx.text(query), args...), failure: tx.batch.failure}
+}
+
+func (tx *Tx) text(query string) string { return tx.batch.db.dialect.rewrite(query) }
+
+func (tx *Tx) usable() error {
+	if tx.over.Load() {
+		return errOver
+	}
+	return tx.batch.broken
+}
+
+// Rows is [sql.Rows] with the errors of this package.
+type Rows struct {
+	*sql.Rows
+	failure func(error) error
+}
+
+// Scan is [sql.Rows.Scan].
+func (r *Rows) Scan(dest ...any) error { return r.failure(r.Rows.Scan(dest...)) }
+
+// Err is [sql.Rows.Err].
+func (r *Rows) Err() error { return r.failure(r.Rows.Err()) }
+
+// Close is [sql.Rows.Close].
+func (r *Rows) Close() error { return r.failure(r.Rows.Close()) }
+
+// Row is [sql.Row] with the errors of this package.
+type Row struct {
+	row     *sql.Row
+	failure func(error) error
+	err     error
+}
+
+// Scan is [sql.Row.Scan]: [sql.ErrNoRows] when there is no row.
+func (r *Row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.failure(r.row.Scan(dest...))
+}
