@@ -1,0 +1,283 @@
+// Package account keeps the users of the server: their names, passwords, roles and state.
+//
+// [Accounts.Authenticate] is the one way in. It does the same work for a user that does not exist, a password that is
+// wrong and a user that is disabled, and says the same.
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/uid"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+// User is somebody who can log in.
+type User struct {
+	ID        string
+	Username  string   // as typed; two users never have names that differ only in spelling
+	Email     string   // empty for none; never verified, and not unique
+	Roles     []string // sorted, never nil
+	Disabled  bool
+	CreatedAt time.Time // UTC, to the microsecond
+}
+
+// NewUser is what a user is made of.
+type NewUser struct {
+	Username string
+	Email    string // empty for none
+	Password string
+	Roles    []string // nil for "user" alone
+}
+
+// Changes says what becomes of a user; a nil field stays as it is.
+type Changes struct {
+	Username *string
+	Email    *string // empty for none
+	Password *string
+}
+
+// Config is what [New] needs.
+type Config struct {
+	// DB keeps the users. Required.
+	DB *sqldb.DB
+	// Passwords hashes and checks. Required.
+	Passwords *password.Governor
+	// Policy is what a new password must meet. Defaults to that of package password.
+	Policy password.Policy
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Accounts is the users of one database. It is safe for concurrent use, by several processes too.
+type Accounts struct {
+	db        *sqldb.DB
+	passwords *password.Governor
+	policy    password.Policy
+	now       func() time.Time
+}
+
+// New returns the users of a database, whose tables it brings up to date.
+func New(ctx context.Context, c Config) (*Accounts, error) {
+	if c.DB == nil || c.Passwords == nil {
+		return nil, errors.New("opening accounts: DB and Passwords are required")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	files, err := migrationsFor(c.DB.Dialect())
+	if err != nil {
+		return nil, fmt.Errorf("opening accounts: %w", err)
+	}
+	if err := c.DB.Migrate(ctx, "account", files); err != nil {
+		return nil, fmt.Errorf("opening accounts: %w", err)
+	}
+	return &Accounts{db: c.DB, passwords: c.Passwords, policy: c.Policy, now: c.Now}, nil
+}
+
+// Create adds a user. Of any number of calls with one name, in whatever spelling, one succeeds and the others get
+// [ErrUsernameTaken]. What breaks a rule is an [*InvalidError].
+func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
+	if n.Roles == nil {
+		n.Roles = []string{defaultRole}
+	}
+	key, nameProblem := canonicalUsername(n.Username)
+	roles, rolesProblem := canonicalRoles(n.Roles)
+	passwordProblem := a.checkPolicy(n.Password, n.Username, n.Email)
+	if err := invalid(nameProblem, checkEmail(n.Email), passwordProblem, rolesProblem); err != nil {
+		return User{}, err
+	}
+	hash, err := a.passwords.Hash(ctx, n.Password)
+	if err != nil {
+		return User{}, fmt.Errorf("creating user: %w", err)
+	}
+	now := a.now()
+	u := User{ID: uid.New(now), Username: n.Username, Email: n.Email, Roles: roles}
+	u.CreatedAt = sqldb.Time(sqldb.Micros(now))
+	err = a.db.Write(ctx, func(tx *sqldb.Tx) error {
+		_, err := tx.Exec(insertUser, u.ID, u.Username, key, u.Email, hash, joinRoles(roles), isAdmin(roles), sqldb.Micros(now))
+		return err
+	})
+	if err != nil {
+		return User{}, failure("creating user", err)
+	}
+	return u, nil
+}
+
+// Update changes a user and returns the user as it is then. What breaks a rule is an [*InvalidError]; other errors are
+// [ErrUsernameTaken] and [ErrNotFound]. Nothing changes when there is one.
+//
+// Whether the caller may do that, and what becomes of the user's sessions, is for the caller to see to.
+func (a *Accounts) Update(ctx context.Context, id string, c Changes) (User, error) {
+	before, err := a.User(ctx, id)
+	if err != nil {
+		return User{}, err
+	}
+	key, err := a.checkChanges(before, c)
+	if err != nil {
+		return User{}, err
+	}
+	var hash *string
+	if c.Password != nil {
+		made, err := a.passwords.Hash(ctx, *c.Password)
+		if err != nil {
+			return User{}, fmt.Errorf("updating user: %w", err)
+		}
+		hash = &made
+	}
+	return a.change(ctx, "updating user", id, func(tx *sqldb.Tx, _ record) error {
+		_, err := tx.Exec(updateUser, c.Username, key, c.Email, hash, id)
+		return err
+	})
+}
+
+// checkChanges returns the new name's key, or nil when the name stays.
+func (a *Accounts) checkChanges(before User, c Changes) (key *string, err error) {
+	var problems []*FieldProblem
+	if c.Username != nil {
+		canonical, problem := canonicalUsername(*c.Username)
+		problems = append(problems, problem)
+		key, before.Username = &canonical, *c.Username
+	}
+	if c.Email != nil {
+		problems = append(problems, checkEmail(*c.Email))
+		before.Email = *c.Email
+	}
+	if c.Password != nil {
+		problems = append(problems, a.checkPolicy(*c.Password, before.Username, before.Email))
+	}
+	return key, invalid(problems...)
+}
+
+// SetRoles gives a user exactly these roles. Errors are an [*InvalidError], [ErrLastAdmin] and [ErrNotFound].
+func (a *Accounts) SetRoles(ctx context.Context, id string, roles []string) (User, error) {
+	roles, problem := canonicalRoles(roles)
+	if err := invalid(problem); err != nil {
+		return User{}, err
+	}
+	return a.change(ctx, "setting roles", id, func(tx *sqldb.Tx, r record) error {
+		if isAdmin(roles) == 0 {
+			if err := keepAdmin(tx, r); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(updateRoles, joinRoles(roles), isAdmin(roles), id)
+		return err
+	})
+}
+
+// SetDisabled says whether a user is kept from logging in. Errors are [ErrLastAdmin] and [ErrNotFound].
+func (a *Accounts) SetDisabled(ctx context.Context, id string, disabled bool) (User, error) {
+	return a.change(ctx, "setting whether user is disabled", id, func(tx *sqldb.Tx, r record) error {
+		if disabled {
+			if err := keepAdmin(tx, r); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(updateDisabled, number(disabled), id)
+		return err
+	})
+}
+
+// Delete removes a user. Errors are [ErrLastAdmin] and [ErrNotFound].
+func (a *Accounts) Delete(ctx context.Context, id string) error {
+	err := a.db.Write(ctx, func(tx *sqldb.Tx) error {
+		r, err := scan(tx.QueryRow(selectByID, id))
+		if err != nil {
+			return err
+		}
+		if err := keepAdmin(tx, r); err != nil {
+			return err
+		}
+		_, err = tx.Exec(deleteUser, id)
+		return err
+	})
+	return failure("deleting user", err)
+}
+
+// change runs f on a user in a transaction and returns the user as it is afterwards.
+func (a *Accounts) change(ctx context.Context, doing, id string, f func(*sqldb.Tx, record) error) (User, error) {
+	var after record
+	err := a.db.Write(ctx, func(tx *sqldb.Tx) error {
+		before, err := scan(tx.QueryRow(selectByID, id))
+		if err != nil {
+			return err
+		}
+		if err := f(tx, before); err != nil {
+			return err
+		}
+		after, err = scan(tx.QueryRow(selectByID, id))
+		return err
+	})
+	if err != nil {
+		return User{}, failure(doing, err)
+	}
+	return after.User, nil
+}
+
+// User returns the user with that ID, or [ErrNotFound].
+func (a *Accounts) User(ctx context.Context, id string) (User, error) {
+	r, err := scan(a.db.QueryRow(ctx, selectByID, id))
+	return r.User, failure("reading user", err)
+}
+
+// UserByUsername returns the user with that name, in any spelling, or [ErrNotFound].
+func (a *Accounts) UserByUsername(ctx context.Context, name string) (User, error) {
+	r, err := a.byUsername(ctx, name)
+	return r.User, failure("reading user", err)
+}
+
+func (a *Accounts) byUsername(ctx context.Context, name string) (record, error) {
+	key, problem := canonicalUsername(name)
+	if problem != nil {
+		return record{}, ErrNotFound
+	}
+	return scan(a.db.QueryRow(ctx, selectByKey, key))
+}
+
+// List returns at most limit users, oldest first (to the millisecond), starting after the one whose ID is after ("" for the first page).
+func (a *Accounts) List(ctx context.Context, after string, limit int) ([]User, error) {
+	rows, err := a.db.Query(ctx, selectPage, after, limit)
+	if err != nil {
+		return nil, failure("listing users", err)
+	}
+	defer rows.Close()
+	users := []User{}
+	for rows.Next() {
+		r, err := scan(rows)
+		if err != nil {
+			return nil, failure("listing users", err)
+		}
+		users = append(users, r.User)
+	}
+	return users, failure("listing users", rows.Err())
+}
+
+// failure makes an error of a transaction or a query one of this package. Every key of the table but the name's is
+// random, so a key that is there already is the name's.
+func failure(doing string, err error) error {
+	switch {
+	case err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLastAdmin):
+		return err
+	case sqldb.IsUnique(err):
+		return ErrUsernameTaken
+	default:
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+}
+
+func invalid(problems ...*FieldProblem) error {
+	var e InvalidError
+	for _, p := range problems {
+		if p != nil {
+			e.Fields = append(e.Fields, *p)
+		}
+	}
+	if len(e.Fields) == 0 {
+		return nil
+	}
+	return &e
+}

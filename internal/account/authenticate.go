@@ -1,0 +1,77 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+// Authenticate returns the user whose name, in any spelling, and password these are. Otherwise the error is
+// [ErrCredentials]: after the same work and without a word on why, for an unknown user, a wrong password and a disabled
+// user. An old or weak hash is replaced on the way.
+func (a *Accounts) Authenticate(ctx context.Context, username, secret string) (User, error) {
+	r, err := a.byUsername(ctx, username)
+	return a.authenticate(ctx, r, err, secret)
+}
+
+// CheckPassword checks the password of a user who is logged in. The errors are those of [Accounts.Authenticate].
+func (a *Accounts) CheckPassword(ctx context.Context, id, secret string) error {
+	r, err := scan(a.db.QueryRow(ctx, selectByID, id))
+	_, err = a.authenticate(ctx, r, err, secret)
+	return err
+}
+
+// authenticate takes what looking the user up gave. Whether the user is disabled is asked only after the hash.
+func (a *Accounts) authenticate(ctx context.Context, r record, lookup error, secret string) (User, error) {
+	var err error
+	switch {
+	case errors.Is(lookup, ErrNotFound):
+		err = a.passwords.CheckDummy(ctx, secret)
+	case lookup != nil:
+		return User{}, fmt.Errorf("authenticating: %w", lookup)
+	default:
+		err = a.passwords.Check(ctx, r.passwordHash, secret)
+	}
+	switch {
+	case errors.Is(err, password.ErrMismatch):
+		return User{}, ErrCredentials
+	case err != nil:
+		return User{}, fmt.Errorf("authenticating: %w", err)
+	case lookup != nil || r.Disabled:
+		return User{}, ErrCredentials
+	}
+	a.rehash(ctx, r, secret)
+	return r.User, nil
+}
+
+// rehash replaces a hash that is weaker than a new one would be. The login stands whether that succeeds or not, and the
+// next one tries again.
+func (a *Accounts) rehash(ctx context.Context, r record, secret string) {
+	if !a.passwords.NeedsRehash(r.passwordHash) {
+		return
+	}
+	hash, err := a.passwords.Hash(ctx, secret)
+	if err != nil {
+		return
+	}
+	_ = a.db.Write(ctx, func(tx *sqldb.Tx) error {
+		_, err := tx.Exec(updateHash, hash, r.ID, r.passwordHash)
+		return err
+	})
+}
+
+// checkPolicy returns what is wrong with a new password for a user of that name and address.
+func (a *Accounts) checkPolicy(secret, username, email string) *FieldProblem {
+	err := a.policy.Validate(secret, username, email)
+	if err == nil {
+		return nil
+	}
+	var policy *password.PolicyError
+	if errors.As(err, &policy) {
+		return &FieldProblem{Field: "password", Code: policy.Code, Detail: policy.Detail}
+	}
+	return &FieldProblem{Field: "password", Code: "invalid", Detail: "This password cannot be used."}
+}

@@ -1,0 +1,221 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+func hashOf(t *testing.T, db *sqldb.DB, id string) string {
+	t.Helper()
+	var hash string
+	if err := db.QueryRow(t.Context(), "SELECT password_hash FROM users WHERE id = ?", id).Scan(&hash); err != nil {
+		t.Fatal(err)
+	}
+	return hash
+}
+
+func TestAuthenticate_takesTheNameInAnySpelling(t *testing.T) {
+	a, _ := newAccounts(t)
+	u := create(t, a, "Ångström")
+	for _, name := range []string{"Ångström", "ångström", "ÅNGSTRÖM", "A\u030angstro\u0308m", "Ångström", "Åｎｇström"} {
+		got, err := a.Authenticate(t.Context(), name, secret)
+		if err != nil || got.ID != u.ID {
+			t.Errorf("%q: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestAuthenticate_takesThePasswordExactlyAsItIs(t *testing.T) {
+	a, _ := newAccounts(t)
+	create(t, a, "anna")
+	for name, wrong := range map[string]string{
+		"empty": "", "another": otherSecret, "case": strings.ToUpper(secret), "blank after": secret + " ", "NUL after": secret + "\x00",
+		"cut": secret[:len(secret)-1], "longer": secret + secret, "very long": strings.Repeat(secret, 1000), "not UTF-8": "\xff",
+	} {
+		if _, err := a.Authenticate(t.Context(), "anna", wrong); !errors.Is(err, account.ErrCredentials) {
+			t.Errorf("%s: err = %v, want ErrCredentials", name, err)
+		}
+	}
+}
+
+func TestAuthenticate_saysTheSameOfUnknownWrongAndDisabled(t *testing.T) {
+	a, _ := newAccounts(t)
+	create(t, a, "anna")
+	disabled := create(t, a, "disabled")
+	if _, err := a.SetDisabled(t.Context(), disabled.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	for name, login := range map[string][2]string{
+		"unknown":                          {"nobody", secret},
+		"a name that cannot be":            {"no body", secret},
+		"wrong":                            {"anna", otherSecret},
+		"disabled with the right password": {"disabled", secret},
+		"disabled with a wrong password":   {"disabled", otherSecret},
+	} {
+		u, err := a.Authenticate(t.Context(), login[0], login[1])
+		if err != account.ErrCredentials || u.ID != "" { // the value itself: nothing may be added to it
+			t.Errorf("%s: %+v, %v, want ErrCredentials alone", name, u, err)
+		}
+	}
+	if _, err := a.SetDisabled(t.Context(), disabled.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Authenticate(t.Context(), "disabled", secret); err != nil {
+		t.Errorf("enabled again: %v", err)
+	}
+}
+
+func TestCheckPassword_isOfTheUserWithThatID(t *testing.T) {
+	a, _ := newAccounts(t)
+	u := create(t, a, "anna")
+	if err := a.CheckPassword(t.Context(), u.ID, secret); err != nil {
+		t.Error(err)
+	}
+	for name, err := range map[string]error{
+		"wrong":       a.CheckPassword(t.Context(), u.ID, otherSecret),
+		"unknown":     a.CheckPassword(t.Context(), "x", secret),
+		"by the name": a.CheckPassword(t.Context(), "anna", secret),
+	} {
+		if !errors.Is(err, account.ErrCredentials) {
+			t.Errorf("%s: err = %v, want ErrCredentials", name, err)
+		}
+	}
+	if _, err := a.SetDisabled(t.Context(), u.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.CheckPassword(t.Context(), u.ID, secret); !errors.Is(err, account.ErrCredentials) {
+		t.Errorf("disabled: err = %v, want ErrCredentials", err)
+	}
+}
+
+func TestAuthenticate_replacesAHashOfOtherCosts(t *testing.T) {
+	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
+	u := create(t, openAccounts(t, db, cheap), "anna")
+	before := hashOf(t, db, u.ID)
+	dearer := cheap
+	dearer.Memory *= 2
+	a := openAccounts(t, db, dearer)
+
+	if _, err := a.Authenticate(t.Context(), "anna", otherSecret); !errors.Is(err, account.ErrCredentials) {
+		t.Fatal(err)
+	}
+	if hashOf(t, db, u.ID) != before {
+		t.Error("a wrong password replaced the hash")
+	}
+	if _, err := a.Authenticate(t.Context(), "anna", secret); err != nil {
+		t.Fatal(err)
+	}
+	after := hashOf(t, db, u.ID)
+	if after == before || !strings.Contains(after, "m=128,") {
+		t.Errorf("the hash is %s, want one with m=128", after)
+	}
+	if _, err := a.Authenticate(t.Context(), "anna", secret); err != nil {
+		t.Errorf("with the new hash: %v", err)
+	}
+	if hashOf(t, db, u.ID) != after {
+		t.Error("the new hash was replaced again")
+	}
+}
+
+// A login that is slow to replace a hash must not bring back the password that was changed meanwhile.
+func TestAuthenticate_doesNotUndoAChangeOfPassword(t *testing.T) {
+	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
+	weak := openAccounts(t, db, cheap)
+	slow := openAccounts(t, db, password.Params{Memory: 8 << 10, Time: 4, Threads: 1})
+	for i := range 5 {
+		u := create(t, weak, "anna"+string(rune('0'+i)))
+		var login sync.WaitGroup
+		login.Go(func() { _, _ = slow.Authenticate(context.Background(), u.Username, secret) })
+		time.Sleep(3 * time.Millisecond)
+		if _, err := weak.Update(t.Context(), u.ID, account.Changes{Password: pointer(otherSecret)}); err != nil {
+			t.Fatal(err)
+		}
+		login.Wait()
+		if err := weak.CheckPassword(t.Context(), u.ID, otherSecret); err != nil {
+			t.Errorf("the new password: %v", err)
+		}
+		if err := weak.CheckPassword(t.Context(), u.ID, secret); !errors.Is(err, account.ErrCredentials) {
+			t.Errorf("the old password: err = %v, want ErrCredentials", err)
+		}
+	}
+}
+
+func TestAuthenticate_takesAsLongForUnknownWrongAndDisabled(t *testing.T) {
+	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
+	a := openAccounts(t, db, password.Params{Memory: 4 << 10, Time: 1, Threads: 1})
+	create(t, a, "anna")
+	if _, err := a.SetDisabled(t.Context(), create(t, a, "disabled").ID, true); err != nil {
+		t.Fatal(err)
+	}
+	logins := []login{
+		{"wrong", "anna", otherSecret},
+		{"unknown", "nobody", secret},
+		{"a name that cannot be", "no body", secret},
+		{"disabled", "disabled", secret},
+	}
+	const attempts = 4 // a machine that is busy with something else is no finding
+	for attempt := 1; ; attempt++ {
+		took := measure(t, a, logins)
+		odd := slices.IndexFunc(took, func(d time.Duration) bool { return (d - took[0]).Abs() > took[0]/4 })
+		t.Logf("attempt %d: %v", attempt, took)
+		if odd < 0 {
+			return
+		}
+		if attempt == attempts {
+			t.Fatalf("%s takes %v, a wrong password %v", logins[odd].what, took[odd], took[0])
+		}
+	}
+}
+
+type login struct{ what, username, password string }
+
+// measure returns how long each login takes that fails: the median of many, in turns.
+func measure(t *testing.T, a *account.Accounts, logins []login) []time.Duration {
+	t.Helper()
+	const rounds = 31
+	all := make([][]time.Duration, len(logins))
+	for range rounds {
+		for i, l := range logins {
+			begin := time.Now()
+			if _, err := a.Authenticate(t.Context(), l.username, l.password); !errors.Is(err, account.ErrCredentials) {
+				t.Fatal(err)
+			}
+			all[i] = append(all[i], time.Since(begin))
+		}
+	}
+	medians := make([]time.Duration, len(logins))
+	for i, d := range all {
+		slices.Sort(d)
+		medians[i] = d[rounds/2]
+	}
+	return medians
+}
+
+func TestAuthenticate_saysSoWhenAStoredHashCannotBeRead(t *testing.T) {
+	a, db := newAccounts(t)
+	u := create(t, a, "anna")
+	execute(t, db, "UPDATE users SET password_hash = 'x' WHERE id = ?", u.ID)
+	if _, err := a.Authenticate(t.Context(), "anna", secret); err == nil || errors.Is(err, account.ErrCredentials) {
+		t.Errorf("err = %v, want one that the log shows", err)
+	}
+}
+
+func TestAuthenticate_stopsWithTheCaller(t *testing.T) {
+	a, _ := newAccounts(t)
+	create(t, a, "anna")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := a.Authenticate(ctx, "anna", secret); err == nil || errors.Is(err, account.ErrCredentials) {
+		t.Errorf("err = %v, want one that says that nothing was checked", err)
+	}
+}

@@ -1,0 +1,100 @@
+package account
+
+import (
+	"database/sql"
+	"embed"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/hallpass-go/hallpass/internal/sqldb"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+func migrationsFor(dialect string) (fs.FS, error) { return fs.Sub(migrations, "migrations/"+dialect) }
+
+const selectByID = `
+SELECT id, username, email, password_hash, roles, disabled, created_at FROM users WHERE id = ?`
+
+const selectByKey = `
+SELECT id, username, email, password_hash, roles, disabled, created_at FROM users WHERE username_key = ?`
+
+const selectPage = `
+SELECT id, username, email, password_hash, roles, disabled, created_at FROM users WHERE id > ? ORDER BY id LIMIT ?`
+
+const selectHasOtherAdmin = `
+SELECT EXISTS (SELECT 1 FROM users WHERE is_admin = 1 AND disabled = 0 AND id <> ?)`
+
+const insertUser = `
+INSERT INTO users (id, username, username_key, email, password_hash, roles, is_admin, disabled, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)`
+
+// A NULL leaves the column as it is.
+const updateUser = `
+UPDATE users SET username = COALESCE(?, username), username_key = COALESCE(?, username_key),
+	email = COALESCE(?, email), password_hash = COALESCE(?, password_hash)
+WHERE id = ?`
+
+// Only the hash that was checked is replaced: a password that was changed meanwhile stays.
+const updateHash = `UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?`
+
+const updateRoles = `UPDATE users SET roles = ?, is_admin = ? WHERE id = ?`
+
+const updateDisabled = `UPDATE users SET disabled = ? WHERE id = ?`
+
+const deleteUser = `DELETE FROM users WHERE id = ?`
+
+// record is a row of users: a user, and the hash that leaves this package never.
+type record struct {
+	User
+	passwordHash string
+}
+
+// scan reads a row of one of the selects above. Its error is [ErrNotFound] when there is no row.
+func scan(row interface{ Scan(dest ...any) error }) (record, error) {
+	var r record
+	var roles string
+	var createdAt int64
+	err := row.Scan(&r.ID, &r.Username, &r.Email, &r.passwordHash, &roles, &r.Disabled, &createdAt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return record{}, ErrNotFound
+	}
+	if err != nil {
+		return record{}, err
+	}
+	r.Roles = append([]string{}, strings.Fields(roles)...)
+	r.CreatedAt = sqldb.Time(createdAt)
+	return r, nil
+}
+
+func (r record) administers() bool { return !r.Disabled && slices.Contains(r.Roles, AdminRole) }
+
+// keepAdmin is for a transaction that takes r's administration away: [ErrLastAdmin] when no other user has it. What is
+// read stays true until the commit, because a write transaction of sqldb is alone.
+func keepAdmin(tx *sqldb.Tx, r record) error {
+	if !r.administers() {
+		return nil
+	}
+	var others bool
+	if err := tx.QueryRow(selectHasOtherAdmin, r.ID).Scan(&others); err != nil {
+		return err
+	}
+	if !others {
+		return ErrLastAdmin
+	}
+	return nil
+}
+
+func joinRoles(roles []string) string { return strings.Join(roles, " ") }
+
+func isAdmin(roles []string) int { return number(slices.Contains(roles, AdminRole)) }
+
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,324 @@
+// Package keyring keeps the server's signing keys in its database, sealed under a secret that is not in it, so that
+// neither a copy of the database nor a copy of the data folder's secret alone signs anything.
+//
+// A [Ring] answers from memory. [Ring.Refresh] is what makes it follow the database, in which another process may have
+// changed the keys.
+package keyring
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+// Errors that callers branch on. Besides them, one that wraps sqldb.ErrUnavailable says that the database could not be asked.
+var (
+	// ErrWrongSecret says that keys in the database were sealed under another secret, or that the secret is not there.
+	ErrWrongSecret = errors.New("keyring: wrong secret")
+	// ErrDamagedKey says that a key in the database is not what was written there.
+	ErrDamagedKey = errors.New("keyring: damaged key")
+	// ErrNoActiveKey says that the database has no key to sign with.
+	ErrNoActiveKey = errors.New("keyring: no active key")
+)
+
+// errMixed keeps a public key from ever being taken for a secret (RFC 8725 §3.1).
+var errMixed = errors.New("keyring: HMAC secrets and key pairs do not go into one ring")
+
+// Config is what [Open] needs.
+type Config struct {
+	// DB keeps the keys. Required.
+	DB *sqldb.DB
+	// SecretFile is the path of the secret's file, which [LoadSecret] makes as long as the database has no keys.
+	// Either it or Secret is required, not both.
+	SecretFile string
+	// Secret is the secret itself, 32 bytes, for those who keep it elsewhere: see [ParseSecret].
+	Secret []byte
+	// Algorithm is that of the first key. Keys that are there already keep theirs. Defaults to ES256.
+	Algorithm jwk.Algorithm
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Ring is the signing keys of one database. It is a [jwk.Ring], safe for concurrent use.
+type Ring struct {
+	db     *sqldb.DB
+	secret []byte
+	origin string // where the secret came from, for messages
+	sealer *sealer
+	now    func() time.Time
+
+	refreshing sync.Mutex // held while current is replaced
+	current    atomic.Pointer[snapshot]
+}
+
+var _ jwk.Ring = (*Ring)(nil)
+
+// snapshot is the keys at one time. It does not change.
+type snapshot struct {
+	rows      map[string]row // what keys was made of
+	keys      map[string]jwk.SigningKey
+	active    jwk.SigningKey // nil when there is none
+	published *jwk.Set
+}
+
+// Open returns the keys of a database, whose tables it brings up to date, and makes the first key when there is none to
+// sign with. Of several programs that do so at one time all use the same key.
+//
+// It never makes new keys beside some that the secret does not open: that is [ErrWrongSecret].
+func Open(ctx context.Context, c Config) (*Ring, error) {
+	r, err := open(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("opening keyring: %w", err)
+	}
+	return r, nil
+}
+
+func open(ctx context.Context, c Config) (*Ring, error) {
+	if c.DB == nil || (c.SecretFile == "") == (c.Secret == nil) {
+		return nil, errors.New("DB and either SecretFile or Secret are required")
+	}
+	if c.Algorithm == "" {
+		c.Algorithm = jwk.ES256
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	files, err := migrationsFor(c.DB.Dialect())
+	if err != nil {
+		return nil, err
+	}
+	if err := c.DB.Migrate(ctx, "keyring", files); err != nil {
+		return nil, err
+	}
+	r := &Ring{db: c.DB, now: c.Now}
+	if err := r.loadSecret(ctx, c); err != nil {
+		return nil, err
+	}
+	err = r.Refresh(ctx)
+	if !errors.Is(err, ErrNoActiveKey) {
+		return r, err
+	}
+	if err := r.createActive(ctx, c.Algorithm); err != nil {
+		return nil, err
+	}
+	return r, r.Refresh(ctx)
+}
+
+// loadSecret makes a secret only for a database without keys, to which a new one cannot be wrong.
+func (r *Ring) loadSecret(ctx context.Context, c Config) (err error) {
+	r.secret, r.origin = bytes.Clone(c.Secret), "the secret that was given"
+	if c.SecretFile != "" {
+		r.origin = "the secret in " + c.SecretFile
+		if r.secret, err = r.readSecretFile(ctx, c.SecretFile); err != nil {
+			return err
+		}
+	}
+	if len(r.secret) != SecretSize {
+		return fmt.Errorf("a secret has %d bytes", SecretSize)
+	}
+	r.sealer, err = newSealer(r.secret)
+	return err
+}
+
+func (r *Ring) readSecretFile(ctx context.Context, path string) ([]byte, error) {
+	rows, err := readKeys(ctx, r.db)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return LoadSecret(path)
+	}
+	secret, err := readSecret(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: the database has keys, and the file with their secret, %s, is missing; restore it", ErrWrongSecret, path)
+	}
+	return secret, err
+}
+
+// createActive adds a key, unless another process has done so: then that one is as good.
+func (r *Ring) createActive(ctx context.Context, algorithm jwk.Algorithm) error {
+	for _, key := range r.current.Load().keys {
+		if isHMAC(key.Algorithm()) != isHMAC(algorithm) {
+			return errMixed
+		}
+	}
+	key, err := generate(algorithm)
+	if err != nil {
+		return fmt.Errorf("making a key: %w", err)
+	}
+	plain, err := key.MarshalPrivate()
+	if err != nil {
+		return fmt.Errorf("making a key: %w", err)
+	}
+	defer clear(plain)
+	err = insertActive(ctx, r.db, row{
+		KeyInfo:  KeyInfo{ID: key.ID(), Algorithm: algorithm, CreatedAt: r.now()},
+		sealed:   r.sealer.seal(key.ID(), algorithm, plain),
+		sealedBy: r.sealer.fingerprint,
+	})
+	if err != nil && !sqldb.IsUnique(err) {
+		return fmt.Errorf("adding a key: %w", err)
+	}
+	return nil
+}
+
+// Refresh reads the keys from the database. After an error the ring is as before, except for [ErrNoActiveKey]: then it
+// verifies with what is left and cannot sign.
+func (r *Ring) Refresh(ctx context.Context) error {
+	r.refreshing.Lock()
+	defer r.refreshing.Unlock()
+	rows, err := readKeys(ctx, r.db)
+	if err != nil {
+		return fmt.Errorf("reading keys: %w", err)
+	}
+	next, err := r.take(rows, r.current.Load())
+	if err != nil {
+		return err
+	}
+	r.current.Store(next)
+	if next.active == nil {
+		return ErrNoActiveKey
+	}
+	return nil
+}
+
+// take makes a snapshot of rows, or returns the one before when nothing has changed. A key whose row has not changed is
+// the value that it was before.
+func (r *Ring) take(rows []row, before *snapshot) (*snapshot, error) {
+	rows = slices.DeleteFunc(rows, func(row row) bool { return row.State == Gone })
+	if before == nil {
+		before = &snapshot{}
+	} else if before.isOf(rows) {
+		return before, nil
+	}
+	s := &snapshot{rows: map[string]row{}, keys: map[string]jwk.SigningKey{}}
+	var public []*jwk.PublicKey
+	for _, row := range rows {
+		key, known := before.keys[row.ID]
+		if !known || !before.rows[row.ID].holdsSameKey(row) {
+			var err error
+			if key, err = r.unseal(row); err != nil {
+				return nil, err
+			}
+		}
+		s.rows[row.ID], s.keys[row.ID] = row, key
+		if row.State == Active {
+			s.active = key
+		}
+		if private, ok := key.(*jwk.PrivateKey); ok {
+			public = append(public, private.Public())
+		}
+	}
+	if len(public) != 0 && len(public) != len(s.keys) {
+		return nil, errMixed
+	}
+	var err error
+	s.published, err = jwk.NewSet(public...)
+	return s, err
+}
+
+func (s *snapshot) isOf(rows []row) bool {
+	if len(rows) != len(s.rows) {
+		return false
+	}
+	for _, row := range rows {
+		if known, ok := s.rows[row.ID]; !ok || known.State != row.State || !known.holdsSameKey(row) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r row) holdsSameKey(other row) bool {
+	return r.Algorithm == other.Algorithm && bytes.Equal(r.sealed, other.sealed)
+}
+
+// unseal returns the key of a row, which must be what the row says it is.
+func (r *Ring) unseal(row row) (jwk.SigningKey, error) {
+	if row.sealedBy != r.sealer.fingerprint {
+		return nil, fmt.Errorf("%w: %s does not open the keys in the database; restore the one that they were made with",
+			ErrWrongSecret, r.origin)
+	}
+	plain, err := r.sealer.open(row.ID, row.Algorithm, row.sealed)
+	if err != nil {
+		return nil, damaged(row)
+	}
+	defer clear(plain)
+	key, err := parse(row.Algorithm, plain)
+	if err != nil || key.ID() != row.ID || key.Algorithm() != row.Algorithm {
+		return nil, damaged(row)
+	}
+	return key, nil
+}
+
+func damaged(row row) error {
+	return fmt.Errorf("%w: key %q was changed in the database; restore it from a backup", ErrDamagedKey, row.ID)
+}
+
+// privateKey is a key that can be sealed.
+type privateKey interface {
+	jwk.SigningKey
+	MarshalPrivate() ([]byte, error)
+}
+
+func generate(algorithm jwk.Algorithm) (privateKey, error) {
+	if isHMAC(algorithm) {
+		return jwk.GenerateSecret(algorithm)
+	}
+	return jwk.Generate(algorithm)
+}
+
+func parse(algorithm jwk.Algorithm, data []byte) (jwk.SigningKey, error) {
+	if isHMAC(algorithm) {
+		return jwk.ParseSecret(data)
+	}
+	return jwk.ParsePrivate(data)
+}
+
+func isHMAC(algorithm jwk.Algorithm) bool { return strings.HasPrefix(string(algorithm), "HS") }
+
+// Key returns the key with that ID. It reads no database. The error is jwk.ErrUnknownKey.
+func (r *Ring) Key(_ context.Context, id string) (jwk.Key, error) {
+	key, ok := r.current.Load().keys[id]
+	if !ok {
+		return nil, jwk.ErrUnknownKey
+	}
+	return key, nil
+}
+
+// SigningKey returns the active key. It reads no database. An error wraps jwk.ErrUnavailable.
+func (r *Ring) SigningKey(context.Context) (jwk.SigningKey, error) {
+	if active := r.current.Load().active; active != nil {
+		return active, nil
+	}
+	return nil, fmt.Errorf("%w: %w", jwk.ErrUnavailable, ErrNoActiveKey)
+}
+
+// Published returns the public keys that verifiers may need. It reads no database.
+func (r *Ring) Published(context.Context) (*jwk.Set, error) { return r.current.Load().published, nil }
+
+// Secret derives 32 bytes for one purpose from the secret in the data folder.
+func (r *Ring) Secret(purpose string) [32]byte { return derive(r.secret, labelPurpose+purpose) }
+
+// List returns every key in the database, oldest first, those that are gone too.
+func (r *Ring) List(ctx context.Context) ([]KeyInfo, error) {
+	rows, err := readKeys(ctx, r.db)
+	if err != nil {
+		return nil, fmt.Errorf("listing keys: %w", err)
+	}
+	list := make([]KeyInfo, 0, len(rows))
+	for _, row := range rows {
+		list = append(list, row.KeyInfo)
+	}
+	return list, nil
+}
