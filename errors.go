@@ -1,11 +1,156 @@
 package hallpass
 
-import "errors"
+import (
+	"errors"
+	"net/http"
+	"time"
 
-// Errors of stores.
-var (
-	// ErrNotFound says that there is no such record.
-	ErrNotFound = errors.New("hallpass: not found")
-	// ErrStoreUnavailable says that the store could not be asked; nothing is known of the outcome.
-	ErrStoreUnavailable = errors.New("hallpass: store unavailable")
+	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/jwt"
 )
+
+// Error is what a request is refused with. Errors are compared by Code: errors.Is(err, ErrTokenExpired)
+// holds for every error with that code, whatever its detail.
+type Error struct {
+	Code   string // stable, for programs
+	Status int    // HTTP status
+	Detail string // for people: what to do next. Never holds a token or a secret.
+
+	Fields     []FieldError  // ErrValidation: every member that does not fit
+	Scopes     []string      // ErrInsufficientScope: what the route wants
+	MaxAge     time.Duration // ErrFreshTokenRequired: how recent the authentication must be
+	RetryAfter time.Duration // ErrRateLimited, ErrOverloaded, ErrStoreUnavailable: when to come again
+	Limit      *RateLimit    // ErrRateLimited: the limit that was met
+	Cause      error         // for the log, never for the client
+}
+
+// FieldError says what is wrong with one member of a request body.
+type FieldError struct {
+	Field  string `json:"field"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+// RateLimit describes a limit as the RateLimit header fields do.
+type RateLimit struct {
+	Policy    string        // name of the limit
+	Quota     int           // requests allowed in Window
+	Remaining int           // requests left now
+	Window    time.Duration // over which Quota is spread
+	Reset     time.Duration // until Quota is whole again
+}
+
+// The errors that requests end with. Each is a value to compare with; [Error.WithDetail] and
+// [Error.Because] make the one that is returned.
+var (
+	ErrMalformedRequest     = &Error{Code: "malformed_request", Status: http.StatusBadRequest, Detail: "The request is not what this route takes."}
+	ErrValidation           = &Error{Code: "validation_failed", Status: http.StatusUnprocessableEntity, Detail: "Some members of the body do not fit; errors lists them."}
+	ErrTokenMissing         = &Error{Code: "token_missing", Status: http.StatusUnauthorized, Detail: "Send an access token: Authorization: Bearer <token>."}
+	ErrTokenInvalid         = &Error{Code: "token_invalid", Status: http.StatusUnauthorized, Detail: "The access token is not valid here. Log in to get another."}
+	ErrTokenExpired         = &Error{Code: "token_expired", Status: http.StatusUnauthorized, Detail: "The access token has expired. Refresh it."}
+	ErrTokenRevoked         = &Error{Code: "token_revoked", Status: http.StatusUnauthorized, Detail: "The access token has been revoked. Refresh it, or log in again."}
+	ErrFreshTokenRequired   = &Error{Code: "fresh_token_required", Status: http.StatusUnauthorized, Detail: "This needs a recent login. Reauthenticate and try again."}
+	ErrInvalidCredentials   = &Error{Code: "invalid_credentials", Status: http.StatusUnauthorized, Detail: "The user name or the password is wrong."}
+	ErrRefreshTokenInvalid  = &Error{Code: "refresh_token_invalid", Status: http.StatusUnauthorized, Detail: "The refresh token is not valid. Log in again."}
+	ErrRefreshTokenExpired  = &Error{Code: "refresh_token_expired", Status: http.StatusUnauthorized, Detail: "The session has expired. Log in again."}
+	ErrRefreshTokenReused   = &Error{Code: "refresh_token_reused", Status: http.StatusUnauthorized, Detail: "The refresh token had been used before, so the session has been ended. Log in again."}
+	ErrInsufficientScope    = &Error{Code: "insufficient_scope", Status: http.StatusForbidden, Detail: "The access token lacks a scope that this route wants."}
+	ErrInsufficientRole     = &Error{Code: "insufficient_role", Status: http.StatusForbidden, Detail: "Your account has no role that may do this."}
+	ErrNotOwner             = &Error{Code: "not_owner", Status: http.StatusForbidden, Detail: "This belongs to somebody else."}
+	ErrCrossOrigin          = &Error{Code: "cross_origin", Status: http.StatusForbidden, Detail: "A cookie does not authenticate a request from another origin."}
+	ErrNotFound             = &Error{Code: "not_found", Status: http.StatusNotFound, Detail: "There is nothing here by that name."}
+	ErrTooLarge             = &Error{Code: "too_large", Status: http.StatusRequestEntityTooLarge, Detail: "The body is larger than this route takes."}
+	ErrUnsupportedMediaType = &Error{Code: "unsupported_media_type", Status: http.StatusUnsupportedMediaType, Detail: "Send JSON: Content-Type: application/json."}
+	ErrRateLimited          = &Error{Code: "rate_limited", Status: http.StatusTooManyRequests, Detail: "Too many attempts. Wait as long as Retry-After says."}
+	ErrInternal             = &Error{Code: "internal", Status: http.StatusInternalServerError, Detail: "Something went wrong on our side. The log has it under this request_id."}
+	ErrOverloaded           = &Error{Code: "overloaded", Status: http.StatusServiceUnavailable, Detail: "The server is busy. Wait as long as Retry-After says.", RetryAfter: 2 * time.Second}
+	ErrStoreUnavailable     = &Error{Code: "store_unavailable", Status: http.StatusServiceUnavailable, Detail: "The store cannot be reached. Wait as long as Retry-After says.", RetryAfter: 2 * time.Second}
+
+	// ErrSubjectDisabled is for [Config.Authorize] to return: the subject is gone or may have no tokens.
+	ErrSubjectDisabled = errors.New("hallpass: subject is gone or disabled")
+)
+
+// Error implements error. It holds the cause, so it is for logs.
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return e.Code + ": " + e.Cause.Error()
+	}
+	return e.Code
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Is reports whether target is an [Error] of the same code.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code
+}
+
+// WithDetail returns a copy of e with another text for people.
+func (e *Error) WithDetail(detail string) *Error {
+	c := *e
+	c.Detail = detail
+	return &c
+}
+
+// Because returns a copy of e with its cause.
+func (e *Error) Because(cause error) *Error {
+	c := *e
+	c.Cause = cause
+	return &c
+}
+
+// AsError returns the [Error] that err is or wraps, with err as its cause; [ErrInternal] for any other.
+func AsError(err error) *Error {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		return ErrInternal.Because(err)
+	case error(e) == err:
+		return e
+	}
+	return e.Because(err)
+}
+
+// tokenError says what an error of the codec is to a client: expired, or invalid and nothing more,
+// since the difference between forgeries only helps who makes them.
+func tokenError(err error) *Error {
+	switch {
+	case errors.Is(err, jwt.ErrExpired):
+		return ErrTokenExpired.Because(err)
+	case errors.Is(err, jwk.ErrUnavailable):
+		return ErrStoreUnavailable.Because(err)
+	}
+	return ErrTokenInvalid.Because(err)
+}
+
+// bodyError says what an error of reading a JSON body is to a client.
+func bodyError(err error) *Error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return ErrTooLarge.Because(err)
+	}
+	if syntax, ok := errors.AsType[*strictjson.SyntaxError](err); ok {
+		return ErrMalformedRequest.WithDetail("The body is not one JSON object as this API takes it: " + syntax.Problem + ".")
+	}
+	if fields, ok := errors.AsType[strictjson.FieldErrors](err); ok {
+		return InvalidFields(fieldErrors(fields)...)
+	}
+	return ErrMalformedRequest.Because(err)
+}
+
+// InvalidFields returns [ErrValidation] with what is wrong with each member.
+func InvalidFields(fields ...FieldError) *Error {
+	e := *ErrValidation
+	e.Fields = fields
+	return &e
+}
+
+func fieldErrors(in strictjson.FieldErrors) []FieldError {
+	out := make([]FieldError, len(in))
+	for i, f := range in {
+		out[i] = FieldError(f)
+	}
+	return out
+}

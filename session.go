@@ -24,12 +24,22 @@ type Session struct {
 // Client says where a request came from.
 type Client struct {
 	IP        string
-	UserAgent string // at most 256 bytes
+	UserAgent string // at most 256 bytes of UTF-8
 }
+
+const maxUserAgent = 256
 
 // Ended reports whether the session is revoked or expired at now.
 func (s Session) Ended(now time.Time) bool {
 	return !s.RevokedAt.IsZero() || !now.Before(s.IdleExpiry) || !now.Before(s.Expiry)
+}
+
+// expiresAt is when the session ends unless it is refreshed.
+func (s Session) expiresAt() time.Time {
+	if s.Expiry.Before(s.IdleExpiry) {
+		return s.Expiry
+	}
+	return s.IdleExpiry
 }
 
 // Outcome is what became of a presented refresh token.

@@ -1,0 +1,125 @@
+package hallpass
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+// Config says how an API authenticates: it is a [VerifierConfig] and an [IssuerConfig] in one, with what the login routes need.
+// T holds the application's own claims; struct{} for none.
+type Config[T any] struct {
+	// Issuer is who issues the tokens ("iss"), by custom the URL of this server. Required.
+	Issuer string
+	// Audience is the API that the tokens are for ("aud"). Required.
+	Audience string
+	// Keys sign and verify: [jwk.OpenFile] for one server. Required.
+	Keys jwk.Ring
+	// Authenticate checks a login and returns the subject: the user's stable ID. It returns [ErrInvalidCredentials] for an unknown user and for a
+	// wrong password alike, after the same work. Defaults to no login route.
+	Authenticate func(ctx context.Context, login Login) (subject string, err error)
+	// CheckPassword checks the password of a subject who is logged in, with the errors of Authenticate. Defaults to no reauthenticate route.
+	CheckPassword func(ctx context.Context, subject, password string) error
+	// Authorize returns what a subject may do: see [IssuerConfig]. Defaults to a grant of nothing.
+	Authorize func(ctx context.Context, subject string) (Grant[T], error)
+	// Store keeps sessions and revocations: package sqlstore has durable ones. Defaults to [NewMemoryStore], which forgets them when the program ends.
+	Store Store
+	// Revocations is the list to check tokens against. Defaults to a list of its own.
+	Revocations *Revocations
+	// AccessTTL is how long an access token lives. Defaults to 15 minutes.
+	AccessTTL time.Duration
+	// IdleTTL ends a session that is not refreshed for so long. Defaults to 30 days.
+	IdleTTL time.Duration
+	// SessionTTL ends a session however often it is refreshed. Defaults to 90 days.
+	SessionTTL time.Duration
+	// RefreshGrace is how long a refresh token that was just used still gets its successor again. Defaults to 30 seconds.
+	RefreshGrace time.Duration
+	// Leeway is how far clocks may be apart. Defaults to 30 seconds; negative means none.
+	Leeway time.Duration
+	// AdminRole is the role that may end anybody's session. Defaults to none.
+	AdminRole string
+	// Sources are where a request may hold its token. Defaults to FromHeader("Authorization", "Bearer").
+	Sources []TokenSource
+	// Profile renders answers. Defaults to [Problem].
+	Profile Profile
+	// Client says where a request comes from. Defaults to the address of the connection, which behind a proxy is the proxy's.
+	Client func(*http.Request) Client
+	// Observe is told what happens, for logs, audits and metrics; it must not block. Defaults to nobody.
+	Observe func(context.Context, Event)
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Login is what somebody sent to prove who they are.
+type Login struct {
+	Username string
+	Password string
+	Client   Client
+}
+
+// Auth is both halves and their routes: the one value that an API with its own users needs.
+type Auth[T any] struct {
+	*Verifier[T]
+	*Issuer[T]
+	c Config[T]
+}
+
+// New returns the authentication of an API, or every mistake in c at once. It starts no goroutine and does no I/O.
+func New[T any](c Config[T]) (*Auth[T], error) {
+	c.Revocations = defaultTo(c.Revocations, NewRevocations())
+	if c.Client == nil {
+		c.Client = ClientOf
+	}
+	if c.Profile == nil {
+		c.Profile = Problem{}
+	}
+	if c.Observe == nil {
+		c.Observe = func(context.Context, Event) {}
+	}
+	issuer, err := NewIssuer(IssuerConfig[T]{
+		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: c.Revocations, Authorize: c.Authorize,
+		AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL, RefreshGrace: c.RefreshGrace, Observe: c.Observe, Now: c.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := NewVerifier[T](VerifierConfig{
+		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Revocations: c.Revocations, Leeway: c.Leeway,
+		Sources: c.Sources, Profile: c.Profile, Observe: c.Observe, Now: c.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Auth[T]{Verifier: verifier, Issuer: issuer, c: c}, nil
+}
+
+// Mount adds the routes under a prefix ("/auth"): POST login, refresh, logout, logout/all and reauthenticate, GET and DELETE sessions,
+// and GET jwks.json for services that verify by themselves. Login and reauthenticate are there when [Config] says how to check a password.
+func (a *Auth[T]) Mount(mux *http.ServeMux, prefix string) {
+	if a.c.Authenticate != nil {
+		mux.HandleFunc("POST "+prefix+"/login", a.login)
+	}
+	mux.HandleFunc("POST "+prefix+"/refresh", a.refresh)
+	mux.HandleFunc("POST "+prefix+"/logout", a.logout)
+	mux.Handle("POST "+prefix+"/logout/all", a.Func(a.logoutAll))
+	if a.c.CheckPassword != nil {
+		mux.Handle("POST "+prefix+"/reauthenticate", a.Func(a.reauthenticate))
+	}
+	mux.Handle("GET "+prefix+"/sessions", a.Func(a.listSessions))
+	mux.Handle("DELETE "+prefix+"/sessions/{id}", a.Func(a.deleteSession))
+	mux.Handle("GET "+prefix+"/jwks.json", a.JWKS())
+}
+
+// WriteError answers a request with err in the [Profile]: an [Error] as it is, anything else as [ErrInternal], told to Observe.
+func (a *Auth[T]) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	e := AsError(err)
+	if e.Status >= http.StatusInternalServerError {
+		a.c.Observe(r.Context(), Event{Name: EventFailed, Err: e})
+	}
+	a.c.Profile.WriteError(w, r, e)
+}
+
+var errNoSession = errors.New("the token has no session")

@@ -1,0 +1,41 @@
+package hallpass
+
+import (
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/hallpass-go/hallpass/internal/strictjson"
+)
+
+// MaxBody is how many bytes of a JSON or form body are read.
+const MaxBody = 64 << 10
+
+// ReadJSON reads a request's body, one JSON object, into the struct that v points to, as strictly as everything here: members by exact name,
+// none unknown, none twice, UTF-8 only, at most [MaxBody]. The error is an [Error] that lists every member that does not fit.
+// A member that is absent leaves its field as it was, so a pointer tells absence.
+func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	if t := r.Header.Get("Content-Type"); t != "" {
+		if media, _, err := mime.ParseMediaType(t); err != nil || media != "application/json" {
+			return ErrUnsupportedMediaType
+		}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if err != nil {
+		return bodyError(err)
+	}
+	if err := strictjson.Decode(body, v); err != nil {
+		return bodyError(err)
+	}
+	return nil
+}
+
+// missing returns the [FieldError] of a member that must be there.
+func missing(field string) FieldError {
+	return FieldError{Field: field, Code: "missing", Detail: "This member is required."}
+}
+
+// hasBody reports whether the request has a body that is not empty.
+func hasBody(r *http.Request) bool {
+	return r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
+}

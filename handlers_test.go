@@ -1,0 +1,235 @@
+package hallpass_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+)
+
+func basic(username, password string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password))
+}
+
+func TestLogin_answersTokens(t *testing.T) {
+	a := newAPI(t, nil)
+	for name, got := range map[string]answer{
+		"JSON":  a.login("alice"),
+		"Basic": a.do("POST /auth/login", "", basic("alice", "alice's password")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got.want(t, 200, "")
+			if c := got.Header.Get("Cache-Control"); c != "no-store" {
+				t.Errorf("Cache-Control %q", c)
+			}
+			if got.String(t, "token_type") != "Bearer" || got.JSON["expires_in"] != 900.0 || got.JSON["refresh_expires_in"] != 30*24*3600.0 {
+				t.Errorf("answered %s", got.Text)
+			}
+			if got.String(t, "scope") != "read write" {
+				t.Errorf("scope %q", got.String(t, "scope"))
+			}
+			id, err := a.Verify(t.Context(), got.String(t, "access_token"))
+			if err != nil || id.Subject != "alice" || id.SessionID != got.String(t, "session_id") || id.ID == "" || id.ClientID == "" {
+				t.Errorf("identity %+v, %v", id, err)
+			}
+			if len(got.JSON) != 7 {
+				t.Errorf("members beside the contract: %s", got.Text)
+			}
+		})
+	}
+}
+
+func TestLogin_refuses(t *testing.T) {
+	a := newAPI(t, nil)
+	for _, c := range []struct {
+		name, body string
+		header     string
+		status     int
+		code       string
+	}{
+		{"wrong password", `{"username":"alice","password":"x"}`, "", 401, "invalid_credentials"},
+		{"unknown user", `{"username":"eve","password":"x"}`, "", 401, "invalid_credentials"},
+		{"wrong password by Basic", ``, basic("alice", "x"), 401, "invalid_credentials"},
+		{"Basic that is none", ``, "Authorization: Basic %%%", 400, "malformed_request"},
+		{"Basic that is not UTF-8", ``, basic("alice", "\xff"), 400, "malformed_request"},
+		{"Basic and a body", `{"username":"alice","password":"x"}`, basic("alice", "x"), 400, "malformed_request"},
+		{"no body", ``, "", 400, "malformed_request"},
+		{"not JSON", `username=alice`, "", 400, "malformed_request"},
+		{"an array", `[]`, "", 400, "malformed_request"},
+		{"a member twice", `{"username":"alice","username":"bob","password":"x"}`, "", 400, "malformed_request"},
+		{"invalid UTF-8", "{\"username\":\"\xff\",\"password\":\"x\"}", "", 400, "malformed_request"},
+		{"something after it", `{"username":"alice","password":"x"}{}`, "", 400, "malformed_request"},
+		{"too deep", `{"username":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `}`, "", 400, "malformed_request"},
+		{"too large", `{"username":"` + strings.Repeat("a", 70_000) + `"}`, "", 413, "too_large"},
+		{"an unknown member", `{"username":"alice","password":"x","otp":"1"}`, "", 422, "validation_failed"},
+		{"a member in another case", `{"Username":"alice","password":"x"}`, "", 422, "validation_failed"},
+		{"a wrong type", `{"username":["alice"],"password":"x"}`, "", 422, "validation_failed"},
+		{"null", `{"username":null,"password":"x"}`, "", 422, "validation_failed"},
+		{"a member missing", `{"username":"alice"}`, "", 422, "validation_failed"},
+		{"a form", `username=alice&password=x`, "Content-Type: application/x-www-form-urlencoded", 415, "unsupported_media_type"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			headers := []string{}
+			if c.header != "" {
+				headers = append(headers, c.header)
+			}
+			a.doAs("POST /auth/login", c.body, headers...).want(t, c.status, c.code)
+		})
+	}
+}
+
+// doAs is do without a Content-Type of its own when the headers bring one.
+func (a *api) doAs(request, body string, headers ...string) answer {
+	a.t.Helper()
+	for _, h := range headers {
+		if strings.HasPrefix(h, "Content-Type: application/x-www") {
+			return a.doForm(request, body)
+		}
+	}
+	return a.do(request, body, headers...)
+}
+
+func TestLogin_failuresLookAlike(t *testing.T) {
+	a := newAPI(t, nil)
+	a.users.Disable("bob")
+	answers := []answer{
+		a.do("POST /auth/login", `{"username":"alice","password":"wrong"}`),
+		a.do("POST /auth/login", `{"username":"nobody","password":"wrong"}`),
+		a.do("POST /auth/login", `{"username":"bob","password":"bob's password"}`),
+	}
+	for _, got := range answers {
+		got.Header.Del("Date")
+		if got.Status != 401 || got.Text != answers[0].Text || len(got.Header) != len(answers[0].Header) {
+			t.Errorf("answers tell users apart: %d %v %s", got.Status, got.Header, got.Text)
+		}
+	}
+}
+
+func TestRefresh_bodies(t *testing.T) {
+	a := newAPI(t, nil)
+	a.do("POST /auth/refresh", `{}`).want(t, 422, "validation_failed")
+	a.do("POST /auth/refresh", ``).want(t, 400, "malformed_request")
+	a.do("POST /auth/refresh", `{"refresh_token":1}`).want(t, 422, "validation_failed")
+}
+
+func TestLogout(t *testing.T) {
+	a := newAPI(t, nil)
+	login := a.login("alice")
+	a.do("POST /auth/logout", "").want(t, 401, "token_missing")
+	a.do("POST /auth/logout", "{}").want(t, 401, "token_missing")
+	a.do("POST /auth/logout", `{"refresh_token":"x"}`).want(t, 401, "refresh_token_invalid")
+	a.do("POST /auth/logout", "", bearer(login.String(t, "access_token"))).want(t, 204, "")
+	a.do("POST /auth/logout", "", bearer(login.String(t, "access_token"))).want(t, 401, "token_revoked")
+	a.refresh(login.String(t, "refresh_token")).want(t, 401, "refresh_token_invalid")
+	// Asking twice with the refresh token is no mistake: the first answer may have been lost.
+	a.do("POST /auth/logout", `{"refresh_token":"`+login.String(t, "refresh_token")+`"}`).want(t, 204, "")
+}
+
+func TestLogoutAll(t *testing.T) {
+	a := newAPI(t, nil)
+	one, two, bob := a.login("alice"), a.login("alice"), a.login("bob")
+	a.do("POST /auth/logout/all", "").want(t, 401, "token_missing")
+	a.do("POST /auth/logout/all", "", bearer(one.String(t, "access_token"))).want(t, 204, "")
+	for _, ended := range []answer{one, two} {
+		a.do("GET /func", "", bearer(ended.String(t, "access_token"))).want(t, 401, "token_revoked")
+		a.refresh(ended.String(t, "refresh_token")).want(t, 401, "refresh_token_invalid")
+	}
+	a.do("GET /func", "", bearer(bob.String(t, "access_token"))).want(t, 200, "")
+}
+
+func TestReauthenticate(t *testing.T) {
+	a := newAPI(t, nil)
+	login := a.login("alice")
+	token := bearer(login.String(t, "access_token"))
+	a.clock.Advance(10 * time.Minute)
+	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`).want(t, 401, "token_missing")
+	a.do("POST /auth/reauthenticate", `{"password":"wrong"}`, token).want(t, 401, "invalid_credentials")
+	a.do("POST /auth/reauthenticate", `{}`, token).want(t, 422, "validation_failed")
+	got := a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, token)
+	got.want(t, 200, "")
+	id, err := a.Verify(t.Context(), got.String(t, "access_token"))
+	if err != nil || !id.AuthTime.Equal(a.clock.Now().Truncate(time.Second)) || id.SessionID != login.String(t, "session_id") {
+		t.Errorf("identity %+v, %v", id, err)
+	}
+	// A client that keeps its old refresh token is not logged out for it.
+	if got.String(t, "refresh_token") != login.String(t, "refresh_token") {
+		t.Error("reauthentication rotated the refresh token")
+	}
+	next := a.refresh(got.String(t, "refresh_token"))
+	id, err = a.Verify(t.Context(), next.String(t, "access_token"))
+	if err != nil || !id.AuthTime.Equal(a.clock.Now().Truncate(time.Second)) {
+		t.Errorf("the refreshed token forgot the authentication: %+v, %v", id, err)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	a := newAPI(t, nil)
+	a.users.SetGrant("bob", grant{Roles: []string{"admin"}})
+	one := a.login("alice")
+	a.clock.Advance(time.Second)
+	two := a.login("alice")
+	bob := a.login("bob")
+	token := bearer(two.String(t, "access_token"))
+
+	list := a.do("GET /auth/sessions", "", token)
+	list.want(t, 200, "")
+	items := list.JSON["items"].([]any)
+	if len(items) != 2 || list.JSON["next_cursor"] != nil {
+		t.Fatalf("listed %s", list.Text)
+	}
+	first := items[0].(map[string]any)
+	if first["id"] != two.String(t, "session_id") || first["current"] != true || first["ip"] != "127.0.0.1" || first["user_agent"] != "Go-http-client/1.1" {
+		t.Errorf("first %v", first)
+	}
+	if items[1].(map[string]any)["current"] != false {
+		t.Error("two current sessions")
+	}
+	paged := a.do("GET /auth/sessions?limit=1", "", token)
+	next := a.do("GET /auth/sessions?limit=1&cursor="+paged.String(t, "next_cursor"), "", token)
+	if id := next.JSON["items"].([]any)[0].(map[string]any)["id"]; id != one.String(t, "session_id") || next.JSON["next_cursor"] != nil {
+		t.Errorf("second page %s", next.Text)
+	}
+	for _, query := range []string{"limit=0", "limit=201", "limit=x", "limit=", "cursor=x", "cursor=' OR 1=1"} {
+		a.do("GET /auth/sessions?"+strings.ReplaceAll(query, " ", "%20"), "", token).want(t, 422, "validation_failed")
+	}
+
+	a.do("DELETE /auth/sessions/"+bob.String(t, "session_id"), "", token).want(t, 404, "not_found")
+	a.do("DELETE /auth/sessions/nothing", "", token).want(t, 404, "not_found")
+	a.do("DELETE /auth/sessions/"+one.String(t, "session_id"), "", token).want(t, 204, "")
+	a.do("DELETE /auth/sessions/"+one.String(t, "session_id"), "", token).want(t, 404, "not_found")
+	a.do("GET /func", "", bearer(one.String(t, "access_token"))).want(t, 401, "token_revoked")
+	a.do("DELETE /auth/sessions/"+two.String(t, "session_id"), "", bearer(bob.String(t, "access_token"))).want(t, 204, "")
+	a.do("GET /func", "", token).want(t, 401, "token_revoked")
+}
+
+func TestClientOf(t *testing.T) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.RemoteAddr = "[2001:db8::1]:1234"
+	r.Header.Set("User-Agent", strings.Repeat("ä", 300)+"\xff")
+	r.Header.Set("X-Forwarded-For", "10.0.0.1")
+	got := hallpass.ClientOf(r)
+	if got.IP != "2001:db8::1" {
+		t.Errorf("IP %q", got.IP)
+	}
+	if got.UserAgent != strings.Repeat("ä", 128) {
+		t.Errorf("UserAgent of %d bytes: %q", len(got.UserAgent), got.UserAgent)
+	}
+}
+
+func TestAsError(t *testing.T) {
+	cause := errors.New("disk on fire")
+	if e := hallpass.AsError(cause); e.Code != "internal" || e.Status != 500 || !errors.Is(e, cause) || strings.Contains(e.Detail, "fire") {
+		t.Errorf("AsError = %+v", e)
+	}
+	e := hallpass.ErrTokenExpired.Because(cause).WithDetail("other words")
+	if !errors.Is(e, hallpass.ErrTokenExpired) || errors.Is(e, hallpass.ErrTokenInvalid) || !errors.Is(e, cause) || hallpass.AsError(e) != e {
+		t.Errorf("%+v", e)
+	}
+	if hallpass.ErrTokenExpired.Cause != nil {
+		t.Error("Because changed the sentinel")
+	}
+}

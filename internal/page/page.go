@@ -1,0 +1,65 @@
+// Package page has the shape of lists on the wire: {"items": […], "next_cursor": "…"|null}, with ?limit= and ?cursor=.
+package page
+
+import (
+	"errors"
+	"net/url"
+	"strconv"
+
+	"github.com/hallpass-go/hallpass/internal/uid"
+)
+
+// How many items a page holds.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 200
+)
+
+// Errors of [Parse], named for the parameter that is wrong.
+var (
+	ErrLimit  = errors.New("limit must be a number from 1 to 200")
+	ErrCursor = errors.New("cursor must be the next_cursor of an earlier page")
+)
+
+// Request asks for the items after the one with the ID After ("" for the first page), at most Limit.
+type Request struct {
+	Limit int
+	After string
+}
+
+// Parse reads a page's parameters. A cursor is an identifier, so nothing else gets as far as a query.
+func Parse(q url.Values) (Request, error) {
+	p := Request{Limit: DefaultLimit, After: q.Get("cursor")}
+	if q.Has("limit") {
+		n, err := strconv.Atoi(q.Get("limit"))
+		if err != nil || n < 1 || n > MaxLimit {
+			return Request{}, ErrLimit
+		}
+		p.Limit = n
+	}
+	if p.After != "" {
+		if _, err := uid.Bytes(p.After); err != nil {
+			return Request{}, ErrCursor
+		}
+	}
+	return p, nil
+}
+
+// List is a page as it is written.
+type List[T any] struct {
+	Items      []T     `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// NewList makes the page that p asked for out of at most p.Limit+1 items: the one too many says that there is a next page.
+func NewList[T any](p Request, items []T, id func(T) string) List[T] {
+	if items == nil {
+		items = []T{}
+	}
+	if len(items) <= p.Limit {
+		return List[T]{Items: items}
+	}
+	items = items[:p.Limit]
+	cursor := id(items[len(items)-1])
+	return List[T]{Items: items, NextCursor: &cursor}
+}

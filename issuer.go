@@ -1,0 +1,282 @@
+package hallpass
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/uid"
+	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/jwt"
+)
+
+// IssuerConfig says which tokens an [Issuer] makes. T holds the application's own claims.
+type IssuerConfig[T any] struct {
+	// Issuer is who issues the tokens ("iss"), by custom the URL of this server. Required.
+	Issuer string
+	// Audience is the API that the tokens are for ("aud"). Required.
+	Audience string
+	// Keys sign. Required.
+	Keys jwk.Ring
+	// Store keeps sessions and revocations. Defaults to [NewMemoryStore], which forgets them when the program ends.
+	Store Store
+	// Revocations are told of what this issuer revokes. Give a [Verifier] the same ones. Defaults to a list of its own.
+	Revocations *Revocations
+	// Authorize returns what the subject may do, each time that a token is made, so that a change shows at the next refresh at the latest. It
+	// returns [ErrSubjectDisabled] for a subject who may have no tokens. Defaults to a grant of nothing.
+	Authorize func(ctx context.Context, subject string) (Grant[T], error)
+	// ClientID is the "client_id" claim (RFC 9068 §2.2). Defaults to Audience: the API's own clients.
+	ClientID string
+	// AccessTTL is how long an access token lives. Defaults to 15 minutes.
+	AccessTTL time.Duration
+	// IdleTTL ends a session that is not refreshed for so long. Defaults to 30 days.
+	IdleTTL time.Duration
+	// SessionTTL ends a session however often it is refreshed. Defaults to 90 days.
+	SessionTTL time.Duration
+	// RefreshGrace is how long a refresh token that was just used still gets its successor again. Defaults to 30 seconds.
+	RefreshGrace time.Duration
+	// Observe is told what happens to sessions; it must not block. Defaults to nobody.
+	Observe func(context.Context, Event)
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Grant is what a subject may do at the time a token is made.
+type Grant[T any] struct {
+	Roles  []string
+	Scopes []string
+	Custom T // signed into the token beside the registered claims, whose names it cannot take
+}
+
+// Tokens are what a login or a refresh gives (RFC 6749 §5.1).
+type Tokens struct {
+	AccessToken      string
+	ExpiresIn        time.Duration // of the access token
+	RefreshToken     string
+	RefreshExpiresIn time.Duration
+	Scopes           []string
+	SessionID        string
+	Subject          string
+}
+
+// Issuer is the issuing half: it starts, refreshes and ends sessions. It is safe for concurrent use.
+type Issuer[T any] struct {
+	c             IssuerConfig[T]
+	refreshTokens refreshTokens
+}
+
+// NewIssuer returns an issuer, or every mistake in c at once.
+func NewIssuer[T any](c IssuerConfig[T]) (*Issuer[T], error) {
+	c.ClientID = defaultTo(c.ClientID, c.Audience)
+	c.AccessTTL = defaultTo(c.AccessTTL, 15*time.Minute)
+	c.IdleTTL = defaultTo(c.IdleTTL, 30*24*time.Hour)
+	c.SessionTTL = defaultTo(c.SessionTTL, 90*24*time.Hour)
+	c.RefreshGrace = defaultTo(c.RefreshGrace, 30*time.Second)
+	c.Revocations = defaultTo(c.Revocations, NewRevocations())
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	if c.Store == nil {
+		c.Store = NewMemoryStore()
+	}
+	if c.Authorize == nil {
+		c.Authorize = func(context.Context, string) (Grant[T], error) { return Grant[T]{}, nil }
+	}
+	if c.Observe == nil {
+		c.Observe = func(context.Context, Event) {}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Issuer[T]{c: c, refreshTokens: newRefreshTokens(c.Keys)}, nil
+}
+
+func (c IssuerConfig[T]) validate() error {
+	var mistakes []error
+	refuse := func(wrong bool, what string) {
+		if wrong {
+			mistakes = append(mistakes, errors.New("hallpass: "+what))
+		}
+	}
+	refuse(c.Issuer == "", "Issuer is empty")
+	refuse(c.Audience == "", "Audience is empty")
+	refuse(c.Keys == nil, "Keys is nil")
+	refuse(c.AccessTTL < time.Second, "AccessTTL is under a second")
+	refuse(c.AccessTTL > 24*time.Hour, "AccessTTL is over 24 hours, which no verifier accepts by default")
+	refuse(c.IdleTTL < c.AccessTTL, "IdleTTL is shorter than AccessTTL")
+	refuse(c.SessionTTL < c.IdleTTL, "SessionTTL is shorter than IdleTTL")
+	refuse(c.RefreshGrace < 0, "RefreshGrace is negative")
+	refuse(c.RefreshGrace > 10*time.Minute, "RefreshGrace is over 10 minutes, which a thief would use")
+	return errors.Join(mistakes...)
+}
+
+// StartSession begins a session for a subject who has just proved who they are.
+// [ErrInvalidCredentials] when [IssuerConfig.Authorize] says that they may have none.
+func (i *Issuer[T]) StartSession(ctx context.Context, subject string, client Client) (Tokens, error) {
+	m, err := i.prepare(ctx, subject)
+	if errors.Is(err, ErrSubjectDisabled) {
+		return Tokens{}, ErrInvalidCredentials.Because(err)
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	s := Session{
+		ID: uid.New(m.now), Subject: subject, Generation: 1, RotatedAt: m.now, CreatedAt: m.now, LastUsedAt: m.now,
+		IdleExpiry: m.now.Add(i.c.IdleTTL), Expiry: m.now.Add(i.c.SessionTTL), AuthTime: m.now, Client: client,
+	}
+	if err := i.c.Store.CreateSession(ctx, s); err != nil {
+		return Tokens{}, fmt.Errorf("creating session: %w", err)
+	}
+	i.tell(ctx, EventSessionStarted, s, client, nil)
+	return i.mint(ctx, m, s)
+}
+
+// Refresh exchanges a refresh token for its successor and a new access token (RFC 6749 §6, RFC 9700 §4.14.2). The token that was
+// exchanged last is answered with the same successor again for [IssuerConfig.RefreshGrace], so that a lost answer or a second tab
+// logs nobody out. Any other use of an old one ends the session: [ErrRefreshTokenReused]. Other
+// refusals are [ErrRefreshTokenInvalid] and [ErrRefreshTokenExpired].
+func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Client) (Tokens, error) {
+	sessionID, generation, ok := i.refreshTokens.read(refreshToken)
+	if !ok {
+		return Tokens{}, ErrRefreshTokenInvalid
+	}
+	s, err := i.c.Store.Session(ctx, sessionID)
+	if errors.Is(err, ErrNotFound) {
+		return Tokens{}, ErrRefreshTokenInvalid.Because(err)
+	}
+	if err != nil {
+		return Tokens{}, fmt.Errorf("reading session: %w", err)
+	}
+	m, err := i.prepare(ctx, s.Subject)
+	if errors.Is(err, ErrSubjectDisabled) {
+		return Tokens{}, i.endDisabled(ctx, s, client, err)
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	s, outcome, err := i.c.Store.Rotate(ctx, Rotation{
+		SessionID: sessionID, Generation: generation, Now: m.now, Grace: i.c.RefreshGrace,
+		IdleExpiry: m.now.Add(i.c.IdleTTL), RevocationExpiry: i.revocationExpiry(m.now),
+	})
+	if err != nil {
+		return Tokens{}, fmt.Errorf("rotating refresh token: %w", err)
+	}
+	switch outcome {
+	case Rotated:
+		i.tell(ctx, EventSessionRefreshed, s, client, nil)
+		return i.mint(ctx, m, s)
+	case Replayed:
+		i.tell(ctx, EventRefreshReplayed, s, client, nil)
+		return i.mint(ctx, m, s)
+	case Reused:
+		i.c.Revocations.Apply(Revocation{Kind: RevokedSession, ID: s.ID, ExpiresAt: i.revocationExpiry(m.now)})
+		i.tell(ctx, EventRefreshReused, s, client, ErrRefreshTokenReused)
+		return Tokens{}, ErrRefreshTokenReused
+	}
+	refusal := ErrRefreshTokenInvalid
+	if s.RevokedAt.IsZero() && s.Ended(m.now) {
+		refusal = ErrRefreshTokenExpired
+	}
+	i.tell(ctx, EventRefreshRefused, s, client, refusal)
+	return Tokens{}, refusal
+}
+
+// Reauthenticate notes that the subject of a session has proved again who they are, and returns tokens that say so. The
+// refresh token is the session's current one. [ErrTokenRevoked] when the session has ended.
+func (i *Issuer[T]) Reauthenticate(ctx context.Context, sessionID string, client Client) (Tokens, error) {
+	s, err := i.c.Store.SetAuthTime(ctx, sessionID, i.c.Now().UTC())
+	if errors.Is(err, ErrNotFound) {
+		return Tokens{}, ErrTokenRevoked.Because(err)
+	}
+	if err != nil {
+		return Tokens{}, fmt.Errorf("noting authentication: %w", err)
+	}
+	m, err := i.prepare(ctx, s.Subject)
+	if errors.Is(err, ErrSubjectDisabled) {
+		return Tokens{}, i.endDisabled(ctx, s, client, err)
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	i.tell(ctx, EventReauthenticated, s, client, nil)
+	return i.mint(ctx, m, s)
+}
+
+// SessionOf returns the session that a refresh token of this issuer belongs to, whatever its state, or [ErrRefreshTokenInvalid].
+func (i *Issuer[T]) SessionOf(ctx context.Context, refreshToken string) (Session, error) {
+	id, _, ok := i.refreshTokens.read(refreshToken)
+	if !ok {
+		return Session{}, ErrRefreshTokenInvalid
+	}
+	s, err := i.c.Store.Session(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return Session{}, ErrRefreshTokenInvalid.Because(err)
+	}
+	return s, err
+}
+
+// Sessions returns the subject's live sessions, newest first: see [SessionStore].
+func (i *Issuer[T]) Sessions(ctx context.Context, subject, after string, limit int) ([]Session, error) {
+	return i.c.Store.Sessions(ctx, subject, i.c.Now(), after, limit)
+}
+
+// Session returns a session whatever its state, or [ErrNotFound].
+func (i *Issuer[T]) Session(ctx context.Context, id string) (Session, error) {
+	return i.c.Store.Session(ctx, id)
+}
+
+// mint is what every token of one call is made from. The time that will be "iat" is taken before the grant is read:
+// a change of the grant then always finds the token older than itself.
+type mint[T any] struct {
+	now      time.Time
+	issuedAt time.Time
+	grant    Grant[T]
+}
+
+func (i *Issuer[T]) prepare(ctx context.Context, subject string) (mint[T], error) {
+	now := i.c.Now().UTC()
+	m := mint[T]{now: now, issuedAt: now.Truncate(time.Second)}
+	// A token of the very second in which its subject's tokens were revoked would be taken for one of
+	// those, so it is dated a second later; verifiers allow for more than that.
+	if cut := time.Unix(i.c.Revocations.cut(subject), 0); !m.issuedAt.After(cut) {
+		m.issuedAt = cut.Add(time.Second)
+	}
+	grant, err := i.c.Authorize(ctx, subject)
+	if err != nil {
+		return m, fmt.Errorf("authorizing: %w", err)
+	}
+	m.grant = grant
+	return m, nil
+}
+
+func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s Session) (Tokens, error) {
+	key, err := i.c.Keys.SigningKey(ctx)
+	if err != nil {
+		return Tokens{}, ErrStoreUnavailable.Because(fmt.Errorf("finding the signing key: %w", err))
+	}
+	expiresAt := m.now.Add(i.c.AccessTTL)
+	if s.Expiry.Before(expiresAt) {
+		expiresAt = s.Expiry
+	}
+	access, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
+		Issuer: i.c.Issuer, Subject: s.Subject, Audience: []string{i.c.Audience}, ExpiresAt: expiresAt, IssuedAt: m.issuedAt,
+		ID: uid.New(m.now), ClientID: i.c.ClientID, SessionID: s.ID, AuthTime: s.AuthTime,
+		Scopes: m.grant.Scopes, Roles: m.grant.Roles,
+	}, m.grant.Custom)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("signing access token: %w", err)
+	}
+	refresh, err := i.refreshTokens.token(s.ID, s.Generation)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("making refresh token: %w", err)
+	}
+	return Tokens{
+		AccessToken: access, ExpiresIn: expiresAt.Sub(m.now), RefreshToken: refresh, RefreshExpiresIn: s.expiresAt().Sub(m.now),
+		Scopes: m.grant.Scopes, SessionID: s.ID, Subject: s.Subject,
+	}, nil
+}
+
+func (i *Issuer[T]) tell(ctx context.Context, name string, s Session, client Client, err error) {
+	i.c.Observe(ctx, Event{Name: name, Subject: s.Subject, SessionID: s.ID, Client: client, Err: err})
+}

@@ -1,0 +1,201 @@
+package jwk
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// family is one kind of key: what is particular to HMAC, RSA, ECDSA and EdDSA. The table of algorithms names each one's.
+type family interface {
+	generate() (private, error) // asymmetric families
+	parsePublic(document) (public, error)
+	parsePrivate(document) (private, error)
+	accepts(key any) (public, private, error) // a key of the standard library: from PEM
+}
+
+// public verifies; it is the public half of an asymmetric key.
+type public interface {
+	verify(message, signature []byte) bool
+	describe(*document)      // fills in the public members
+	thumbprintInput() string // RFC 7638 §3.2
+}
+
+// private signs.
+type private interface {
+	public() public
+	sign(message []byte) ([]byte, error)
+	reveal(*document) // fills in the private members
+}
+
+// PublicKey is the public half of an asymmetric key.
+type PublicKey struct {
+	id        string
+	algorithm Algorithm
+	public
+}
+
+// PrivateKey is an asymmetric key that signs. It never shows its private half: [PrivateKey.MarshalPrivate] alone writes it.
+type PrivateKey struct {
+	verifying *PublicKey
+	private   private
+}
+
+// SecretKey is an HMAC secret, which signs and verifies. It never shows itself: [SecretKey.MarshalPrivate] alone writes it.
+type SecretKey struct {
+	id        string
+	algorithm Algorithm
+	mac       *mac
+}
+
+// Generate returns a new asymmetric key (RSA: 3072 bits) whose ID is its thumbprint.
+func Generate(alg Algorithm) (*PrivateKey, error) {
+	f, ok := asymmetric[alg]
+	if !ok {
+		return nil, fmt.Errorf("%w: %q is not an asymmetric algorithm", ErrInvalidKey, alg)
+	}
+	p, err := f.generate()
+	if err != nil {
+		return nil, fmt.Errorf("generating %s key: %w", alg, err)
+	}
+	return newPrivateKey("", alg, p), nil
+}
+
+// GenerateSecret returns a new HMAC secret, as long as its hash, with a random ID.
+func GenerateSecret(alg Algorithm) (*SecretKey, error) {
+	size, ok := macSizes[alg]
+	if !ok {
+		return nil, fmt.Errorf("%w: %q is not an HMAC algorithm", ErrInvalidKey, alg)
+	}
+	secret := make([]byte, size)
+	rand.Read(secret)
+	return NewSecret(alg, rand.Text(), secret)
+}
+
+// NewSecret returns an HMAC key. The secret must be random and at least as long as the algorithm's hash ([ErrWeakKey]); a
+// password or a PEM text is no secret. The ID may not be empty, nor be made from the secret.
+func NewSecret(alg Algorithm, id string, secret []byte) (*SecretKey, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	m, err := newMAC(alg, secret)
+	if err != nil {
+		return nil, err
+	}
+	return &SecretKey{id: id, algorithm: alg, mac: m}, nil
+}
+
+func newPublicKey(id string, alg Algorithm, p public) *PublicKey {
+	k := &PublicKey{id: id, algorithm: alg, public: p}
+	if id == "" {
+		k.id = k.Thumbprint()
+	}
+	return k
+}
+
+func newPrivateKey(id string, alg Algorithm, p private) *PrivateKey {
+	return &PrivateKey{verifying: newPublicKey(id, alg, p.public()), private: p}
+}
+
+// checkID refuses what is not fit to be a "kid": it is compared, logged and sent, never interpreted.
+func checkID(id string) error {
+	if id == "" || len(id) > 256 {
+		return fmt.Errorf("%w: a kid has 1 to 256 bytes", ErrInvalidKey)
+	}
+	for _, c := range id {
+		if c < 0x20 || c == 0x7f || c == '\uFFFD' {
+			return fmt.Errorf("%w: a kid holds no control characters", ErrInvalidKey)
+		}
+	}
+	return nil
+}
+
+// ID implements [Key].
+func (k *PublicKey) ID() string { return k.id }
+
+// Algorithm implements [Key].
+func (k *PublicKey) Algorithm() Algorithm { return k.algorithm }
+
+// Verify implements [Key]. It never panics, whatever the signature holds.
+func (k *PublicKey) Verify(message, signature []byte) bool { return k.verify(message, signature) }
+
+// MarshalJSON writes the key as a JWK (RFC 7517 §4), with "use":"sig".
+func (k *PublicKey) MarshalJSON() ([]byte, error) {
+	d := document{KeyID: k.id, Algorithm: string(k.algorithm), Use: "sig"}
+	k.describe(&d)
+	return json.Marshal(d)
+}
+
+func (k *PublicKey) sealed() {}
+
+// ID implements [Key].
+func (k *PrivateKey) ID() string { return k.verifying.id }
+
+// Algorithm implements [Key].
+func (k *PrivateKey) Algorithm() Algorithm { return k.verifying.algorithm }
+
+// Verify implements [Key].
+func (k *PrivateKey) Verify(message, signature []byte) bool {
+	return k.verifying.Verify(message, signature)
+}
+
+// Sign implements [SigningKey].
+func (k *PrivateKey) Sign(message []byte) ([]byte, error) { return k.private.sign(message) }
+
+// Public returns the public half.
+func (k *PrivateKey) Public() *PublicKey { return k.verifying }
+
+// MarshalPrivate writes the whole key, private half and all, as a JWK. Seal what it returns, or keep it in a file of mode 0600.
+func (k *PrivateKey) MarshalPrivate() ([]byte, error) {
+	d := document{KeyID: k.ID(), Algorithm: string(k.Algorithm()), Use: "sig"}
+	k.private.public().describe(&d)
+	k.private.reveal(&d)
+	return json.Marshal(d)
+}
+
+func (k *PrivateKey) sealed() {}
+
+// ID implements [Key].
+func (k *SecretKey) ID() string { return k.id }
+
+// Algorithm implements [Key].
+func (k *SecretKey) Algorithm() Algorithm { return k.algorithm }
+
+// Verify implements [Key]. It compares in constant time.
+func (k *SecretKey) Verify(message, signature []byte) bool { return k.mac.verify(message, signature) }
+
+// Sign implements [SigningKey].
+func (k *SecretKey) Sign(message []byte) ([]byte, error) { return k.mac.sign(message), nil }
+
+// MarshalPrivate writes the secret as a JWK. Seal what it returns, or keep it in a file of mode 0600.
+func (k *SecretKey) MarshalPrivate() ([]byte, error) {
+	return json.Marshal(document{Type: "oct", KeyID: k.id, Algorithm: string(k.algorithm), Use: "sig", K: k.mac.secret})
+}
+
+func (k *SecretKey) sealed() {}
+
+var errPrivate = errors.New("jwk: a private key is written by MarshalPrivate alone")
+
+// MarshalJSON refuses, so that no private key is published by mistake.
+func (k *PrivateKey) MarshalJSON() ([]byte, error) { return nil, errPrivate }
+
+// MarshalJSON refuses, so that no secret is published by mistake.
+func (k *SecretKey) MarshalJSON() ([]byte, error) { return nil, errPrivate }
+
+// Format writes the key's algorithm and ID, whatever the verb.
+func (k *PrivateKey) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "%s private key %q", k.Algorithm(), k.ID())
+}
+
+// Format writes the key's algorithm and ID, whatever the verb.
+func (k *SecretKey) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "%s secret key %q", k.algorithm, k.id)
+}
+
+// LogValue implements [slog.LogValuer] without the private half.
+func (k *PrivateKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
+
+// LogValue implements [slog.LogValuer] without the secret.
+func (k *SecretKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }

@@ -1,0 +1,74 @@
+package jwk
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+const maxSetKeys = 256
+
+// Set is a fixed set of keys to verify with: public ones, or HMAC secrets, never both. It is a [Source].
+type Set struct {
+	keys    []Key
+	byID    map[string]Key
+	secrets bool
+}
+
+// NewSet returns the set of public keys. Two keys of one ID are an error.
+func NewSet(keys ...*PublicKey) (*Set, error) {
+	all := make([]Key, len(keys))
+	for i, k := range keys {
+		all[i] = k
+	}
+	return newSet(all, false)
+}
+
+// NewSecretSet returns the set of HMAC secrets. Two keys of one ID are an error.
+func NewSecretSet(keys ...*SecretKey) (*Set, error) {
+	all := make([]Key, len(keys))
+	for i, k := range keys {
+		all[i] = k
+	}
+	return newSet(all, true)
+}
+
+func newSet(keys []Key, secrets bool) (*Set, error) {
+	s := &Set{keys: keys, byID: make(map[string]Key, len(keys)), secrets: secrets}
+	for _, k := range keys {
+		if s.byID[k.ID()] != nil {
+			return nil, fmt.Errorf("%w: two keys have the kid %q", ErrInvalidKey, k.ID())
+		}
+		s.byID[k.ID()] = k
+	}
+	return s, nil
+}
+
+// Key implements [Source].
+func (s *Set) Key(_ context.Context, id string) (Key, error) {
+	if k := s.byID[id]; k != nil {
+		return k, nil
+	}
+	return nil, ErrUnknownKey
+}
+
+// Keys returns the keys in their order. The slice is the caller's.
+func (s *Set) Keys() []Key { return append([]Key(nil), s.keys...) }
+
+// MarshalJSON writes a JWK set of public members. Secrets are refused: nothing of them is public.
+func (s *Set) MarshalJSON() ([]byte, error) {
+	if s.secrets && len(s.keys) > 0 {
+		return nil, errors.New("jwk: a set of secrets cannot be published")
+	}
+	return json.Marshal(struct {
+		Keys []Key `json:"keys"`
+	}{append([]Key{}, s.keys...)})
+}
+
+// Thumbprint returns the key's RFC 7638 thumbprint with SHA-256, in base64url.
+func (k *PublicKey) Thumbprint() string {
+	sum := sha256.Sum256([]byte(k.thumbprintInput()))
+	return bytes64(sum[:]).String()
+}

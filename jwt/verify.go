@@ -1,0 +1,280 @@
+package jwt
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+// maxToken is the longest token, in bytes.
+const maxToken = 8192
+
+// Config says what a [Verifier] expects of a token.
+type Config struct {
+	// Issuer is who must have issued the token, compared exactly. Required.
+	Issuer string
+	// Audience is who the token must be for: one of its "aud". Required.
+	Audience string
+	// Keys are those of the issuer. Required.
+	Keys jwk.Source
+	// Type is the token's "typ", with or without "application/" before it (RFC 9068 §4). Defaults to TypeAccess.
+	Type string
+	// Leeway is how far the issuer's clock may be from this one, for exp, nbf and iat. Defaults to none.
+	Leeway time.Duration
+	// MaxLifetime is the longest time from iat to exp. Defaults to 24 hours.
+	MaxLifetime time.Duration
+}
+
+// Verifier verifies tokens of one issuer for one audience. It is safe for concurrent use.
+type Verifier struct {
+	c        Config
+	longType string
+	headers  atomic.Pointer[map[string]header] // headers of tokens that verified, so that they are read once
+}
+
+// NewVerifier returns a verifier, or every mistake in c at once.
+func NewVerifier(c Config) (*Verifier, error) {
+	var mistakes []error
+	if c.Issuer == "" {
+		mistakes = append(mistakes, errors.New("jwt: Issuer is empty"))
+	}
+	if c.Audience == "" {
+		mistakes = append(mistakes, errors.New("jwt: Audience is empty"))
+	}
+	if c.Keys == nil {
+		mistakes = append(mistakes, errors.New("jwt: Keys is nil"))
+	}
+	if c.Leeway < 0 || c.Leeway > 10*time.Minute {
+		mistakes = append(mistakes, errors.New("jwt: Leeway is negative or over 10 minutes"))
+	}
+	if c.MaxLifetime < 0 {
+		mistakes = append(mistakes, errors.New("jwt: MaxLifetime is negative"))
+	}
+	if err := errors.Join(mistakes...); err != nil {
+		return nil, err
+	}
+	if c.Type == "" {
+		c.Type = TypeAccess
+	}
+	if c.MaxLifetime == 0 {
+		c.MaxLifetime = 24 * time.Hour
+	}
+	v := &Verifier{c: c, longType: "application/" + c.Type}
+	v.headers.Store(&map[string]header{})
+	return v, nil
+}
+
+// Verify checks a token in compact form at a time: form, header, key, algorithm, type, signature, and only then its contents (RFC 7515 §5.2,
+// RFC 7519 §7.2, RFC 8725 §3, RFC 9068 §4). It returns the claims, and decodes the application's own into the struct that custom points to
+// (nil for none): members by exact name, unknown ones ignored. Nothing is returned or written unless everything held.
+func (v *Verifier) Verify(ctx context.Context, token string, now time.Time, custom any) (Claims, error) {
+	claims, _, err := v.VerifyKey(ctx, token, now, custom)
+	return claims, err
+}
+
+// VerifyKey is [Verifier.Verify] and also returns the key that the signature is of.
+func (v *Verifier) VerifyKey(ctx context.Context, token string, now time.Time, custom any) (Claims, jwk.Key, error) {
+	payload, key, err := v.open(ctx, token)
+	if err != nil {
+		return Claims{}, nil, err
+	}
+	claims, err := readClaims(payload)
+	if err != nil {
+		return Claims{}, nil, err
+	}
+	if err := v.validate(&claims, now); err != nil {
+		return Claims{}, nil, err
+	}
+	if custom != nil && reflect.TypeOf(custom).Elem().NumField() > 0 {
+		if strictjson.DecodeKnown(payload, custom) != nil {
+			return Claims{}, nil, errCustom
+		}
+	}
+	return claims, key, nil
+}
+
+// open is the JWS layer: it returns the payload of a token whose signature holds, and the key that it is of.
+func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, error) {
+	p, err := split(token)
+	if err != nil {
+		return "", nil, err
+	}
+	h, known := (*v.headers.Load())[p.header]
+	if !known {
+		if h, err = readHeader(p.header); err != nil {
+			return "", nil, err
+		}
+	}
+	key, err := v.c.Keys.Key(ctx, h.keyID)
+	switch {
+	case errors.Is(err, jwk.ErrUnavailable):
+		return "", nil, err
+	case err != nil:
+		return "", nil, errUnknownKey
+	case string(key.Algorithm()) != h.algorithm:
+		return "", nil, errAlgorithm
+	case h.typ != v.c.Type && h.typ != v.longType:
+		return "", nil, errType
+	}
+	if err := p.checkSignature(key); err != nil {
+		return "", nil, err
+	}
+	if !known {
+		v.rememberHeader(p.header, h)
+	}
+	payload, ok := decodeSegment(p.payload)
+	if !ok {
+		return "", nil, errPayloadBase64
+	}
+	return payload, key, nil
+}
+
+// maxHeaders bounds the headers remembered. Only tokens that verified add one, so it is keys times a few spellings.
+const maxHeaders = 64
+
+func (v *Verifier) rememberHeader(segment string, h header) {
+	old := v.headers.Load()
+	if len(*old) >= maxHeaders {
+		return
+	}
+	next := make(map[string]header, len(*old)+1)
+	for s, h := range *old {
+		next[s] = h
+	}
+	next[strings.Clone(segment)] = h
+	v.headers.CompareAndSwap(old, &next)
+}
+
+// parts are the three segments of a token, and what its signature is over.
+type parts struct{ header, payload, signature, signed string }
+
+func split(token string) (parts, error) {
+	if token == "" || len(token) > maxToken {
+		return parts{}, errLength
+	}
+	first := strings.IndexByte(token, '.')
+	last := strings.LastIndexByte(token, '.')
+	if first < 0 || first == last || strings.IndexByte(token[first+1:last], '.') >= 0 {
+		return parts{}, errSegments
+	}
+	return parts{token[:first], token[first+1 : last], token[last+1:], token[:last]}, nil
+}
+
+func (p parts) checkSignature(key jwk.Key) error {
+	var buffer [1024]byte // as long as the signature of the longest key
+	if len(p.signature) > base64.RawURLEncoding.EncodedLen(len(buffer)) {
+		return errSignature
+	}
+	signature := buffer[:base64.RawURLEncoding.DecodedLen(len(p.signature))]
+	if !decodeInto(signature, p.signature) {
+		return errSigBase64
+	}
+	if !key.Verify(bytesOf(p.signed), signature) {
+		return errSignature
+	}
+	return nil
+}
+
+// bytesOf returns the bytes of a string without copying them. They are only read.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+var segmentEncoding = base64.RawURLEncoding.Strict()
+
+// decodeInto decodes a segment in its one form. The decoder skips line breaks, after which something is missing.
+func decodeInto(dst []byte, segment string) bool {
+	n, err := segmentEncoding.Decode(dst, bytesOf(segment))
+	return err == nil && n == len(dst)
+}
+
+func decodeSegment(segment string) (string, bool) {
+	if segment == "" {
+		return "", false
+	}
+	decoded := make([]byte, base64.RawURLEncoding.DecodedLen(len(segment)))
+	if !decodeInto(decoded, segment) {
+		return "", false
+	}
+	return unsafe.String(unsafe.SliceData(decoded), len(decoded)), true // decoded is not written to again
+}
+
+// header is what of a JOSE header is looked at (RFC 7515 §4.1).
+type header struct{ algorithm, typ, keyID string }
+
+// extensions are header parameters that change what a token means. None is understood, in "crit" or not. What could bring a key of
+// the token's own (jwk, jku, x5c, x5u) is a parameter like any unknown one: it is ignored.
+var extensions = []string{"crit", "b64", "zip", "enc"}
+
+func readHeader(segment string) (header, error) {
+	text, ok := decodeSegment(segment)
+	if !ok {
+		return header{}, errHeaderBase64
+	}
+	s := strictjson.NewScanner(text)
+	var h header
+	var extended bool
+	members := s.Object()
+	for name, ok := members.Next(&s); ok; name, ok = members.Next(&s) {
+		switch name {
+		case "alg":
+			h.algorithm, _ = stringOrSkip(&s)
+		case "typ":
+			h.typ, _ = stringOrSkip(&s)
+		case "kid":
+			h.keyID, _ = stringOrSkip(&s)
+		default:
+			extended = extended || slices.Contains(extensions, name)
+			s.Skip()
+		}
+	}
+	switch {
+	case s.End() != nil:
+		return header{}, errHeaderJSON
+	case extended:
+		return header{}, errExtension
+	case h.algorithm == "" || h.keyID == "" || h.typ == "":
+		return header{}, errHeaderType
+	}
+	return h, nil
+}
+
+func stringOrSkip(s *strictjson.Scanner) (string, bool) {
+	if s.Kind() != '"' {
+		s.Skip()
+		return "", false
+	}
+	return s.String()
+}
+
+func (v *Verifier) validate(c *Claims, now time.Time) error {
+	switch {
+	case c.Issuer != v.c.Issuer:
+		return errIssuer
+	case !slices.Contains(c.Audience, v.c.Audience):
+		return errAudience
+	case c.ExpiresAt.Sub(c.IssuedAt) > v.c.MaxLifetime:
+		return errLifetime
+	}
+	return v.Current(c, now)
+}
+
+// Current checks only what time changes of claims that [Verifier.Verify] returned: exp, nbf and iat.
+func (v *Verifier) Current(c *Claims, now time.Time) error {
+	switch {
+	case !now.Before(c.ExpiresAt.Add(v.c.Leeway)):
+		return errExpired
+	case now.Add(v.c.Leeway).Before(c.NotBefore):
+		return errNotBefore
+	case now.Add(v.c.Leeway).Before(c.IssuedAt):
+		return errIssuedAt
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package hallpass_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/hallpass-go/hallpass"
+
+// layout is who may import whom: package → what it may import of this module and of others, beside the standard
+// library. docs/layout.md explains it. Test files are free, as long as the result compiles.
+var layout = map[string][]string{
+	"jwk":                 {"internal/strictjson"},
+	"jwt":                 {"jwk", "internal/strictjson"},
+	"password":            {"golang.org/x/crypto/argon2", "golang.org/x/sys/unix"},
+	".":                   {"jwk", "jwt", "internal/strictjson", "internal/uid", "internal/page"},
+	"sqlstore":            {".", "internal/sqldb"},
+	"storetest":           {".", "internal/uid"},
+	"hallpasstest":        {".", "jwk", "jwt", "internal/uid"},
+	"internal/strictjson": {},
+	"internal/uid":        {},
+	"internal/page":       {"internal/uid"},
+	"internal/sqldb":      {},
+	"internal/limit":      {},
+	"internal/account":    {"password", "internal/sqldb", "internal/uid", "golang.org/x/text/secure/precis"},
+	"internal/keyring":    {"jwk", "internal/sqldb", "golang.org/x/crypto/chacha20poly1305"},
+	"internal/config":     {},
+	"internal/server":     {".", "jwk", "password", "internal/account", "internal/limit", "internal/page", "internal/keyring"},
+	"cmd/hallpass":        {"*"},
+}
+
+// netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
+var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass"}
+
+func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
+	seen := map[string]bool{}
+	for file, imports := range importsOf(t) {
+		dir := filepath.ToSlash(filepath.Dir(file))
+		allowed, listed := layout[dir]
+		if !listed {
+			t.Errorf("%s: package %s is not in the map of the layout", file, dir)
+			continue
+		}
+		seen[dir] = true
+		for _, path := range imports {
+			if path == "net/http" && !slices.Contains(netHTTP, dir) {
+				t.Errorf("%s imports net/http, which %s may not", file, dir)
+			}
+			if path == "database/sql" && dir != "internal/sqldb" && dir != "sqlstore" {
+				t.Errorf("%s imports database/sql: only internal/sqldb and what holds rows may", file)
+			}
+			if standard(path) || slices.Contains(allowed, path) || slices.Contains(allowed, "*") {
+				continue
+			}
+			t.Errorf("%s imports %s, which %s may not", file, path, dir)
+		}
+	}
+	for dir := range layout {
+		if !seen[dir] {
+			t.Errorf("the map of the layout lists %s, which has no files", dir)
+		}
+	}
+}
+
+// importsOf returns file → imports of every Go file that is not a test, with this module's packages as folders.
+func importsOf(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "bench") {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		imports := map[string]bool{}
+		for _, spec := range f.Imports {
+			name := strings.Trim(spec.Path.Value, `"`)
+			switch {
+			case name == module:
+				name = "."
+			case strings.HasPrefix(name, module+"/"):
+				name = strings.TrimPrefix(name, module+"/")
+			}
+			imports[name] = true
+		}
+		found[path] = slices.Sorted(maps.Keys(imports))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// standard reports whether an import path is of the standard library: its first element has no dot, and it is
+// none of this module's folders.
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	if _, ours := layout[path]; ours || path == "." {
+		return false
+	}
+	return !strings.Contains(first, ".")
+}

@@ -1,0 +1,70 @@
+package hallpass
+
+import (
+	"errors"
+	"net/http"
+)
+
+// Func protects a handler that takes the caller's identity as an argument, so that it cannot be mounted unprotected.
+// The caller must be authenticated and pass every rule.
+func (v *Verifier[T]) Func(h func(http.ResponseWriter, *http.Request, Identity[T]), rules ...Rule) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, err := v.identify(r, rules)
+		if err != nil {
+			v.refuse(w, r, id, err)
+			return
+		}
+		h(w, r, id)
+	})
+}
+
+// Require protects an ordinary handler, which finds the identity with [IdentityFrom].
+func (v *Verifier[T]) Require(rules ...Rule) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return v.Func(func(w http.ResponseWriter, r *http.Request, id Identity[T]) {
+			next.ServeHTTP(w, r.WithContext(withIdentity(r.Context(), id)))
+		}, rules...)
+	}
+}
+
+// Optional lets a request without a token pass as nobody's. One with a token that is not valid, or whose sender
+// does not pass every rule, is refused as by [Verifier.Require].
+func (v *Verifier[T]) Optional(rules ...Rule) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		protected := v.Require(rules...)(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := findToken(r, v.sources); errors.Is(err, ErrTokenMissing) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			protected.ServeHTTP(w, r)
+		})
+	}
+}
+
+// identify is the path of a protected request: source, token, rules.
+func (v *Verifier[T]) identify(r *http.Request, rules []Rule) (Identity[T], error) {
+	token, err := findToken(r, v.sources)
+	if err != nil {
+		return Identity[T]{}, err
+	}
+	id, err := v.Verify(r.Context(), token)
+	if err != nil || len(rules) == 0 {
+		return id, err
+	}
+	return id, v.enforce(r, id, rules)
+}
+
+// enforce takes the identity by value, so that a route without rules need not allocate one.
+func (v *Verifier[T]) enforce(r *http.Request, id Identity[T], rules []Rule) error {
+	if e := checkAll(rules, r, &facts{Claims: &id.Claims, now: v.now(), identity: &id}); e != nil {
+		return e
+	}
+	return nil
+}
+
+func (v *Verifier[T]) refuse(w http.ResponseWriter, r *http.Request, id Identity[T], err error) {
+	e := AsError(err)
+	v.observe(r.Context(), Event{Name: EventRequestRefused, Subject: id.Subject, SessionID: id.SessionID, Err: e})
+	v.profile.WriteError(w, r, e)
+}

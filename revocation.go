@@ -1,0 +1,167 @@
+package hallpass
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hallpass-go/hallpass/jwt"
+)
+
+// Revocations is the memory of what must be refused before it expires, so that a check is a map look-up. Its record is
+// a [RevocationStore]: what an [Issuer] revokes is applied at once in its own process, and
+// [Revocations.Follow] keeps the lists of all the others as young as its interval.
+type Revocations struct {
+	shards   [64]revocationShard
+	subjects atomic.Int64 // cuts held; most of the time none, which saves a look-up
+	seed     maphash.Seed
+
+	mu       sync.Mutex // guards the fields below
+	sequence int64      // the highest read from the store
+	pruned   time.Time
+}
+
+// revocationShard holds a part of the list, chosen by the ID's hash, so that cores do not wait for one lock.
+type revocationShard struct {
+	mu    sync.RWMutex
+	ended map[string]int64      // session or token ID → Unix time after which the entry is not needed
+	cuts  map[string]subjectCut // subject → its cut
+}
+
+type subjectCut struct {
+	before int64 // tokens with an "iat" at or before it (Unix seconds) are refused
+	until  int64 // Unix time after which the entry is not needed
+}
+
+// NewRevocations returns an empty list.
+func NewRevocations() *Revocations {
+	l := &Revocations{seed: maphash.MakeSeed()}
+	for i := range l.shards {
+		l.shards[i].ended = map[string]int64{}
+		l.shards[i].cuts = map[string]subjectCut{}
+	}
+	return l
+}
+
+// Apply adds entries. They are refused from the moment that it returns.
+func (l *Revocations) Apply(entries ...Revocation) {
+	for _, e := range entries {
+		until := e.ExpiresAt.Unix() + 1
+		s := l.shard(e.ID)
+		s.mu.Lock()
+		if e.Kind == RevokedSubject {
+			old, known := s.cuts[e.ID]
+			s.cuts[e.ID] = subjectCut{before: max(old.before, e.Before.Unix()), until: max(old.until, until)}
+			if !known {
+				l.subjects.Add(1)
+			}
+		} else {
+			s.ended[e.ID] = max(s.ended[e.ID], until)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// IsRevoked reports whether the token with these claims must be refused: by its own ID, its session's, or
+// because its subject's tokens of that age are.
+func (l *Revocations) IsRevoked(c *jwt.Claims) bool {
+	if l.hasEnded(c.SessionID) || l.hasEnded(c.ID) {
+		return true
+	}
+	if l.subjects.Load() == 0 {
+		return false
+	}
+	cut := l.cut(c.Subject)
+	return cut != 0 && c.IssuedAt.Unix() <= cut
+}
+
+func (l *Revocations) hasEnded(id string) bool {
+	if id == "" {
+		return false
+	}
+	s := l.shard(id)
+	s.mu.RLock()
+	_, ended := s.ended[id]
+	s.mu.RUnlock()
+	return ended
+}
+
+// cut returns the Unix second up to which the subject's tokens are refused, or zero.
+func (l *Revocations) cut(subject string) int64 {
+	s := l.shard(subject)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.cuts[subject].before
+}
+
+func (l *Revocations) shard(id string) *revocationShard {
+	return &l.shards[maphash.String(l.seed, id)%uint64(len(l.shards))]
+}
+
+// Update reads what the store has recorded since the last time, and forgets what has expired. Call it once before
+// the first request is served; [Revocations.Follow] does the rest.
+func (l *Revocations) Update(ctx context.Context, store RevocationStore, now time.Time) error {
+	const page = 1000
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		entries, err := store.Revocations(ctx, l.sequence, now, page)
+		if err != nil {
+			return fmt.Errorf("reading revocations: %w", err)
+		}
+		l.Apply(entries...)
+		if len(entries) > 0 {
+			l.sequence = entries[len(entries)-1].Sequence
+		}
+		if len(entries) < page {
+			break
+		}
+	}
+	if now.Sub(l.pruned) > time.Minute {
+		l.prune(now.Unix())
+		l.pruned = now
+	}
+	return nil
+}
+
+func (l *Revocations) prune(now int64) {
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.mu.Lock()
+		for id, until := range s.ended {
+			if until < now {
+				delete(s.ended, id)
+			}
+		}
+		for subject, cut := range s.cuts {
+			if cut.until < now {
+				delete(s.cuts, subject)
+				l.subjects.Add(-1)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
+// Follow calls [Revocations.Update] at each interval until ctx ends. A failed update is told to failed (which may be nil) and tried
+// again at the next interval: what is already in memory stays refused meanwhile.
+func (l *Revocations) Follow(ctx context.Context, store RevocationStore, interval time.Duration, failed func(error)) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		bounded, cancel := context.WithTimeout(ctx, max(interval, time.Second))
+		err := l.Update(bounded, store, time.Now())
+		cancel()
+		if err != nil && failed != nil && ctx.Err() == nil {
+			failed(err)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package hallpass_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/jwt"
+)
+
+func TestRevocations_IsRevoked(t *testing.T) {
+	at := time.Unix(1800000000, 0)
+	l := hallpass.NewRevocations()
+	l.Apply(
+		hallpass.Revocation{Kind: hallpass.RevokedSession, ID: "s1", ExpiresAt: at.Add(time.Hour)},
+		hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "t1", ExpiresAt: at.Add(time.Hour)},
+		hallpass.Revocation{Kind: hallpass.RevokedSubject, ID: "alice", Before: at, ExpiresAt: at.Add(time.Hour)},
+		hallpass.Revocation{Kind: hallpass.RevokedSubject, ID: "alice", Before: at.Add(-time.Minute), ExpiresAt: at},
+	)
+	for _, c := range []struct {
+		name   string
+		claims jwt.Claims
+		want   bool
+	}{
+		{"its session", jwt.Claims{SessionID: "s1", ID: "t2", Subject: "bob", IssuedAt: at}, true},
+		{"its ID", jwt.Claims{SessionID: "s2", ID: "t1", Subject: "bob", IssuedAt: at}, true},
+		{"its subject, before", jwt.Claims{SessionID: "s2", ID: "t2", Subject: "alice", IssuedAt: at.Add(-time.Second)}, true},
+		{"its subject, in the second", jwt.Claims{SessionID: "s2", ID: "t2", Subject: "alice", IssuedAt: at.Add(999 * time.Millisecond)}, true},
+		{"its subject, after", jwt.Claims{SessionID: "s2", ID: "t2", Subject: "alice", IssuedAt: at.Add(time.Second)}, false},
+		{"another", jwt.Claims{SessionID: "s2", ID: "t2", Subject: "bob", IssuedAt: at}, false},
+		{"without session and ID", jwt.Claims{Subject: "bob", IssuedAt: at}, false},
+	} {
+		if got := l.IsRevoked(&c.claims); got != c.want {
+			t.Errorf("%s: IsRevoked = %t", c.name, got)
+		}
+	}
+}
+
+// Another process on the same store: what one revokes the other refuses within its interval.
+func TestRevocations_Follow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		store := hallpass.NewMemoryStore()
+		here := hallpass.NewRevocations()
+		var wg sync.WaitGroup
+		wg.Go(func() { here.Follow(ctx, store, 500*time.Millisecond, nil) })
+		for n := range 2500 { // more than a page
+			if _, err := store.Revoke(ctx, hallpass.Revocation{
+				Kind: hallpass.RevokedToken, ID: fmt.Sprint("t", n), ExpiresAt: time.Now().Add(time.Hour),
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(501 * time.Millisecond)
+		for n := range 2500 {
+			if !here.IsRevoked(&jwt.Claims{ID: fmt.Sprint("t", n)}) {
+				t.Fatalf("t%d is not revoked after the interval", n)
+			}
+		}
+		// What has expired is forgotten: the token could not be used any more.
+		time.Sleep(2 * time.Hour)
+		if here.IsRevoked(&jwt.Claims{ID: "t0"}) {
+			t.Error("an expired revocation is kept")
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
+type unreadableStore struct{ hallpass.RevocationStore }
+
+func (unreadableStore) Revocations(context.Context, int64, time.Time, int) ([]hallpass.Revocation, error) {
+	return nil, hallpass.ErrStoreUnavailable
+}
+
+func TestRevocations_Follow_tellsOfFailuresAndGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		l := hallpass.NewRevocations()
+		l.Apply(hallpass.Revocation{Kind: hallpass.RevokedSession, ID: "s", ExpiresAt: time.Now().Add(time.Hour)})
+		failures := 0
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			l.Follow(ctx, unreadableStore{}, time.Second, func(err error) {
+				if !errors.Is(err, hallpass.ErrStoreUnavailable) {
+					t.Error(err)
+				}
+				failures++
+			})
+		})
+		time.Sleep(3500 * time.Millisecond)
+		stop()
+		wg.Wait()
+		if failures != 3 || !l.IsRevoked(&jwt.Claims{SessionID: "s"}) {
+			t.Errorf("%d failures told", failures)
+		}
+	})
+}
+
+// Two logins of one user in parallel with revocations: the race detector reads along.
+func TestRevocations_inParallel(t *testing.T) {
+	l := hallpass.NewRevocations()
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			for m := range 500 {
+				id := fmt.Sprint(n, "-", m)
+				l.Apply(hallpass.Revocation{Kind: hallpass.RevokedSession, ID: id, ExpiresAt: time.Now().Add(time.Hour)})
+				if !l.IsRevoked(&jwt.Claims{SessionID: id}) {
+					t.Errorf("%s is not revoked right after it was", id)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkRevocations_IsRevoked(b *testing.B) {
+	for _, live := range []int{0, 1_000_000} {
+		b.Run(fmt.Sprint(live), func(b *testing.B) {
+			l := hallpass.NewRevocations()
+			for n := range live {
+				l.Apply(hallpass.Revocation{Kind: hallpass.RevokedSession, ID: fmt.Sprintf("%026d", n), ExpiresAt: time.Now().Add(time.Hour)})
+			}
+			c := &jwt.Claims{SessionID: fmt.Sprintf("%026d", live), ID: "t", Subject: "alice", IssuedAt: time.Now()}
+			for b.Loop() {
+				if l.IsRevoked(c) {
+					b.Fatal("revoked")
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,120 @@
+package hallpass
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/hallpass-go/hallpass/jwt"
+)
+
+// Rule says who may pass once they are authenticated; every rule implies authentication.
+// The zero Rule lets nobody pass.
+type Rule struct {
+	check func(*http.Request, *facts) *Error
+}
+
+// facts are what rules decide on.
+type facts struct {
+	*jwt.Claims
+	now      time.Time
+	identity any // *Identity[T], for Check
+}
+
+// Self lets the subject named by a path value pass: with the pattern "DELETE /users/{id}", Self("id")
+// wants the caller's own ID there. [ErrNotOwner] otherwise.
+func Self(pathValue string) Rule {
+	return Rule{func(r *http.Request, f *facts) *Error {
+		if r.PathValue(pathValue) != f.Subject {
+			return ErrNotOwner
+		}
+		return nil
+	}}
+}
+
+// Role lets pass whoever has at least one of the roles. [ErrInsufficientRole] otherwise.
+func Role(anyOf ...string) Rule {
+	return Rule{func(_ *http.Request, f *facts) *Error {
+		if !slices.ContainsFunc(anyOf, func(role string) bool { return slices.Contains(f.Roles, role) }) {
+			return ErrInsufficientRole
+		}
+		return nil
+	}}
+}
+
+// Scope lets pass whoever was granted all of the scopes. [ErrInsufficientScope] otherwise (RFC 6750 §3.1).
+func Scope(allOf ...string) Rule {
+	return Rule{func(_ *http.Request, f *facts) *Error {
+		for _, scope := range allOf {
+			if !slices.Contains(f.Scopes, scope) {
+				e := *ErrInsufficientScope
+				e.Scopes = allOf
+				return &e
+			}
+		}
+		return nil
+	}}
+}
+
+// Fresh lets pass whoever proved who they are at most maxAge ago. [ErrFreshTokenRequired] otherwise, with the
+// challenge of RFC 9470 §3.
+func Fresh(maxAge time.Duration) Rule {
+	return Rule{func(_ *http.Request, f *facts) *Error {
+		if f.AuthTime.IsZero() || f.now.Sub(f.AuthTime) > maxAge {
+			e := *ErrFreshTokenRequired
+			e.MaxAge = maxAge
+			return &e
+		}
+		return nil
+	}}
+}
+
+// Check lets pass whoever f returns nil for. Any error that is not an [Error] is answered with 500.
+// T must be the verifier's.
+func Check[T any](f func(*http.Request, Identity[T]) error) Rule {
+	return Rule{func(r *http.Request, facts *facts) *Error {
+		id, ok := facts.identity.(*Identity[T])
+		if !ok {
+			return ErrInternal
+		}
+		if err := f(r, *id); err != nil {
+			return AsError(err)
+		}
+		return nil
+	}}
+}
+
+// AllOf lets pass whoever every rule lets pass. The first refusal is the answer.
+func AllOf(rules ...Rule) Rule {
+	return Rule{func(r *http.Request, f *facts) *Error { return checkAll(rules, r, f) }}
+}
+
+// AnyOf lets pass whoever at least one rule lets pass. Otherwise the answer is the refusal that the
+// caller can do something about ([ErrFreshTokenRequired]), or the first.
+func AnyOf(rules ...Rule) Rule {
+	return Rule{func(r *http.Request, f *facts) *Error {
+		refusal := ErrInternal
+		for i, rule := range rules {
+			e := checkAll([]Rule{rule}, r, f)
+			if e == nil {
+				return nil
+			}
+			if i == 0 || e.Is(ErrFreshTokenRequired) {
+				refusal = e
+			}
+		}
+		return refusal
+	}}
+}
+
+func checkAll(rules []Rule, r *http.Request, f *facts) *Error {
+	for _, rule := range rules {
+		if rule.check == nil {
+			return ErrInternal
+		}
+		if e := rule.check(r, f); e != nil {
+			return e
+		}
+	}
+	return nil
+}

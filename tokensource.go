@@ -1,0 +1,108 @@
+package hallpass
+
+import (
+	"net/http"
+	"strings"
+)
+
+// TokenSource is a place in a request where an access token may stand. ([golang.org/x/oauth2] uses the
+// name for what supplies a client with tokens; this one is the server's side.)
+type TokenSource struct {
+	find func(*http.Request) (token string, found bool, err error)
+}
+
+// FromHeader finds the token in a header field, behind the scheme ("Bearer") in any letter case. An empty scheme takes
+// the whole value. A field with another scheme counts as absent; a repeated field is refused.
+func FromHeader(name, scheme string) TokenSource {
+	key := http.CanonicalHeaderKey(name)
+	return TokenSource{func(r *http.Request) (string, bool, error) {
+		values := r.Header[key]
+		if len(values) > 1 {
+			return "", false, ErrMalformedRequest.WithDetail("The request has more than one " + key + " field. Send one.")
+		}
+		if len(values) == 0 || values[0] == "" {
+			return "", false, nil
+		}
+		if scheme == "" {
+			return values[0], true, nil
+		}
+		// RFC 9110 §11.1: the scheme is case-insensitive and followed by spaces.
+		word, rest, _ := strings.Cut(values[0], " ")
+		if !strings.EqualFold(word, scheme) {
+			return "", false, nil
+		}
+		return strings.TrimLeft(rest, " "), true, nil
+	}}
+}
+
+// FromCookie finds the token in a cookie. Since a browser sends cookies by itself, a request that a browser
+// sent from another origin is refused with [ErrCrossOrigin] unless its method is safe
+// ([http.CrossOriginProtection]). Name the cookie "__Host-…" and set Secure, HttpOnly and SameSite on it.
+func FromCookie(name string) TokenSource {
+	protection := http.NewCrossOriginProtection()
+	return TokenSource{func(r *http.Request) (string, bool, error) {
+		cookies := r.CookiesNamed(name)
+		switch {
+		case len(cookies) == 0 || cookies[0].Value == "":
+			return "", false, nil
+		case len(cookies) > 1:
+			return "", false, ErrMalformedRequest.WithDetail("The request has more than one cookie named " + name + ".")
+		}
+		if err := protection.Check(r); err != nil {
+			return "", false, ErrCrossOrigin.Because(err)
+		}
+		return cookies[0].Value, true, nil
+	}}
+}
+
+// FromQuery finds the token in a query parameter. URLs end up in logs, histories and Referer fields, so RFC 9700
+// §4.3.2 forbids it; it is here for clients that know no other way.
+func FromQuery(parameter string) TokenSource {
+	return TokenSource{func(r *http.Request) (string, bool, error) {
+		return single(r.URL.Query()[parameter], parameter)
+	}}
+}
+
+// FromForm finds the token in a member of a form body (application/x-www-form-urlencoded), as RFC 6750 §2.2 has it.
+// At most 64 KiB of the body are read for it.
+func FromForm(parameter string) TokenSource {
+	return TokenSource{func(r *http.Request) (string, bool, error) {
+		r.Body = http.MaxBytesReader(nil, r.Body, MaxBody)
+		if err := r.ParseForm(); err != nil {
+			return "", false, bodyError(err)
+		}
+		return single(r.PostForm[parameter], parameter)
+	}}
+}
+
+func single(values []string, parameter string) (string, bool, error) {
+	switch {
+	case len(values) == 0 || len(values) == 1 && values[0] == "":
+		return "", false, nil
+	case len(values) > 1:
+		return "", false, ErrMalformedRequest.WithDetail("The request has more than one " + parameter + ".")
+	}
+	return values[0], true, nil
+}
+
+// findToken returns the one token that the sources find. RFC 6750 §2: a client uses one method in a request.
+func findToken(r *http.Request, sources []TokenSource) (string, error) {
+	var token string
+	var seen bool
+	for _, s := range sources {
+		t, found, err := s.find(r)
+		if err != nil {
+			return "", err
+		}
+		if found && seen {
+			return "", ErrMalformedRequest.WithDetail("The request holds more than one access token. Send one.")
+		}
+		if found {
+			token, seen = t, true
+		}
+	}
+	if !seen {
+		return "", ErrTokenMissing
+	}
+	return token, nil
+}
