@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -48,7 +47,7 @@ func scanSession(row scanner) (hallpass.Session, error) {
 	var rotatedAt, createdAt, lastUsedAt, idleExpiry, expiry, authTime, revokedAt int64
 	err := row.Scan(&s.ID, &s.Subject, &s.Generation, &rotatedAt, &createdAt, &lastUsedAt,
 		&idleExpiry, &expiry, &authTime, &revokedAt, &s.Client.IP, &s.Client.UserAgent)
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, sqldb.ErrNoRows) {
 		return hallpass.Session{}, hallpass.ErrNotFound
 	}
 	if err != nil {
