@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -62,6 +63,11 @@ func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 
 // serve hands the request to its route. What has none is refused in the same form as everything else.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	// The mux would redirect a path with // or .. in it, and a client would send its password along to wherever that is.
+	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
+		s.fail(w, r, hallpass.ErrNotFound)
+		return
+	}
 	if handler, pattern := mux.Handler(r); pattern == "" {
 		probe := &headerProbe{header: http.Header{}}
 		handler.ServeHTTP(probe, r)
@@ -103,12 +109,12 @@ func (s *Server) logRequest(r *http.Request, rec *record, w *answerWriter, took 
 	if w.status >= 500 {
 		level = slog.LevelError
 	}
-	path := r.URL.Path
-	if len(path) > 200 {
-		path = strings.ToValidUTF8(path[:200], "") + "…"
+	shown := r.URL.Path
+	if len(shown) > 200 {
+		shown = strings.ToValidUTF8(shown[:200], "") + "…"
 	}
 	attributes := []any{
-		"method", r.Method, "path", path, "status", w.status, "bytes", w.bytes, "ms", float64(took.Microseconds()) / 1000,
+		"method", r.Method, "path", shown, "status", w.status, "bytes", w.bytes, "ms", float64(took.Microseconds()) / 1000,
 		"ip", rec.client.IP, "request_id", rec.id,
 	}
 	if rec.subject != "" {
@@ -132,8 +138,7 @@ func (s *Server) observe(ctx context.Context, e hallpass.Event) {
 	if refusal := (*hallpass.Error)(nil); errors.As(e.Err, &refusal) {
 		rec.code, rec.cause = refusal.Code, refusal.Cause
 	}
-	switch e.Name {
-	case hallpass.EventRequestRefused, hallpass.EventFailed:
+	if e.Name == hallpass.EventRequestRefused {
 		return
 	}
 	level := slog.LevelInfo
