@@ -69,6 +69,9 @@ func Authorize(ctx context.Context, accounts *account.Accounts, subject string) 
 
 // asError says what an error of the packages below is to a client.
 func asError(err error) error {
+	if _, said := errors.AsType[*hallpass.Error](err); said {
+		return err
+	}
 	if invalid, ok := errors.AsType[*account.InvalidError](err); ok {
 		fields := make([]hallpass.FieldError, len(invalid.Fields))
 		for i, f := range invalid.Fields {
