@@ -113,12 +113,10 @@ func (a *Auth[T]) Mount(mux *http.ServeMux, prefix string) {
 	mux.Handle("GET "+prefix+"/jwks.json", a.JWKS())
 }
 
-// WriteError answers a request with err in the [Profile]: an [Error] as it is, anything else as [ErrInternal], told to Observe.
+// WriteError answers a request with err in the [Profile]: an [Error] as it is, anything else as [ErrInternal]. Observe is told of it.
 func (a *Auth[T]) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	e := AsError(err)
-	if e.Status >= http.StatusInternalServerError {
-		a.c.Observe(r.Context(), Event{Name: EventFailed, Err: e})
-	}
+	a.c.Observe(r.Context(), Event{Name: EventRequestRefused, Err: e})
 	a.c.Profile.WriteError(w, r, e)
 }
 

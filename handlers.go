@@ -172,7 +172,7 @@ func (a *Auth[T]) listSessions(w http.ResponseWriter, r *http.Request, id Identi
 	documents := make([]sessionDocument, len(sessions))
 	for i, s := range sessions {
 		documents[i] = sessionDocument{
-			ID: s.ID, Current: s.ID == id.SessionID, CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt, ExpiresAt: s.expiresAt(),
+			ID: s.ID, Current: s.ID == id.SessionID, CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt, ExpiresAt: s.ExpiresAt(),
 			IP: s.Client.IP, UserAgent: s.Client.UserAgent,
 		}
 	}

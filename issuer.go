@@ -272,7 +272,7 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s Session) (Tokens, err
 		return Tokens{}, fmt.Errorf("making refresh token: %w", err)
 	}
 	return Tokens{
-		AccessToken: access, ExpiresIn: expiresAt.Sub(m.now), RefreshToken: refresh, RefreshExpiresIn: s.expiresAt().Sub(m.now),
+		AccessToken: access, ExpiresIn: expiresAt.Sub(m.now), RefreshToken: refresh, RefreshExpiresIn: s.ExpiresAt().Sub(m.now),
 		Scopes: m.grant.Scopes, SessionID: s.ID, Subject: s.Subject,
 	}, nil
 }

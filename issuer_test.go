@@ -3,6 +3,7 @@ package hallpass_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -87,8 +88,7 @@ func TestRefresh_reusedTokenEndsTheSession(t *testing.T) {
 			a.refresh(current.String(t, "refresh_token")).want(t, 401, "refresh_token_invalid")
 			a.do("GET /func", "", bearer(current.String(t, "access_token"))).want(t, 401, "token_revoked")
 			a.do("GET /func", "", bearer(login.String(t, "access_token"))).want(t, 401, "token_revoked")
-			names := a.eventNames()
-			if names[len(names)-4] != hallpass.EventRefreshReused {
+			if names := a.eventNames(); !slices.Contains(names, hallpass.EventRefreshReused) {
 				t.Errorf("events %q lack the reuse", names)
 			}
 		})

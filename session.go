@@ -34,8 +34,8 @@ func (s Session) Ended(now time.Time) bool {
 	return !s.RevokedAt.IsZero() || !now.Before(s.IdleExpiry) || !now.Before(s.Expiry)
 }
 
-// expiresAt is when the session ends unless it is refreshed.
-func (s Session) expiresAt() time.Time {
+// ExpiresAt is when the session ends unless it is refreshed.
+func (s Session) ExpiresAt() time.Time {
 	if s.Expiry.Before(s.IdleExpiry) {
 		return s.Expiry
 	}

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"database/sql"
 	"embed"
 	"errors"
@@ -71,6 +72,15 @@ func scan(row interface{ Scan(dest ...any) error }) (record, error) {
 }
 
 func (r record) administers() bool { return !r.Disabled && slices.Contains(r.Roles, AdminRole) }
+
+// HasAdmin reports whether somebody who can log in administers the server.
+func (a *Accounts) HasAdmin(ctx context.Context) (bool, error) {
+	var has bool
+	if err := a.db.QueryRow(ctx, selectHasOtherAdmin, "").Scan(&has); err != nil {
+		return false, failure("looking for an administrator", err)
+	}
+	return has, nil
+}
 
 // keepAdmin is for a transaction that takes r's administration away: [ErrLastAdmin] when no other user has it. What is
 // read stays true until the commit, because a write transaction of sqldb is alone.

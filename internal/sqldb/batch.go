@@ -123,18 +123,35 @@ func (b *batch) failure(err error) error {
 
 // exec runs a statement, prepared at its first use.
 func (w *writer) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	s, ok := w.statements[query]
-	if !ok {
-		if len(w.statements) >= statementLimit {
-			return w.conn.ExecContext(ctx, query, args...)
-		}
-		var err error
-		if s, err = w.conn.PrepareContext(ctx, query); err != nil {
-			return nil, err
-		}
-		w.statements[query] = s
+	s, err := w.prepare(ctx, query)
+	if s == nil {
+		return nil, err
 	}
 	return s.ExecContext(ctx, args...)
+}
+
+// scan runs a query of one row, prepared at its first use.
+func (w *writer) scan(ctx context.Context, query string, args, dest []any) error {
+	s, err := w.prepare(ctx, query)
+	if s == nil {
+		return err
+	}
+	return s.QueryRowContext(ctx, args...).Scan(dest...)
+}
+
+func (w *writer) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := w.statements[query]; s != nil {
+		return s, nil
+	}
+	if len(w.statements) >= statementLimit {
+		w.closeStatements()
+		w.statements = map[string]*sql.Stmt{}
+	}
+	s, err := w.conn.PrepareContext(ctx, query)
+	if err == nil {
+		w.statements[query] = s
+	}
+	return s, err
 }
 
 // discard undoes what is not committed and closes the connection, about which nothing is known any more.

@@ -12,6 +12,9 @@ import (
 // or closed, or the caller's time was over before it was asked. Nothing is known of the outcome.
 var ErrUnavailable = errors.New("sqldb: database unavailable")
 
+// ErrNoRows is [sql.ErrNoRows], for those who need nothing else of its package.
+var ErrNoRows = sql.ErrNoRows
+
 var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
 
 // IsUnique reports whether err says that a row would have repeated a unique key.

@@ -148,14 +148,16 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*Rows, erro
 	return &Rows{Rows: rows, failure: db.failure}, nil
 }
 
-// QueryRow runs a query of one row outside a transaction. Its error is that of [Row.Scan].
+// QueryRow is a query of one row outside a transaction. It runs when [Row.Scan] is called.
 func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
-	return &Row{row: db.reads.QueryRowContext(ctx, db.dialect.rewrite(query), args...), failure: db.failure}
+	return &Row{func(dest []any) error {
+		return db.failure(db.reads.QueryRowContext(ctx, db.dialect.rewrite(query), args...).Scan(dest...))
+	}}
 }
 
 // failure makes an error of the database/sql layer one of this package.
 func (db *DB) failure(err error) error {
-	if err == nil || errors.Is(err, sql.ErrNoRows) || isUnavailable(err) {
+	if err == nil || errors.Is(err, ErrNoRows) || isUnavailable(err) {
 		return err
 	}
 	if db.queue.isClosed() || db.dialect.isUnavailable(err) {

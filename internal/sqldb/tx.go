@@ -38,12 +38,14 @@ func (tx *Tx) Query(query string, args ...any) (*Rows, error) {
 	return &Rows{Rows: rows, failure: tx.batch.failure}, nil
 }
 
-// QueryRow runs a query of one row. Its error is that of [Row.Scan].
+// QueryRow is a query of one row. It runs when [Row.Scan] is called.
 func (tx *Tx) QueryRow(query string, args ...any) *Row {
-	if err := tx.usable(); err != nil {
-		return &Row{err: err}
-	}
-	return &Row{row: tx.batch.db.writer.conn.QueryRowContext(tx.batch.ctx, tx.text(query), args...), failure: tx.batch.failure}
+	return &Row{func(dest []any) error {
+		if err := tx.usable(); err != nil {
+			return err
+		}
+		return tx.batch.failure(tx.batch.db.writer.scan(tx.batch.ctx, tx.text(query), args, dest))
+	}}
 }
 
 func (tx *Tx) text(query string) string { return tx.batch.db.dialect.rewrite(query) }
@@ -70,17 +72,10 @@ func (r *Rows) Err() error { return r.failure(r.Rows.Err()) }
 // Close is [sql.Rows.Close].
 func (r *Rows) Close() error { return r.failure(r.Rows.Close()) }
 
-// Row is [sql.Row] with the errors of this package.
+// Row is a query of one row.
 type Row struct {
-	row     *sql.Row
-	failure func(error) error
-	err     error
+	scan func(dest []any) error
 }
 
-// Scan is [sql.Row.Scan]: [sql.ErrNoRows] when there is no row.
-func (r *Row) Scan(dest ...any) error {
-	if r.err != nil {
-		return r.err
-	}
-	return r.failure(r.row.Scan(dest...))
-}
+// Scan runs the query and puts the columns of its first row where dest points. [ErrNoRows] when there is no row.
+func (r *Row) Scan(dest ...any) error { return r.scan(dest) }

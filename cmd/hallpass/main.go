@@ -1,0 +1,117 @@
+// Command hallpass is a JWT-authenticated API server and the tool that administers it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	_ "modernc.org/sqlite" // the driver of sqlite: databases
+)
+
+// commands is the command line: a field for each command, its flags in the field's type.
+type commands struct {
+	Data       string          `default:"./hallpass-data" placeholder:"DIR" help:"Folder for the database and the secret that opens its keys. Made on first run, mode 0700."`
+	DB         string          `name:"db" placeholder:"URL" help:"Database. Defaults to sqlite: in the data folder."`
+	SecretFile string          `placeholder:"FILE" help:"File of the secret under which keys are sealed. Defaults to one in the data folder."`
+	Settings   kong.ConfigFlag `name:"config" placeholder:"FILE" help:"JSON file of settings, named as the flags are: {\"addr\": \"127.0.0.1:9000\"}. The environment and flags come before it."`
+
+	Serve   serveCommand   `cmd:"" help:"Run the API server."`
+	User    userCommand    `cmd:"" help:"Administer users."`
+	Session sessionCommand `cmd:"" help:"List and end sessions."`
+	Key     keyCommand     `cmd:"" help:"Look at the signing keys."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+const description = `JWT authentication for HTTP APIs.
+
+Start a server, make the first administrator, and look around:
+
+  hallpass serve
+  hallpass user add alice --role admin --password-stdin < password.txt
+
+Every flag can also be set in the environment, as HALLPASS_ and its name (HALLPASS_ADDR), or in the file that --config names.
+Flags come before the environment, and the environment before the file. Secrets are never flags: they come from files.`
+
+// The exit codes.
+const (
+	exitFailed = 1 // what was asked could not be done
+	exitUsage  = 2 // what was asked is not understood
+)
+
+// usageError is an error of who typed the command.
+type usageError struct{ error }
+
+// streams are what a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, stop, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// run runs one command and returns its exit code. stop gives the signals back, so that a second one ends the program at once.
+func run(ctx context.Context, stop context.CancelFunc, args []string, std streams) (code int) {
+	var c commands
+	type exited int
+	defer func() { // kong ends the program after --help
+		if p := recover(); p != nil {
+			status, ok := p.(exited)
+			if !ok {
+				panic(p)
+			}
+			code = int(status)
+		}
+	}()
+	parser, err := kong.New(&c, kong.Name("hallpass"), kong.Description(description), kong.DefaultEnvars("HALLPASS"),
+		kong.Configuration(readSettings), kong.Writers(std.out, std.err), kong.Exit(func(status int) { panic(exited(status)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
+	if err != nil {
+		fmt.Fprintln(std.err, "hallpass:", err)
+		return exitFailed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		err = usageError{err}
+	} else {
+		parsed.BindTo(ctx, (*context.Context)(nil))
+		err = parsed.Run(&c, std, stop)
+	}
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(std.err, "hallpass: %v\n", err)
+	if errors.As(err, new(usageError)) {
+		words := "hallpass"
+		if command := strings.Join(commandWords(args), " "); command != "" {
+			words += " " + command
+		}
+		fmt.Fprintf(std.err, "Run %s --help to see how it is used.\n", words)
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// commandWords returns the words that args begins with, which are as much of a command as was typed.
+func commandWords(args []string) []string {
+	for i, a := range args {
+		if strings.HasPrefix(a, "-") || i == 2 {
+			return args[:i]
+		}
+	}
+	return args
+}

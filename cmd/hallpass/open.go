@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/keyring"
+	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/password"
+	"github.com/hallpass-go/hallpass/sqlstore"
+)
+
+// installation is what a data folder and a database hold.
+type installation struct {
+	db       *sqldb.DB
+	keys     *keyring.Ring
+	store    *sqlstore.Store
+	accounts *account.Accounts
+}
+
+// openOptions are what only some commands say.
+type openOptions struct {
+	mustExist bool // there is nothing to do without a database
+	algorithm jwk.Algorithm
+	policy    password.Policy
+}
+
+// open opens the data folder and the database. On first run it makes them, with the secret and the first key.
+func (c *commands) open(ctx context.Context, o openOptions) (*installation, error) {
+	url := c.DB
+	if url == "" || url == "sqlite:" {
+		path := filepath.Join(c.Data, "hallpass.db")
+		if _, err := os.Stat(path); o.mustExist && errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no installation in %s: run hallpass serve first, or name its folder with --data", c.Data)
+		}
+		url = "sqlite:" + path
+	}
+	if err := makeDataFolder(c.Data); err != nil {
+		return nil, err
+	}
+	secretFile := c.SecretFile
+	if secretFile == "" {
+		secretFile = filepath.Join(c.Data, "secret")
+	}
+	db, err := sqldb.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	in := &installation{db: db}
+	if in.keys, err = keyring.Open(ctx, keyring.Config{DB: db, SecretFile: secretFile, Algorithm: o.algorithm}); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if in.store, err = sqlstore.New(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	governor := password.NewGovernor(password.GovernorConfig{})
+	if in.accounts, err = account.New(ctx, account.Config{DB: db, Passwords: governor, Policy: o.policy}); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return in, nil
+}
+
+// users changes users and their sessions as the server does. A server that is running follows within a second.
+func (in *installation) users() (server.Users, error) {
+	issuer, err := in.issuer("hallpass", "hallpass")
+	return server.Users{Accounts: in.accounts, Sessions: issuer}, err
+}
+
+func (in *installation) issuer(url, audience string) (*hallpass.Issuer[struct{}], error) {
+	return hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
+		Issuer: url, Audience: audience, Keys: in.keys, Store: in.store,
+		Authorize: func(ctx context.Context, subject string) (hallpass.Grant[struct{}], error) {
+			return server.Authorize(ctx, in.accounts, subject)
+		},
+	})
+}
+
+// findUser returns the user that an argument names, by name or by ID.
+func (in *installation) findUser(ctx context.Context, name string) (account.User, error) {
+	user, err := in.accounts.UserByUsername(ctx, name)
+	if errors.Is(err, account.ErrNotFound) {
+		user, err = in.accounts.User(ctx, name)
+	}
+	if errors.Is(err, account.ErrNotFound) {
+		return account.User{}, fmt.Errorf("there is no user %q: hallpass user list shows those there are", name)
+	}
+	return user, err
+}
+
+func (in *installation) Close() error { return in.db.Close() }
+
+// makeDataFolder makes the folder, or refuses one that others can look into: what it holds makes whoever reads it anybody.
+func makeDataFolder(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("opening the data folder: %w", err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("the data folder %s is open to others (mode %04o): run chmod 700 %s", path, info.Mode().Perm(), path)
+	}
+	return nil
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/limit"
+	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+// defaultIssuer does not follow --addr, so that tokens outlive a change of port.
+const defaultIssuer = "http://127.0.0.1:8080"
+
+// tokenSettings say how tokens are made; serve and token mint must agree on them.
+type tokenSettings struct {
+	Issuer   string `default:"http://127.0.0.1:8080" placeholder:"URL" help:"URL by which clients know this server, the iss of its tokens. Default: ${default}, whatever --addr is."`
+	Audience string `placeholder:"NAME" help:"API that the tokens are for, their aud. Defaults to the issuer."`
+}
+
+func (t tokenSettings) audience() string {
+	if t.Audience == "" {
+		return t.Issuer
+	}
+	return t.Audience
+}
+
+type serveCommand struct {
+	tokenSettings
+	Addr  string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Default: ${default}."`
+	Redis string `placeholder:"URL" help:"Redis or Valkey. Not supported yet."`
+
+	Signup            bool          `default:"true" negatable:"" help:"Let anybody make an account. With --no-signup only administrators make them."`
+	PasswordMinLength int           `default:"15" placeholder:"N" help:"Characters that a new password has at least, 8 or more. Default: ${default}."`
+	AccessTTL         time.Duration `name:"access-ttl" default:"15m" help:"Life of an access token. Default: ${default}."`
+	SessionIdle       time.Duration `default:"720h" help:"A session that is not refreshed for so long ends. Default: ${default}, 30 days."`
+	SessionMax        time.Duration `default:"2160h" help:"A session ends after so long, however often it is refreshed. Default: ${default}, 90 days."`
+	RefreshGrace      time.Duration `default:"30s" help:"For so long a refresh token that was just used is answered with the same successor again. Default: ${default}."`
+	SigningAlgorithm  string        `default:"ES256" enum:"ES256,ES384,ES512,EdDSA,RS256,RS384,RS512,PS256,PS384,PS512,HS256,HS384,HS512" help:"Algorithm of the first signing key. Default: ${default}."`
+
+	LoginLimitAccount string `default:"10/1m" placeholder:"N/DURATION" help:"Failed logins of one user name, 0 for no limit. Default: ${default}."`
+	LoginLimitAddress string `default:"100/1m" placeholder:"N/DURATION" help:"Failed logins from one address, 0 for no limit. Default: ${default}."`
+
+	TLSCert      string   `placeholder:"FILE" help:"Certificate chain in PEM. It is read again when it changes."`
+	TLSKey       string   `placeholder:"FILE" help:"Private key of the certificate in PEM."`
+	BehindProxy  []string `placeholder:"CIDR" help:"Networks of proxies that speak TLS for this server and whose X-Forwarded-For is believed."`
+	InsecureHTTP bool     `help:"Speak plain HTTP on an address that others reach. Passwords and tokens can then be read on the way."`
+
+	LogFormat string `default:"text" enum:"text,json" help:"text or json. Default: ${default}."`
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error. Default: ${default}."`
+}
+
+// Help implements kong's HelpProvider.
+func (serveCommand) Help() string {
+	return `Everything has a safe default: hallpass serve alone is a server on loopback, with SQLite in ./hallpass-data.
+
+To let others reach it, give it a certificate:
+  hallpass serve --addr :443 --issuer https://auth.example --tls-cert cert.pem --tls-key key.pem
+or put a proxy that speaks TLS before it:
+  hallpass serve --addr 10.0.0.5:8080 --issuer https://auth.example --behind-proxy 10.0.0.0/24
+
+SIGTERM and SIGINT stop it: /readyz answers 503, requests under way are finished, and it ends. A second signal ends it at once.`
+}
+
+// Run wires the server together, from the settings to the last request.
+func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stopSignals context.CancelFunc) error {
+	limits, proxies, err := c.validate()
+	if err != nil {
+		return err
+	}
+	log := c.logger(std)
+	in, err := all.open(ctx, openOptions{
+		algorithm: jwk.Algorithm(c.SigningAlgorithm), policy: password.Policy{MinLength: c.PasswordMinLength},
+	})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	api, err := server.New(ctx, server.Config{
+		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, Accounts: in.accounts, Ping: in.db.Ping,
+		ClosedSignup: !c.Signup, AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax, RefreshGrace: c.RefreshGrace,
+		AccountLimit: limits[0], AddressLimit: limits[1], TrustedProxies: proxies, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("listening: %w (another address: --addr)", err)
+	}
+	scheme := "http"
+	if c.TLSCert != "" {
+		certificate, err := loadCertificate(c.TLSCert, c.TLSKey)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		listener = tls.NewListener(listener, &tls.Config{GetCertificate: certificate.get, NextProtos: []string{"h2", "http/1.1"}})
+		scheme = "https"
+	}
+
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	var work sync.WaitGroup
+	work.Go(func() { api.Run(background) })
+	defer work.Wait()
+	defer stopBackground()
+
+	c.warn(log)
+	httpServer := api.HTTPServer()
+	served := make(chan error, 1)
+	go func() { served <- httpServer.Serve(listener) }()
+	log.Info("ready", "url", scheme+"://"+listener.Addr().String(), "data", all.Data, "issuer", c.Issuer)
+	if admins, err := in.hasAdmin(ctx); err == nil && !admins {
+		log.Info("there is no administrator yet; make one with: hallpass user add NAME --role admin --password-stdin --data " + all.Data)
+	}
+
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+	}
+	stopSignals() // the next signal ends the program
+	return c.stop(log, api, httpServer)
+}
+
+// stopTimeout is how long requests under way have to finish.
+const stopTimeout = 10 * time.Second
+
+func (c *serveCommand) stop(log *slog.Logger, api *server.Server, httpServer *http.Server) error {
+	log.Info("stopping: requests under way are finished")
+	api.Drain()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := httpServer.Shutdown(ctx); err != nil {
+		return fmt.Errorf("stopping: some requests took longer than %s and were cut off: %w", stopTimeout, err)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// validate reports every setting that is wrong at once.
+func (c *serveCommand) validate() (limits [2]limit.Rate, proxies []netip.Prefix, err error) {
+	var mistakes []error
+	refuse := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	for i, text := range []string{c.LoginLimitAccount, c.LoginLimitAddress} {
+		rate, err := parseRate(text)
+		if err != nil {
+			mistakes = append(mistakes, err)
+		}
+		limits[i] = rate
+	}
+	for _, text := range c.BehindProxy {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			refuse("--behind-proxy: %q is not a network like 10.0.0.0/24", text)
+		}
+		proxies = append(proxies, prefix)
+	}
+	if c.Redis != "" {
+		refuse("--redis is not supported yet")
+	}
+	if c.PasswordMinLength < 8 {
+		refuse("--password-min-length is under 8")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		refuse("--tls-cert and --tls-key go together")
+	}
+	host, _, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		refuse("--addr: %q is not HOST:PORT", c.Addr)
+	} else if c.TLSCert == "" && !isLoopback(host) && len(proxies) == 0 && !c.InsecureHTTP {
+		refuse("%s can be reached by others, and plain HTTP would show them passwords and tokens: give --tls-cert and --tls-key, "+
+			"name the proxy that speaks TLS with --behind-proxy, or accept it with --insecure-http", c.Addr)
+	}
+	if mistakes != nil {
+		return limits, proxies, usageError{errors.Join(mistakes...)}
+	}
+	return limits, proxies, nil
+}
+
+// parseRate reads a limit: "10/1m", or "0" for none.
+func parseRate(text string) (limit.Rate, error) {
+	if text == "0" {
+		return limit.Rate{}, nil
+	}
+	count, window, _ := strings.Cut(text, "/")
+	n, err := strconv.Atoi(count)
+	d, windowErr := time.ParseDuration(window)
+	if err != nil || windowErr != nil || n < 1 || d <= 0 {
+		return limit.Rate{}, fmt.Errorf("%q is not a limit like 10/1m, or 0 for none", text)
+	}
+	return limit.Rate{Burst: n, Per: d}, nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.IsLoopback()
+}
+
+func (c *serveCommand) warn(log *slog.Logger) {
+	if host, _, err := net.SplitHostPort(c.Addr); err == nil && !isLoopback(host) && c.Issuer == defaultIssuer {
+		log.Warn("others reach this server, but its tokens name " + defaultIssuer + " as their issuer; set --issuer to its public URL")
+	}
+	if c.InsecureHTTP {
+		log.Warn("--insecure-http: passwords and tokens can be read on the way")
+	}
+}
+
+func (c *serveCommand) logger(std streams) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // one of its enum
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(std.err, options))
+	}
+	return slog.New(slog.NewTextHandler(std.err, options))
+}

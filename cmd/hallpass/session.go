@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/page"
+)
+
+type sessionCommand struct {
+	List   sessionListCommand   `cmd:"" help:"List the live sessions of a user."`
+	Revoke sessionRevokeCommand `cmd:"" help:"End a session, or all of a user's."`
+}
+
+type sessionListCommand struct {
+	userArgument
+	jsonFlag
+}
+
+func (c *sessionListCommand) Run(ctx context.Context, all *commands, std streams) error {
+	in, err := all.open(ctx, openOptions{mustExist: true})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	user, err := in.findUser(ctx, c.User)
+	if err != nil {
+		return err
+	}
+	var sessions []hallpass.Session
+	for after := ""; ; after = sessions[len(sessions)-1].ID {
+		some, err := in.store.Sessions(ctx, user.ID, time.Now(), after, page.MaxLimit)
+		if err != nil {
+			return err
+		}
+		sessions = append(sessions, some...)
+		if len(some) < page.MaxLimit {
+			return printSessions(std.out, c.JSON, sessions)
+		}
+	}
+}
+
+type sessionRow struct {
+	ID         string    `json:"id"`
+	UserID     string    `json:"user_id"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastUsedAt time.Time `json:"last_used_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	IP         string    `json:"ip"`
+	UserAgent  string    `json:"user_agent"`
+}
+
+func printSessions(w io.Writer, asJSON bool, sessions []hallpass.Session) error {
+	if asJSON {
+		return printJSONLines(w, sessions, func(s hallpass.Session) any {
+			return sessionRow{s.ID, s.Subject, s.CreatedAt, s.LastUsedAt, s.ExpiresAt(), s.Client.IP, s.Client.UserAgent}
+		})
+	}
+	table := newTable(w, "ID", "CREATED", "LAST USED", "EXPIRES", "IP", "USER AGENT")
+	for _, s := range sessions {
+		table.row(s.ID, s.CreatedAt.Format(time.RFC3339), s.LastUsedAt.Format(time.RFC3339), s.ExpiresAt().Format(time.RFC3339), s.Client.IP, s.Client.UserAgent)
+	}
+	return table.flush()
+}
+
+type sessionRevokeCommand struct {
+	ID   string `arg:"" optional:"" help:"ID of the session."`
+	User string `placeholder:"NAME" help:"End every session of this user instead."`
+}
+
+func (c *sessionRevokeCommand) Run(ctx context.Context, all *commands, std streams) error {
+	if (c.ID == "") == (c.User == "") {
+		return usageError{errors.New("name a session, or a user with --user")}
+	}
+	in, err := all.open(ctx, openOptions{mustExist: true})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	issuer, err := in.issuer("hallpass", "hallpass")
+	if err != nil {
+		return err
+	}
+	if c.User != "" {
+		user, err := in.findUser(ctx, c.User)
+		if err != nil {
+			return err
+		}
+		if err := issuer.RevokeSubject(ctx, user.ID); err != nil {
+			return err
+		}
+		fmt.Fprintf(std.out, "Ended every session of %s.\n", printable(user.Username))
+		return nil
+	}
+	if _, err := in.store.Session(ctx, c.ID); errors.Is(err, hallpass.ErrNotFound) {
+		return fmt.Errorf("there is no session %q: hallpass session list USER shows those there are", c.ID)
+	} else if err != nil {
+		return err
+	}
+	if err := issuer.RevokeSession(ctx, c.ID); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "Ended session %s.\n", c.ID)
+	return nil
+}

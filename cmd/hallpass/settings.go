@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/hallpass-go/hallpass/internal/strictjson"
+)
+
+// settings are what a --config file sets: flag name → value.
+type settings map[string]json.RawMessage
+
+const maxSettings = 1 << 20
+
+// readSettings reads a settings file.
+func readSettings(r io.Reader) (kong.Resolver, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxSettings))
+	if err != nil {
+		return nil, err
+	}
+	var file struct {
+		Settings settings `json:"settings"`
+	}
+	// Wrapped, the file is a member like any other, and read as strictly.
+	if err := strictjson.Decode(fmt.Appendf(nil, `{"settings":%s}`, text), &file); err != nil {
+		return nil, fmt.Errorf("the settings file is not a JSON object of settings: %w", err)
+	}
+	return file.Settings, nil
+}
+
+// Validate implements [kong.Resolver]: a setting that no command has is a mistake, not a wish to be passed over.
+func (s settings) Validate(app *kong.Application) error {
+	known := map[string]bool{}
+	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			known[flag.Name] = true
+		}
+		return next(nil)
+	})
+	var unknown []string
+	for name := range s {
+		if !known[name] || name == "config" || name == "help" {
+			unknown = append(unknown, name)
+		}
+	}
+	if unknown != nil {
+		slices.Sort(unknown)
+		return fmt.Errorf("the settings file sets what is no setting: %s", strings.Join(unknown, ", "))
+	}
+	return nil
+}
+
+// Resolve implements [kong.Resolver]. kong would let a file's value win over the environment's.
+func (s settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Envs {
+		if _, set := os.LookupEnv(name); set {
+			return nil, nil
+		}
+	}
+	raw, set := s[flag.Name]
+	if !set {
+		return nil, nil
+	}
+	var value any
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return nil, fmt.Errorf("setting %s: %w", flag.Name, err)
+	}
+	return value, nil
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/page"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+type userCommand struct {
+	Add      userAddCommand      `cmd:"" help:"Make a user."`
+	List     userListCommand     `cmd:"" help:"List the users."`
+	Show     userShowCommand     `cmd:"" help:"Show one user."`
+	SetRoles userSetRolesCommand `cmd:"" help:"Give a user exactly these roles."`
+	Disable  userDisableCommand  `cmd:"" help:"Keep a user from logging in, and end their sessions."`
+	Enable   userEnableCommand   `cmd:"" help:"Let a disabled user log in again."`
+	Delete   userDeleteCommand   `cmd:"" help:"Delete a user and end their sessions."`
+}
+
+// userArgument names a user.
+type userArgument struct {
+	User string `arg:"" help:"User name or ID."`
+}
+
+// jsonFlag asks for output that programs read.
+type jsonFlag struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+type userAddCommand struct {
+	jsonFlag
+	Name              string   `arg:"" help:"User name."`
+	Email             string   `placeholder:"ADDRESS" help:"E-mail address."`
+	Role              []string `placeholder:"ROLE" help:"Role, besides \"user\"; may be given more than once. \"admin\" administers the server."`
+	PasswordStdin     bool     `help:"Read the password from standard input: its first line."`
+	PasswordMinLength int      `default:"15" placeholder:"N" help:"Characters that the password has at least. Default: ${default}."`
+}
+
+func (c *userAddCommand) Run(ctx context.Context, all *commands, std streams) error {
+	if !c.PasswordStdin {
+		return usageError{errors.New("give the password on standard input, with --password-stdin: on the command line others could see it")}
+	}
+	if c.PasswordMinLength < 8 {
+		return usageError{errors.New("--password-min-length is under 8")}
+	}
+	secret, err := readPassword(std.in)
+	if err != nil {
+		return err
+	}
+	in, err := all.open(ctx, openOptions{policy: password.Policy{MinLength: c.PasswordMinLength}})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	user, err := in.accounts.Create(ctx, account.NewUser{Username: c.Name, Email: c.Email, Password: secret, Roles: append([]string{"user"}, c.Role...)})
+	if err != nil {
+		return explain(err)
+	}
+	return printUsers(std.out, c.JSON, user)
+}
+
+// readPassword reads one line. Its end is not part of the password; blanks are.
+func readPassword(r io.Reader) (string, error) {
+	const most = 4096
+	line, err := bufio.NewReaderSize(io.LimitReader(r, most), most).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("reading the password: %w", err)
+	}
+	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+	if line == "" {
+		return "", usageError{errors.New("standard input held no password")}
+	}
+	return line, nil
+}
+
+// explain says what is wrong with a user in full sentences.
+func explain(err error) error {
+	invalid, ok := errors.AsType[*account.InvalidError](err)
+	switch {
+	case ok:
+		var lines []string
+		for _, f := range invalid.Fields {
+			lines = append(lines, f.Field+": "+f.Detail)
+		}
+		return errors.New(strings.Join(lines, "\n          "))
+	case errors.Is(err, account.ErrUsernameTaken):
+		return errors.New("another user has this name, in this or another spelling")
+	case errors.Is(err, account.ErrLastAdmin):
+		return errors.New("nobody would be left to administer the server: make another administrator first")
+	}
+	return err
+}
+
+type userListCommand struct{ jsonFlag }
+
+func (c *userListCommand) Run(ctx context.Context, all *commands, std streams) error {
+	in, err := all.open(ctx, openOptions{mustExist: true})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	var users []account.User
+	for after := ""; ; after = users[len(users)-1].ID {
+		some, err := in.accounts.List(ctx, after, page.MaxLimit)
+		if err != nil {
+			return err
+		}
+		users = append(users, some...)
+		if len(some) < page.MaxLimit {
+			return printUsers(std.out, c.JSON, users...)
+		}
+	}
+}
+
+type userShowCommand struct {
+	userArgument
+	jsonFlag
+}
+
+func (c *userShowCommand) Run(ctx context.Context, all *commands, std streams) error {
+	return c.change(ctx, all, std, c.JSON, func(in *installation, user account.User) (account.User, error) { return user, nil })
+}
+
+type userSetRolesCommand struct {
+	userArgument
+	jsonFlag
+	Role []string `required:"" placeholder:"ROLE" help:"Role; may be given more than once."`
+}
+
+func (c *userSetRolesCommand) Run(ctx context.Context, all *commands, std streams) error {
+	return c.change(ctx, all, std, c.JSON, func(in *installation, user account.User) (account.User, error) {
+		users, err := in.users()
+		if err != nil {
+			return user, err
+		}
+		return users.SetRoles(ctx, user.ID, c.Role)
+	})
+}
+
+type userDisableCommand struct {
+	userArgument
+	jsonFlag
+}
+
+func (c *userDisableCommand) Run(ctx context.Context, all *commands, std streams) error {
+	return c.change(ctx, all, std, c.JSON, func(in *installation, user account.User) (account.User, error) {
+		users, err := in.users()
+		if err != nil {
+			return user, err
+		}
+		return users.Disable(ctx, user.ID)
+	})
+}
+
+type userEnableCommand struct {
+	userArgument
+	jsonFlag
+}
+
+func (c *userEnableCommand) Run(ctx context.Context, all *commands, std streams) error {
+	return c.change(ctx, all, std, c.JSON, func(in *installation, user account.User) (account.User, error) {
+		return in.accounts.SetDisabled(ctx, user.ID, false)
+	})
+}
+
+type userDeleteCommand struct {
+	userArgument
+	jsonFlag
+}
+
+func (c *userDeleteCommand) Run(ctx context.Context, all *commands, std streams) error {
+	return c.change(ctx, all, std, c.JSON, func(in *installation, user account.User) (account.User, error) {
+		users, err := in.users()
+		if err != nil {
+			return user, err
+		}
+		return user, users.Delete(ctx, user.ID)
+	})
+}
+
+// change finds the user, does what is to be done, and prints the user as they are then.
+func (a userArgument) change(
+	ctx context.Context, all *commands, std streams, json bool, do func(*installation, account.User) (account.User, error),
+) error {
+	in, err := all.open(ctx, openOptions{mustExist: true})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	user, err := in.findUser(ctx, a.User)
+	if err != nil {
+		return err
+	}
+	if user, err = do(in, user); err != nil {
+		return explain(err)
+	}
+	return printUsers(std.out, json, user)
+}
+
+// hasAdmin reports whether anybody administers the server.
+func (in *installation) hasAdmin(ctx context.Context) (bool, error) {
+	return in.accounts.HasAdmin(ctx)
+}
+
+type userRow struct {
+	ID        string    `json:"id"`
+	Username  string    `json:"username"`
+	Email     string    `json:"email"`
+	Roles     []string  `json:"roles"`
+	Disabled  bool      `json:"disabled"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func printUsers(w io.Writer, asJSON bool, users ...account.User) error {
+	if asJSON {
+		return printJSONLines(w, users, func(u account.User) any { return userRow(u) })
+	}
+	table := newTable(w, "ID", "USERNAME", "ROLES", "STATE", "CREATED", "EMAIL")
+	for _, u := range users {
+		state := "enabled"
+		if u.Disabled {
+			state = "disabled"
+		}
+		table.row(u.ID, u.Username, strings.Join(u.Roles, ","), state, u.CreatedAt.Format(time.RFC3339), u.Email)
+	}
+	return table.flush()
+}

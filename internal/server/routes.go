@@ -1,0 +1,40 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/account"
+)
+
+// freshFor is how recently somebody must have logged in to delete their account or to change how they are reached.
+const freshFor = 5 * time.Minute
+
+// routes is the whole table: method and path, handler, and who may.
+func (s *Server) routes() *http.ServeMux {
+	var (
+		admin       = hallpass.Role(account.AdminRole)
+		selfOrAdmin = hallpass.AnyOf(hallpass.Self("id"), admin)
+		freshSelf   = hallpass.AllOf(hallpass.Self("id"), hallpass.Fresh(freshFor))
+	)
+	mux := http.NewServeMux()
+
+	// POST login, refresh, logout, logout/all, reauthenticate; GET and DELETE sessions; GET jwks.json.
+	s.auth.Mount(mux, "/v1")
+	mux.Handle("GET /.well-known/jwks.json", s.auth.JWKS())
+	mux.Handle("GET /v1/me", s.auth.Func(s.me))
+
+	mux.Handle("POST /v1/users", s.signup(admin))
+	mux.Handle("GET /v1/users", s.auth.Func(s.listUsers, admin))
+	mux.Handle("GET /v1/users/{id}", s.auth.Func(s.showUser, selfOrAdmin))
+	mux.Handle("PATCH /v1/users/{id}", s.auth.Func(s.changeUser, selfOrAdmin))
+	mux.Handle("DELETE /v1/users/{id}", s.auth.Func(s.deleteUser, hallpass.AnyOf(freshSelf, admin)))
+	mux.Handle("PUT /v1/users/{id}/roles", s.auth.Func(s.setRoles, admin))
+	mux.Handle("POST /v1/users/{id}/disable", s.auth.Func(s.disable, admin))
+	mux.Handle("POST /v1/users/{id}/enable", s.auth.Func(s.enable, admin))
+
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	return mux
+}

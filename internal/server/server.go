@@ -1,0 +1,168 @@
+// Package server is the JSON API of hallpass serve: users, tokens and sessions over HTTP. It is the first customer of
+// package hallpass and uses its exported API only. routes.go has every route on one screen.
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/limit"
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+// noClaims is what the server's tokens hold beside the registered claims.
+type noClaims = struct{}
+
+type identity = hallpass.Identity[noClaims]
+
+// Config is what [New] needs.
+type Config struct {
+	// Issuer is the URL by which clients know this server ("iss"). Required.
+	Issuer string
+	// Audience is the API that the tokens are for. Defaults to Issuer.
+	Audience string
+	// Keys sign and verify. Required.
+	Keys Keys
+	// Store keeps sessions and revocations. Required.
+	Store hallpass.Store
+	// Accounts are the users. Required.
+	Accounts *account.Accounts
+	// Ping tells whether the database answers. Required.
+	Ping func(context.Context) error
+	// ClosedSignup leaves the making of users to administrators.
+	ClosedSignup bool
+	// AccessTTL, IdleTTL, SessionTTL and RefreshGrace are those of [hallpass.Config], with its defaults.
+	AccessTTL, IdleTTL, SessionTTL, RefreshGrace time.Duration
+	// AccountLimit and AddressLimit bound failed logins, per user name and per client address. Zero: no limit.
+	AccountLimit, AddressLimit limit.Rate
+	// TrustedProxies are the networks whose X-Forwarded-For is believed. Defaults to none.
+	TrustedProxies []netip.Prefix
+	// Log is told of each request and of what happens to sessions. Required.
+	Log *slog.Logger
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Keys are a ring that is kept young.
+type Keys interface {
+	jwk.Ring
+	// Refresh reads the keys anew from where they are kept.
+	Refresh(ctx context.Context) error
+}
+
+// Server is the API. It is safe for concurrent use.
+type Server struct {
+	c           Config
+	auth        *hallpass.Auth[noClaims]
+	users       Users
+	revocations *hallpass.Revocations
+	accounts    *account.Accounts
+	guard       guard
+	handler     http.Handler
+	draining    atomic.Bool
+}
+
+// New returns the server. It reads the live revocations, so that nothing revoked is let in; [Server.Run] then follows them.
+func New(ctx context.Context, c Config) (*Server, error) {
+	if c.Keys == nil || c.Store == nil || c.Accounts == nil || c.Ping == nil || c.Log == nil {
+		return nil, errors.New("server: Keys, Store, Accounts, Ping and Log are required")
+	}
+	if c.Audience == "" {
+		c.Audience = c.Issuer
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &Server{c: c, revocations: hallpass.NewRevocations(), accounts: c.Accounts}
+	s.guard = newGuard(c)
+	var err error
+	s.auth, err = hallpass.New(hallpass.Config[noClaims]{
+		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: s.revocations,
+		Authenticate: s.authenticate, CheckPassword: s.checkPassword, Authorize: s.authorize,
+		AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL, RefreshGrace: c.RefreshGrace,
+		AdminRole: account.AdminRole, Client: s.client, Observe: s.observe, Now: c.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.users = Users{Accounts: c.Accounts, Sessions: s.auth.Issuer}
+	if err := s.revocations.Update(ctx, c.Store, c.Now()); err != nil {
+		return nil, err
+	}
+	s.handler = s.wrap(s.routes())
+	return s, nil
+}
+
+// Handler is the whole API.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// HTTPServer returns an HTTP server of the API with limits on what a client may send and how slowly.
+func (s *Server) HTTPServer() *http.Server {
+	return &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.c.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Drain makes /readyz answer 503, so that no balancer sends more.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// How often the background looks after what.
+const (
+	followInterval = 500 * time.Millisecond // what other processes revoke is refused here within a second
+	sweepInterval  = time.Minute
+	sweepBatch     = 500
+)
+
+// Run keeps the server young until ctx ends: it follows revocations and keys, and sweeps what has expired.
+func (s *Server) Run(ctx context.Context) {
+	failed := func(doing string) func(error) {
+		return func(err error) { s.c.Log.WarnContext(ctx, "background work failed", "doing", doing, "err", err) }
+	}
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		s.revocations.Follow(ctx, s.c.Store, followInterval, failed("following revocations"))
+	}()
+	defer func() { <-followed }()
+	sweep := time.NewTicker(sweepInterval)
+	defer sweep.Stop()
+	keys := time.NewTicker(followInterval)
+	defer keys.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-keys.C:
+			if err := s.c.Keys.Refresh(ctx); err != nil && ctx.Err() == nil {
+				failed("reading keys")(err)
+			}
+		case <-sweep.C:
+			if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+				failed("sweeping")(err)
+			}
+		}
+	}
+}
+
+// sweep deletes what has expired, in batches that hold the database for a moment each.
+func (s *Server) sweep(ctx context.Context) error {
+	for {
+		n, err := s.c.Store.Sweep(ctx, s.c.Now(), sweepBatch)
+		if err != nil || n < sweepBatch {
+			return err
+		}
+	}
+}

@@ -1,0 +1,284 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/page"
+)
+
+var (
+	errUsernameTaken = &hallpass.Error{Code: "username_taken", Status: http.StatusConflict, Detail: "Another user has this name. Choose another."}
+	errLastAdmin     = &hallpass.Error{Code: "last_admin", Status: http.StatusConflict, Detail: "Nobody would be left to administer the server. Make another administrator first."}
+)
+
+// userDocument is a user as clients see one.
+type userDocument struct {
+	ID        string    `json:"id"`
+	Username  string    `json:"username"`
+	Email     *string   `json:"email"`
+	Roles     []string  `json:"roles"`
+	Disabled  bool      `json:"disabled"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func newUserDocument(u account.User) userDocument {
+	d := userDocument{ID: u.ID, Username: u.Username, Roles: u.Roles, Disabled: u.Disabled, CreatedAt: u.CreatedAt}
+	if u.Email != "" {
+		d.Email = &u.Email
+	}
+	return d
+}
+
+// userFields are the members that a caller may not set; they are named here so that they are refused as forbidden, not as unknown.
+type userFields struct {
+	ID        refused `json:"id"`
+	Roles     refused `json:"roles"`
+	Disabled  refused `json:"disabled"`
+	CreatedAt refused `json:"created_at"`
+}
+
+// refused is a member that is there although this caller may not set it.
+type refused bool
+
+// UnmarshalJSON implements json.Unmarshaler: whatever the value, it was there.
+func (r *refused) UnmarshalJSON([]byte) error {
+	*r = true
+	return nil
+}
+
+func (f userFields) problems() []hallpass.FieldError {
+	var problems []hallpass.FieldError
+	for _, m := range []struct {
+		name  string
+		there refused
+	}{{"id", f.ID}, {"roles", f.Roles}, {"disabled", f.Disabled}, {"created_at", f.CreatedAt}} {
+		if m.there {
+			problems = append(problems, hallpass.FieldError{Field: m.name, Code: "forbidden", Detail: "This member cannot be set here."})
+		}
+	}
+	return problems
+}
+
+type signupRequest struct {
+	userFields
+	Username *string `json:"username"`
+	Password *string `json:"password"`
+	Email    *string `json:"email"`
+}
+
+func (r signupRequest) validate() error {
+	problems := r.problems()
+	if r.Username == nil {
+		problems = append(problems, missing("username"))
+	}
+	if r.Password == nil {
+		problems = append(problems, missing("password"))
+	}
+	if problems != nil {
+		return hallpass.InvalidFields(problems...)
+	}
+	return nil
+}
+
+func missing(field string) hallpass.FieldError {
+	return hallpass.FieldError{Field: field, Code: "missing", Detail: "This member is required."}
+}
+
+// signup is open to anyone, or to administrators only.
+func (s *Server) signup(admin hallpass.Rule) http.Handler {
+	create := http.HandlerFunc(s.createUser)
+	if s.c.ClosedSignup {
+		return s.auth.Require(admin)(create)
+	}
+	return create
+}
+
+func (s *Server) createUser(w http.ResponseWriter, r *http.Request) {
+	var body signupRequest
+	err := hallpass.ReadJSON(w, r, &body)
+	if err == nil {
+		err = body.validate()
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	n := account.NewUser{Username: *body.Username, Password: *body.Password}
+	if body.Email != nil {
+		n.Email = *body.Email
+	}
+	user, err := s.accounts.Create(r.Context(), n)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.c.Log.InfoContext(r.Context(), "user_created", "user_id", user.ID)
+	w.Header().Set("Location", "/v1/users/"+user.ID)
+	s.reply(w, r, http.StatusCreated, newUserDocument(user))
+}
+
+func (s *Server) listUsers(w http.ResponseWriter, r *http.Request, _ identity) {
+	p, err := page.Parse(r.URL.Query())
+	if err != nil {
+		s.fail(w, r, pageError(err))
+		return
+	}
+	users, err := s.accounts.List(r.Context(), p.After, p.Limit+1)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	documents := make([]userDocument, len(users))
+	for i, u := range users {
+		documents[i] = newUserDocument(u)
+	}
+	s.reply(w, r, http.StatusOK, page.NewList(p, documents, func(d userDocument) string { return d.ID }))
+}
+
+func (s *Server) showUser(w http.ResponseWriter, r *http.Request, _ identity) {
+	user, err := s.accounts.User(r.Context(), r.PathValue("id"))
+	s.replyUser(w, r, user, err)
+}
+
+type changeRequest struct {
+	userFields
+	Username        *string `json:"username"`
+	Email           *string `json:"email"`
+	Password        *string `json:"password"`
+	CurrentPassword *string `json:"current_password"`
+}
+
+func (s *Server) changeUser(w http.ResponseWriter, r *http.Request, id identity) {
+	var body changeRequest
+	if err := hallpass.ReadJSON(w, r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if err := s.mayChange(r, id, body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	keep := ""
+	if r.PathValue("id") == id.Subject {
+		keep = id.SessionID
+	}
+	user, err := s.users.Change(r.Context(), r.PathValue("id"), account.Changes{Username: body.Username, Email: body.Email, Password: body.Password}, keep)
+	s.replyUser(w, r, user, err)
+}
+
+// mayChange refuses members that cannot be set, and wants the current password of who changes their own.
+func (s *Server) mayChange(r *http.Request, id identity, body changeRequest) error {
+	problems := body.problems()
+	own := r.PathValue("id") == id.Subject
+	wantsCurrent := own && body.Password != nil
+	switch {
+	case wantsCurrent && body.CurrentPassword == nil:
+		problems = append(problems, missing("current_password"))
+	case !wantsCurrent && body.CurrentPassword != nil:
+		problems = append(problems, hallpass.FieldError{Field: "current_password", Code: "forbidden", Detail: "This member goes with a new password of one's own."})
+	}
+	if problems != nil {
+		return hallpass.InvalidFields(problems...)
+	}
+	if !wantsCurrent {
+		return nil
+	}
+	err := s.checkPassword(r.Context(), id.Subject, *body.CurrentPassword)
+	if errors.Is(err, hallpass.ErrInvalidCredentials) {
+		return hallpass.InvalidFields(hallpass.FieldError{Field: "current_password", Code: "wrong", Detail: "This is not your current password."})
+	}
+	return err
+}
+
+func (s *Server) deleteUser(w http.ResponseWriter, r *http.Request, _ identity) {
+	s.done(w, r, s.users.Delete(r.Context(), r.PathValue("id")))
+}
+
+type rolesRequest struct {
+	Roles *[]string `json:"roles"`
+}
+
+func (s *Server) setRoles(w http.ResponseWriter, r *http.Request, _ identity) {
+	var body rolesRequest
+	if err := hallpass.ReadJSON(w, r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if body.Roles == nil {
+		s.fail(w, r, hallpass.InvalidFields(missing("roles")))
+		return
+	}
+	user, err := s.users.SetRoles(r.Context(), r.PathValue("id"), *body.Roles)
+	s.replyUser(w, r, user, err)
+}
+
+func (s *Server) disable(w http.ResponseWriter, r *http.Request, _ identity) {
+	user, err := s.users.Disable(r.Context(), r.PathValue("id"))
+	s.replyUser(w, r, user, err)
+}
+
+func (s *Server) enable(w http.ResponseWriter, r *http.Request, _ identity) {
+	user, err := s.accounts.SetDisabled(r.Context(), r.PathValue("id"), false)
+	s.replyUser(w, r, user, err)
+}
+
+func (s *Server) replyUser(w http.ResponseWriter, r *http.Request, user account.User, err error) {
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.reply(w, r, http.StatusOK, newUserDocument(user))
+}
+
+// Users changes users and, with them, their sessions. The routes and the command line both go through it.
+type Users struct {
+	Accounts *account.Accounts
+	Sessions Sessions
+}
+
+// Sessions is what a change of a user does to their sessions: a [hallpass.Issuer].
+type Sessions interface {
+	RevokeSubject(ctx context.Context, subject string) error
+	RevokeAccess(ctx context.Context, subject string) error
+	RevokeOtherSessions(ctx context.Context, subject, except string) error
+}
+
+// Change changes a user's name, e-mail address or password. A new password ends every session but the one to keep ("" for none).
+func (u Users) Change(ctx context.Context, id string, c account.Changes, keep string) (account.User, error) {
+	user, err := u.Accounts.Update(ctx, id, c)
+	if err == nil && c.Password != nil {
+		err = u.Sessions.RevokeOtherSessions(ctx, id, keep)
+	}
+	return user, err
+}
+
+// SetRoles gives a user exactly these roles. Access tokens that say otherwise are refused from now on; a refresh brings one that does not.
+func (u Users) SetRoles(ctx context.Context, id string, roles []string) (account.User, error) {
+	user, err := u.Accounts.SetRoles(ctx, id, roles)
+	if err == nil {
+		err = u.Sessions.RevokeAccess(ctx, id)
+	}
+	return user, err
+}
+
+// Disable keeps a user from logging in and ends their sessions.
+func (u Users) Disable(ctx context.Context, id string) (account.User, error) {
+	user, err := u.Accounts.SetDisabled(ctx, id, true)
+	if err == nil {
+		err = u.Sessions.RevokeSubject(ctx, id)
+	}
+	return user, err
+}
+
+// Delete deletes a user and ends their sessions.
+func (u Users) Delete(ctx context.Context, id string) error {
+	if err := u.Accounts.Delete(ctx, id); err != nil {
+		return err
+	}
+	return u.Sessions.RevokeSubject(ctx, id)
+}

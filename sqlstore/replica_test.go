@@ -1,0 +1,172 @@
+package sqlstore_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/sqlstore"
+)
+
+// replicas is a store that sends each call to the next of several.
+type replicas struct {
+	stores [3]hallpass.Store
+	calls  atomic.Uint64
+}
+
+func (r *replicas) next() hallpass.Store { return r.stores[r.calls.Add(1)%uint64(len(r.stores))] }
+
+func (r *replicas) CreateSession(ctx context.Context, s hallpass.Session) error {
+	return r.next().CreateSession(ctx, s)
+}
+
+func (r *replicas) Session(ctx context.Context, id string) (hallpass.Session, error) {
+	return r.next().Session(ctx, id)
+}
+
+func (r *replicas) Sessions(
+	ctx context.Context, subject string, now time.Time, after string, limit int,
+) ([]hallpass.Session, error) {
+	return r.next().Sessions(ctx, subject, now, after, limit)
+}
+
+func (r *replicas) Rotate(ctx context.Context, rotation hallpass.Rotation) (hallpass.Session, hallpass.Outcome, error) {
+	return r.next().Rotate(ctx, rotation)
+}
+
+func (r *replicas) SetAuthTime(ctx context.Context, id string, authTime time.Time) (hallpass.Session, error) {
+	return r.next().SetAuthTime(ctx, id, authTime)
+}
+
+func (r *replicas) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
+	return r.next().Sweep(ctx, now, limit)
+}
+
+func (r *replicas) EndSessions(ctx context.Context, e hallpass.Ending) ([]hallpass.Revocation, error) {
+	return r.next().EndSessions(ctx, e)
+}
+
+func (r *replicas) Revoke(ctx context.Context, revocation hallpass.Revocation) (hallpass.Revocation, error) {
+	return r.next().Revoke(ctx, revocation)
+}
+
+func (r *replicas) Revocations(
+	ctx context.Context, since int64, now time.Time, limit int,
+) ([]hallpass.Revocation, error) {
+	return r.next().Revocations(ctx, since, now, limit)
+}
+
+// reopened is a store that opens its file for each call.
+type reopened struct{ url string }
+
+func (r reopened) with(call func(s hallpass.Store) error) error {
+	s, err := sqlstore.Open(context.Background(), r.url)
+	if err != nil {
+		return err
+	}
+	return errors.Join(call(s), s.Close())
+}
+
+func (r reopened) CreateSession(ctx context.Context, session hallpass.Session) error {
+	return r.with(func(s hallpass.Store) error { return s.CreateSession(ctx, session) })
+}
+
+func (r reopened) Session(ctx context.Context, id string) (session hallpass.Session, err error) {
+	err = r.with(func(s hallpass.Store) error {
+		session, err = s.Session(ctx, id)
+		return err
+	})
+	return session, err
+}
+
+func (r reopened) Sessions(
+	ctx context.Context, subject string, now time.Time, after string, limit int,
+) (sessions []hallpass.Session, err error) {
+	err = r.with(func(s hallpass.Store) error {
+		sessions, err = s.Sessions(ctx, subject, now, after, limit)
+		return err
+	})
+	return sessions, err
+}
+
+func (r reopened) Rotate(
+	ctx context.Context, rotation hallpass.Rotation,
+) (session hallpass.Session, outcome hallpass.Outcome, err error) {
+	err = r.with(func(s hallpass.Store) error {
+		session, outcome, err = s.Rotate(ctx, rotation)
+		return err
+	})
+	return session, outcome, err
+}
+
+func (r reopened) SetAuthTime(
+	ctx context.Context, id string, authTime time.Time,
+) (session hallpass.Session, err error) {
+	err = r.with(func(s hallpass.Store) error {
+		session, err = s.SetAuthTime(ctx, id, authTime)
+		return err
+	})
+	return session, err
+}
+
+func (r reopened) Sweep(ctx context.Context, now time.Time, limit int) (n int, err error) {
+	err = r.with(func(s hallpass.Store) error {
+		n, err = s.Sweep(ctx, now, limit)
+		return err
+	})
+	return n, err
+}
+
+func (r reopened) EndSessions(
+	ctx context.Context, e hallpass.Ending,
+) (recorded []hallpass.Revocation, err error) {
+	err = r.with(func(s hallpass.Store) error {
+		recorded, err = s.EndSessions(ctx, e)
+		return err
+	})
+	return recorded, err
+}
+
+func (r reopened) Revoke(
+	ctx context.Context, revocation hallpass.Revocation,
+) (recorded hallpass.Revocation, err error) {
+	err = r.with(func(s hallpass.Store) error {
+		recorded, err = s.Revoke(ctx, revocation)
+		return err
+	})
+	return recorded, err
+}
+
+func (r reopened) Revocations(
+	ctx context.Context, since int64, now time.Time, limit int,
+) (page []hallpass.Revocation, err error) {
+	err = r.with(func(s hallpass.Store) error {
+		page, err = s.Revocations(ctx, since, now, limit)
+		return err
+	})
+	return page, err
+}
+
+// errorGroup runs functions at once and joins their errors.
+type errorGroup struct {
+	group sync.WaitGroup
+	mu    sync.Mutex
+	errs  []error // guarded by mu
+}
+
+func (g *errorGroup) run(f func() error) {
+	g.group.Go(func() {
+		err := f()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.errs = append(g.errs, err)
+	})
+}
+
+func (g *errorGroup) wait() error {
+	g.group.Wait()
+	return errors.Join(g.errs...)
+}

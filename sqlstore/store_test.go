@@ -1,0 +1,238 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/sqlstore"
+	"github.com/hallpass-go/hallpass/storetest"
+	_ "modernc.org/sqlite"
+)
+
+func freshURL(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }
+
+func open(t testing.TB, url string) *sqlstore.Store {
+	t.Helper()
+	store, err := sqlstore.Open(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) hallpass.Store { return open(t, freshURL(t)) })
+}
+
+// TestStore_reopened opens the file anew for each call, so that all is read from the disk.
+func TestStore_reopened(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) hallpass.Store { return reopened{url: freshURL(t)} })
+}
+
+// TestStore_replicas has several replicas share a file, and sends each call to the next of them.
+func TestStore_replicas(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) hallpass.Store {
+		url := freshURL(t)
+		r := &replicas{}
+		for i := range r.stores {
+			r.stores[i] = open(t, url)
+		}
+		return r
+	})
+}
+
+func TestOpen_storeThatCannotBeOpened(t *testing.T) {
+	for name, url := range map[string]string{
+		"no folder": "sqlite:" + filepath.Join(t.TempDir(), "none", "test.db"), "a folder": "sqlite:" + t.TempDir(),
+	} {
+		if _, err := sqlstore.Open(t.Context(), url); !errors.Is(err, hallpass.ErrStoreUnavailable) {
+			t.Errorf("%s: %v, want ErrStoreUnavailable", name, err)
+		}
+	}
+	_, err := sqlstore.Open(t.Context(), "postgres://localhost/hallpass")
+	if err == nil || !strings.Contains(err.Error(), "not supported yet") {
+		t.Errorf("another database: %v, want an error that says so", err)
+	}
+}
+
+func TestOpen_databaseOfANewerProgram(t *testing.T) {
+	url := freshURL(t)
+	if err := open(t, url).Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	_, err = db.Exec(`INSERT INTO schema_migrations (set_name, version, name, sha256, applied_at)
+		VALUES ('sqlstore', 99, 'later', '', 0)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlstore.Open(t.Context(), url); err == nil || !strings.Contains(err.Error(), "newer") {
+		t.Errorf("error %v, want one that says that the database is newer", err)
+	}
+}
+
+func TestNew_leavesTheDatabaseOpen(t *testing.T) {
+	db, err := sqldb.Open(t.Context(), freshURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for range 2 {
+		store, err := sqlstore.New(t.Context(), db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := db.Ping(t.Context()); err != nil {
+		t.Errorf("the database: %v", err)
+	}
+}
+
+// calls are all the methods of a store.
+func calls(ctx context.Context, s hallpass.Store) map[string]error {
+	now := time.Unix(1_800_000_000, 0)
+	errs := map[string]error{}
+	errs["CreateSession"] = s.CreateSession(ctx, hallpass.Session{ID: "b"})
+	_, errs["Session"] = s.Session(ctx, "a")
+	_, errs["Sessions"] = s.Sessions(ctx, "ada", now, "", 1)
+	_, _, errs["Rotate"] = s.Rotate(ctx, hallpass.Rotation{SessionID: "a", Generation: 1, Now: now})
+	_, errs["SetAuthTime"] = s.SetAuthTime(ctx, "a", now)
+	_, errs["Sweep"] = s.Sweep(ctx, now, 1)
+	_, errs["EndSessions"] = s.EndSessions(ctx, hallpass.Ending{Subject: "ada", Now: now})
+	_, errs["Revoke"] = s.Revoke(ctx, hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: now})
+	_, errs["Revocations"] = s.Revocations(ctx, 0, now, 1)
+	return errs
+}
+
+func TestStore_unavailable(t *testing.T) {
+	t.Run("closed", func(t *testing.T) {
+		store := open(t, freshURL(t))
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for call, err := range calls(t.Context(), store) {
+			if !errors.Is(err, hallpass.ErrStoreUnavailable) {
+				t.Errorf("%s: %v, want ErrStoreUnavailable", call, err)
+			}
+		}
+	})
+	t.Run("deleted", func(t *testing.T) {
+		url := freshURL(t)
+		store := open(t, url)
+		if err := os.Remove(strings.TrimPrefix(url, "sqlite:")); err != nil {
+			t.Skip("this system does not delete an open file:", err)
+		}
+		for _, call := range []string{"CreateSession", "Rotate", "SetAuthTime", "Sweep", "EndSessions", "Revoke"} {
+			if err := calls(t.Context(), store)[call]; !errors.Is(err, hallpass.ErrStoreUnavailable) {
+				t.Errorf("%s: %v, want ErrStoreUnavailable", call, err)
+			}
+		}
+	})
+}
+
+// TestStatements_useAnIndex asks SQLite how it would run each statement.
+func TestStatements_useAnIndex(t *testing.T) {
+	url := freshURL(t)
+	open(t, url)
+	db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for name, statement := range sqlstore.Statements {
+		rows, err := db.Query("EXPLAIN QUERY PLAN "+statement, make([]any, strings.Count(statement, "?"))...)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		defer rows.Close()
+		steps := 0
+		for ; rows.Next(); steps++ {
+			var id, parent, unused int
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(step, "SCAN") || strings.Contains(step, "TEMP") {
+				t.Errorf("%s: %s", name, step)
+			}
+		}
+		if steps == 0 {
+			t.Errorf("%s: no plan", name)
+		}
+	}
+}
+
+func TestSweep_deletesMoreThanOneBatch(t *testing.T) {
+	store := open(t, freshURL(t))
+	const n = sqlstore.SweepBatch + 10
+	var group errorGroup
+	for i := range n {
+		group.run(func() error {
+			return store.CreateSession(t.Context(), hallpass.Session{ID: fmt.Sprint(i), Expiry: time.Unix(1, 0)})
+		})
+	}
+	if err := group.wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := store.Sweep(t.Context(), time.Unix(2, 0), n-1); got != n-1 || err != nil {
+		t.Errorf("swept %d, %v; want %d", got, err, n-1)
+	}
+	if got, err := store.Sweep(t.Context(), time.Unix(2, 0), 10*n); got != 1 || err != nil {
+		t.Errorf("swept %d, %v; want the last", got, err)
+	}
+}
+
+// BenchmarkRotate rotates one session per caller, with 64 callers at a time.
+func BenchmarkRotate(b *testing.B) {
+	for name, parallelism := range map[string]int{"alone": 0, "parallel": 32} {
+		b.Run(name, func(b *testing.B) {
+			store := open(b, freshURL(b))
+			var caller atomic.Int64
+			now := time.Now()
+			rotate := func(next func() bool) {
+				id := fmt.Sprint(caller.Add(1))
+				s := hallpass.Session{ID: id, Generation: 1, IdleExpiry: now.Add(time.Hour), Expiry: now.Add(time.Hour)}
+				if err := store.CreateSession(b.Context(), s); err != nil {
+					b.Error(err)
+				}
+				for generation := uint32(1); next(); generation++ {
+					_, outcome, err := store.Rotate(b.Context(), hallpass.Rotation{
+						SessionID: id, Generation: generation, Now: now, IdleExpiry: now.Add(time.Hour),
+					})
+					if err != nil || outcome != hallpass.Rotated {
+						b.Errorf("outcome %d, %v", outcome, err)
+						return
+					}
+				}
+			}
+			if parallelism == 0 {
+				rotate(b.Loop)
+				return
+			}
+			b.SetParallelism(parallelism)
+			b.RunParallel(func(pb *testing.PB) { rotate(pb.Next) })
+		})
+	}
+}

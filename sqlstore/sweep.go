@@ -1,0 +1,50 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/sqldb"
+)
+
+// sweepBatch is how many records one transaction deletes at most, so that other writes need not wait for long.
+const sweepBatch = 500
+
+const deleteSessions = `DELETE FROM sessions WHERE id IN
+	(SELECT id FROM sessions WHERE idle_expiry < ? ORDER BY idle_expiry LIMIT ?)`
+
+const deleteRevocations = `DELETE FROM revocations WHERE sequence IN
+	(SELECT sequence FROM revocations WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`
+
+// Sweep implements [hallpass.SessionStore]. When it fails, what it has deleted so far stays deleted and is counted.
+func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
+	swept := 0
+	for _, statement := range []string{deleteSessions, deleteRevocations} {
+		for more := true; more && swept < limit; {
+			batch := min(limit-swept, sweepBatch)
+			n, err := s.sweep(ctx, statement, now, batch)
+			if err != nil {
+				return swept, wrap("sweeping", err)
+			}
+			swept += n
+			more = n == batch
+		}
+	}
+	return swept, nil
+}
+
+func (s *Store) sweep(ctx context.Context, statement string, now time.Time, limit int) (int, error) {
+	var n int64
+	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
+		result, err := tx.Exec(statement, sqldb.Micros(now), limit)
+		if err != nil {
+			return err
+		}
+		n, err = result.RowsAffected()
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(n), nil
+}
