@@ -187,7 +187,7 @@ func (a *Auth[T]) deleteSession(w http.ResponseWriter, r *http.Request, id Ident
 		return
 	}
 	administers := a.c.AdminRole != "" && id.HasRole(a.c.AdminRole)
-	if s.Subject != id.Subject && !administers || s.Ended(a.now()) {
+	if s.Subject != id.Subject && !administers || s.Ended(a.Issuer.now()) {
 		a.WriteError(w, r, ErrNotFound)
 		return
 	}

@@ -185,7 +185,7 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 // Reauthenticate notes that the subject of a session has proved again who they are, and returns tokens that say so. The
 // refresh token is the session's current one. [ErrTokenRevoked] when the session has ended.
 func (i *Issuer[T]) Reauthenticate(ctx context.Context, sessionID string, client Client) (Tokens, error) {
-	s, err := i.c.Store.SetAuthTime(ctx, sessionID, i.c.Now().UTC())
+	s, err := i.c.Store.SetAuthTime(ctx, sessionID, i.now())
 	if errors.Is(err, ErrNotFound) {
 		return Tokens{}, ErrTokenRevoked.Because(err)
 	}
@@ -235,7 +235,7 @@ type mint[T any] struct {
 }
 
 func (i *Issuer[T]) prepare(ctx context.Context, subject string) (mint[T], error) {
-	now := i.c.Now().UTC()
+	now := i.now()
 	m := mint[T]{now: now, issuedAt: now.Truncate(time.Second)}
 	// A token of the very second in which its subject's tokens were revoked would be taken for one of
 	// those, so it is dated a second later; verifiers allow for more than that.
@@ -276,6 +276,9 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s Session) (Tokens, err
 		Scopes: m.grant.Scopes, SessionID: s.ID, Subject: s.Subject,
 	}, nil
 }
+
+// now is the time as stores keep it, so that what is reckoned from it is whole.
+func (i *Issuer[T]) now() time.Time { return microsecond(i.c.Now()) }
 
 func (i *Issuer[T]) tell(ctx context.Context, name string, s Session, client Client, err error) {
 	i.c.Observe(ctx, Event{Name: name, Subject: s.Subject, SessionID: s.ID, Client: client, Err: err})

@@ -9,19 +9,19 @@ import (
 // RevokeSession ends a session: its refresh token and its access tokens are refused from now on.
 // A session that is unknown or has ended is no error.
 func (i *Issuer[T]) RevokeSession(ctx context.Context, sessionID string) error {
-	now := i.c.Now().UTC()
+	now := i.now()
 	return i.end(ctx, Ending{SessionID: sessionID, Now: now, ExpiresAt: i.revocationExpiry(now)})
 }
 
 // RevokeOtherSessions ends every session of the subject but one, as a change of password does.
 func (i *Issuer[T]) RevokeOtherSessions(ctx context.Context, subject, except string) error {
-	now := i.c.Now().UTC()
+	now := i.now()
 	return i.end(ctx, Ending{Subject: subject, Except: except, Now: now, ExpiresAt: i.revocationExpiry(now)})
 }
 
 // RevokeSubject ends every session of the subject, and with them every token issued to them until now.
 func (i *Issuer[T]) RevokeSubject(ctx context.Context, subject string) error {
-	now := i.c.Now().UTC()
+	now := i.now()
 	// The cut comes first: it also reaches a token that is being made from a session not yet recorded.
 	if err := i.RevokeAccess(ctx, subject); err != nil {
 		return err
@@ -32,7 +32,7 @@ func (i *Issuer[T]) RevokeSubject(ctx context.Context, subject string) error {
 // RevokeAccess refuses every access token issued to the subject until now and leaves the sessions alive, so
 // that each client fetches a token that says what holds today: for a change of roles.
 func (i *Issuer[T]) RevokeAccess(ctx context.Context, subject string) error {
-	now := i.c.Now().UTC()
+	now := i.now()
 	return i.revoke(ctx, Revocation{
 		Kind: RevokedSubject, ID: subject, Before: now.Truncate(time.Second), ExpiresAt: i.revocationExpiry(now),
 	})
@@ -40,7 +40,7 @@ func (i *Issuer[T]) RevokeAccess(ctx context.Context, subject string) error {
 
 // RevokeToken refuses one access token by its ID ("jti"). Its session lives on.
 func (i *Issuer[T]) RevokeToken(ctx context.Context, tokenID string) error {
-	return i.revoke(ctx, Revocation{Kind: RevokedToken, ID: tokenID, ExpiresAt: i.revocationExpiry(i.c.Now().UTC())})
+	return i.revoke(ctx, Revocation{Kind: RevokedToken, ID: tokenID, ExpiresAt: i.revocationExpiry(i.now())})
 }
 
 func (i *Issuer[T]) revoke(ctx context.Context, r Revocation) error {

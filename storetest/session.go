@@ -87,8 +87,8 @@ var sessionTests = []subtest{
 		revoked := session("revoked", "ada", 0)
 		revoked.RevokedAt = start
 		s.create(revoked, session("idle", "ada", 0))
-		for _, id := range []string{"unknown", "revoked", "idle"} {
-			if _, err := s.store.SetAuthTime(s.Context(), id, start.Add(idle)); !errors.Is(err, hallpass.ErrNotFound) {
+		for id, d := range map[string]time.Duration{"unknown": time.Second, "revoked": time.Second, "idle": idle} {
+			if _, err := s.store.SetAuthTime(s.Context(), id, start.Add(d)); !errors.Is(err, hallpass.ErrNotFound) {
 				s.Errorf("SetAuthTime of %s: %v, want ErrNotFound", id, err)
 			}
 		}
@@ -106,7 +106,10 @@ func listHasPages(s *suite) {
 	}
 	var seen []string
 	after := ""
-	for page := 0; ; page++ {
+	revoked, expired := session("revoked", "ada", 0), session("expired", "ada", 0)
+	revoked.RevokedAt, expired.IdleExpiry = start, start.Add(time.Minute)
+	s.create(revoked, expired)
+	for page := range 20 {
 		ids := s.sessions("ada", time.Minute, after, 3)
 		if len(ids) == 0 {
 			break

@@ -26,6 +26,9 @@ type commands struct {
 	User    userCommand    `cmd:"" help:"Administer users."`
 	Session sessionCommand `cmd:"" help:"List and end sessions."`
 	Key     keyCommand     `cmd:"" help:"Look at the signing keys."`
+	Token   tokenCommand   `cmd:"" help:"Explain, verify and make tokens."`
+	Config  configCommand  `cmd:"" help:"Print the settings that a server would run with."`
+	Tour    tourCommand    `cmd:"" help:"Walk a new user through a live server and show each exchange."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

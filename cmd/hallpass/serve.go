@@ -36,7 +36,10 @@ func (t tokenSettings) audience() string {
 	return t.Audience
 }
 
-type serveCommand struct {
+type serveCommand struct{ serveSettings }
+
+// serveSettings are all the settings of a server.
+type serveSettings struct {
 	tokenSettings
 	Addr  string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Default: ${default}."`
 	Redis string `placeholder:"URL" help:"Redis or Valkey. Not supported yet."`

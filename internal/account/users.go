@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"errors"
 	"io/fs"
@@ -60,7 +59,7 @@ func scan(row interface{ Scan(dest ...any) error }) (record, error) {
 	var roles string
 	var createdAt int64
 	err := row.Scan(&r.ID, &r.Username, &r.Email, &r.passwordHash, &roles, &r.Disabled, &createdAt)
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, sqldb.ErrNoRows) {
 		return record{}, ErrNotFound
 	}
 	if err != nil {

@@ -129,6 +129,14 @@ func (s *Server) logRequest(r *http.Request, rec *record, w *answerWriter, took 
 	s.c.Log.Log(r.Context(), level, "request", attributes...)
 }
 
+// known notes whose request it is, for the log.
+func known(h func(http.ResponseWriter, *http.Request, identity)) func(http.ResponseWriter, *http.Request, identity) {
+	return func(w http.ResponseWriter, r *http.Request, id identity) {
+		recordOf(r.Context()).subject = id.Subject
+		h(w, r, id)
+	}
+}
+
 // observe puts what the library tells into the log: refusals on the request's own line, the rest on lines of their own.
 func (s *Server) observe(ctx context.Context, e hallpass.Event) {
 	rec := recordOf(ctx)

@@ -18,21 +18,24 @@ func (s *Server) routes() *http.ServeMux {
 		selfOrAdmin = hallpass.AnyOf(hallpass.Self("id"), admin)
 		freshSelf   = hallpass.AllOf(hallpass.Self("id"), hallpass.Fresh(freshFor))
 	)
+	protect := func(h func(http.ResponseWriter, *http.Request, identity), rules ...hallpass.Rule) http.Handler {
+		return s.auth.Func(known(h), rules...)
+	}
 	mux := http.NewServeMux()
 
 	// POST login, refresh, logout, logout/all, reauthenticate; GET and DELETE sessions; GET jwks.json.
 	s.auth.Mount(mux, "/v1")
 	mux.Handle("GET /.well-known/jwks.json", s.auth.JWKS())
-	mux.Handle("GET /v1/me", s.auth.Func(s.me))
+	mux.Handle("GET /v1/me", protect(s.me))
 
 	mux.Handle("POST /v1/users", s.signup(admin))
-	mux.Handle("GET /v1/users", s.auth.Func(s.listUsers, admin))
-	mux.Handle("GET /v1/users/{id}", s.auth.Func(s.showUser, selfOrAdmin))
-	mux.Handle("PATCH /v1/users/{id}", s.auth.Func(s.changeUser, selfOrAdmin))
-	mux.Handle("DELETE /v1/users/{id}", s.auth.Func(s.deleteUser, hallpass.AnyOf(freshSelf, admin)))
-	mux.Handle("PUT /v1/users/{id}/roles", s.auth.Func(s.setRoles, admin))
-	mux.Handle("POST /v1/users/{id}/disable", s.auth.Func(s.disable, admin))
-	mux.Handle("POST /v1/users/{id}/enable", s.auth.Func(s.enable, admin))
+	mux.Handle("GET /v1/users", protect(s.listUsers, admin))
+	mux.Handle("GET /v1/users/{id}", protect(s.showUser, selfOrAdmin))
+	mux.Handle("PATCH /v1/users/{id}", protect(s.changeUser, selfOrAdmin))
+	mux.Handle("DELETE /v1/users/{id}", protect(s.deleteUser, hallpass.AnyOf(freshSelf, admin)))
+	mux.Handle("PUT /v1/users/{id}/roles", protect(s.setRoles, admin))
+	mux.Handle("POST /v1/users/{id}/disable", protect(s.disable, admin))
+	mux.Handle("POST /v1/users/{id}/enable", protect(s.enable, admin))
 
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)

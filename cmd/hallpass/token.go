@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/jwt"
+)
+
+type tokenCommand struct {
+	Inspect tokenInspectCommand `cmd:"" help:"Explain each check of one token."`
+	Verify  tokenVerifyCommand  `cmd:"" help:"Verify tokens, one a line of standard input."`
+	Mint    tokenMintCommand    `cmd:"" help:"Make an access token for a user."`
+}
+
+type tokenVerifyCommand struct {
+	jsonFlag
+	Keys     string        `required:"" placeholder:"FILE" help:"JWK set of the issuer."`
+	Issuer   string        `required:"" placeholder:"URL" help:"Who must have issued the tokens."`
+	Audience string        `required:"" placeholder:"NAME" help:"Whom the tokens must be for."`
+	At       *int64        `placeholder:"UNIX-SECONDS" help:"Time at which the tokens must be valid. Defaults to now."`
+	Leeway   time.Duration `default:"30s" help:"How far clocks may be apart. Default: ${default}."`
+}
+
+// Help implements kong's HelpProvider.
+func (tokenVerifyCommand) Help() string {
+	return `Each line is answered, whatever it holds, in order. With --json an answer is
+  {"valid":true,"claims":{...}}  or  {"valid":false,"code":"...","detail":"..."}
+The exit code is 1 if any token was invalid.
+
+  curl -s http://127.0.0.1:8080/.well-known/jwks.json > keys.json
+  hallpass token verify --keys keys.json --issuer http://127.0.0.1:8080 --audience http://127.0.0.1:8080 --json < tokens.txt`
+}
+
+var errInvalidTokens = errors.New("some tokens are invalid")
+
+// Run reads tokens to the end and answers each.
+func (c *tokenVerifyCommand) Run(ctx context.Context, std streams) error {
+	set, err := readKeys(c.Keys)
+	if err != nil {
+		return usageError{err}
+	}
+	verifier, err := jwt.NewVerifier(jwt.Config{Issuer: c.Issuer, Audience: c.Audience, Keys: set, Leeway: c.Leeway})
+	if err != nil {
+		return usageError{err}
+	}
+	out := bufio.NewWriter(std.out)
+	valid := true
+	lines := lineReader{bufio.NewReader(std.in)}
+	for {
+		token, err := lines.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("reading tokens: %w", err), out.Flush())
+		}
+		v := verifyOne(ctx, verifier, token, c.time())
+		valid = valid && v.Valid
+		if err := errors.Join(v.print(out, c.JSON), out.Flush()); err != nil {
+			return err
+		}
+	}
+	if !valid {
+		return errInvalidTokens
+	}
+	return nil
+}
+
+func (c *tokenVerifyCommand) time() time.Time {
+	if c.At != nil {
+		return time.Unix(*c.At, 0)
+	}
+	return time.Now()
+}
+
+func readKeys(path string) (*jwk.Set, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading keys: %w", err)
+	}
+	set, err := jwk.ParseSet(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading keys in %s: %w", path, err)
+	}
+	if len(set.Keys()) == 0 {
+		return nil, fmt.Errorf("reading keys in %s: no key there is fit to verify with", path)
+	}
+	return set, nil
+}
+
+// lineReader reads lines of any length without holding more of one than could be a token.
+type lineReader struct{ r *bufio.Reader }
+
+// longestLine is more than a token may have, so that what is cut off stays invalid.
+const longestLine = 16 << 10
+
+// next returns what stands before the next line feed, or before the end, and io.EOF when nothing does.
+func (l lineReader) next() (string, error) {
+	var line []byte
+	started := false
+	for {
+		part, err := l.r.ReadSlice('\n')
+		started = started || len(part) > 0
+		if len(line) < longestLine {
+			line = append(line, part...)
+		}
+		switch {
+		case err == nil || errors.Is(err, io.EOF) && started:
+			return string(bytes.TrimSuffix(line, []byte("\n"))), nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return "", err
+		}
+	}
+}
+
+// verdict is the answer to one token.
+type verdict struct {
+	Valid  bool            `json:"valid"`
+	Claims json.RawMessage `json:"claims,omitempty"`
+	Code   string          `json:"code,omitempty"`
+	Detail string          `json:"detail,omitempty"`
+}
+
+func verifyOne(ctx context.Context, v *jwt.Verifier, token string, now time.Time) verdict {
+	if _, err := v.Verify(ctx, token, now, nil); err != nil {
+		code := hallpass.ErrTokenInvalid.Code
+		if errors.Is(err, jwt.ErrExpired) {
+			code = hallpass.ErrTokenExpired.Code
+		}
+		return verdict{Code: code, Detail: strings.TrimPrefix(err.Error(), "jwt: ")}
+	}
+	// The payload has just been verified; it is shown as it is, so that numbers stay as they were written.
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		return verdict{Code: hallpass.ErrTokenInvalid.Code, Detail: "the payload cannot be read"}
+	}
+	return verdict{Valid: true, Claims: payload}
+}
+
+func (v verdict) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(v)
+	}
+	var err error
+	if v.Valid {
+		_, err = fmt.Fprintf(w, "valid: %s\n", printable(string(v.Claims)))
+	} else {
+		_, err = fmt.Fprintf(w, "invalid: %s: %s\n", v.Code, v.Detail)
+	}
+	return err
+}
+
+type tokenMintCommand struct {
+	tokenSettings
+	userArgument
+	jsonFlag
+	TTL   time.Duration `name:"ttl" default:"15m" help:"Life of the token, at most 24h. Default: ${default}."`
+	Scope []string      `placeholder:"SCOPE" help:"Scope; may be given more than once."`
+}
+
+// Help implements kong's HelpProvider.
+func (tokenMintCommand) Help() string {
+	return `The token belongs to a session of its own, which hallpass session list shows and hallpass session revoke ends.
+Give --issuer and --audience as hallpass serve has them.`
+}
+
+// Run starts a session that ends with its one token.
+func (c *tokenMintCommand) Run(ctx context.Context, all *commands, std streams) error {
+	in, err := all.open(ctx, openOptions{mustExist: true})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	user, err := in.findUser(ctx, c.User)
+	if err != nil {
+		return err
+	}
+	if user.Disabled {
+		return fmt.Errorf("%s is disabled: hallpass user enable %s lets them have tokens", printable(user.Username), user.ID)
+	}
+	issuer, err := hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
+		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, AccessTTL: c.TTL, IdleTTL: c.TTL, SessionTTL: c.TTL,
+		Authorize: func(context.Context, string) (hallpass.Grant[struct{}], error) {
+			return hallpass.Grant[struct{}]{Roles: user.Roles, Scopes: c.Scope}, nil
+		},
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	tokens, err := issuer.StartSession(ctx, user.ID, hallpass.Client{UserAgent: "hallpass token mint"})
+	if err != nil {
+		return err
+	}
+	if !c.JSON {
+		_, err = fmt.Fprintln(std.out, tokens.AccessToken)
+		return err
+	}
+	return json.NewEncoder(std.out).Encode(struct {
+		AccessToken string `json:"access_token"`
+		ExpiresIn   int64  `json:"expires_in"`
+		SessionID   string `json:"session_id"`
+	}{tokens.AccessToken, int64(tokens.ExpiresIn / time.Second), tokens.SessionID})
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+type tourCommand struct {
+	URL string `default:"http://127.0.0.1:8080" placeholder:"URL" help:"Server to walk through. Default: ${default}."`
+}
+
+// Help implements kong's HelpProvider.
+func (tourCommand) Help() string {
+	return `It makes a user of its own, deletes it at the end, and exits with 1 if the server does anything but what is promised.`
+}
+
+// tour is a walk through a server: requests, and what each must be answered with.
+type tour struct {
+	ctx    context.Context
+	url    string
+	w      io.Writer
+	client http.Client
+	step   int
+}
+
+// Run walks sign-up → login → protected call → refresh → replay of the old refresh token → logout → 401.
+func (c *tourCommand) Run(ctx context.Context, std streams) error {
+	t := &tour{ctx: ctx, url: strings.TrimSuffix(c.URL, "/"), w: std.out, client: http.Client{Timeout: 15 * time.Second}}
+	name := "tour-" + strings.ToLower(rand.Text()[:8])
+	credentials := map[string]string{"username": name, "password": rand.Text()}
+
+	user, err := t.do("Sign up", "POST", "/v1/users", "", credentials, 201)
+	if err != nil {
+		return err
+	}
+	tokens, err := t.do("Log in", "POST", "/v1/login", "", credentials, 200)
+	if err != nil {
+		return err
+	}
+	if _, err = t.do("Call a protected route", "GET", "/v1/me", tokens.text("access_token"), nil, 200); err != nil {
+		return err
+	}
+	old := map[string]string{"refresh_token": tokens.text("refresh_token")}
+	first, err := t.do("Refresh", "POST", "/v1/refresh", "", old, 200)
+	if err != nil {
+		return err
+	}
+	again, err := t.do("Send the old refresh token once more, as a second tab or a retry would: the same successor comes back", "POST", "/v1/refresh", "", old, 200)
+	if err != nil {
+		return err
+	}
+	if again.text("refresh_token") != first.text("refresh_token") {
+		return errors.New("the two successors differ: the server forked the session")
+	}
+	if _, err = t.do("Log out", "POST", "/v1/logout", again.text("access_token"), nil, 204); err != nil {
+		return err
+	}
+	if _, err = t.do("The access token is refused from now on", "GET", "/v1/me", again.text("access_token"), nil, 401); err != nil {
+		return err
+	}
+	if _, err = t.do("And so is the refresh token", "POST", "/v1/refresh", "", map[string]string{"refresh_token": again.text("refresh_token")}, 401); err != nil {
+		return err
+	}
+	return t.cleanUp(user, credentials)
+}
+
+// cleanUp deletes the tour's user, for which it logs in again.
+func (t *tour) cleanUp(user document, credentials map[string]string) error {
+	tokens, err := t.do("Log in again, to delete the account, which wants a fresh login", "POST", "/v1/login", "", credentials, 200)
+	if err != nil {
+		return err
+	}
+	if _, err = t.do("Delete the account", "DELETE", "/v1/users/"+user.text("id"), tokens.text("access_token"), nil, 204); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.w, "\nAll %d exchanges went as promised.\n", t.step)
+	return nil
+}
+
+type document map[string]any
+
+func (d document) text(name string) string {
+	s, _ := d[name].(string)
+	return s
+}
+
+// do sends one request, prints the exchange, and wants that status.
+func (t *tour) do(title, method, path, token string, body map[string]string, want int) (document, error) {
+	t.step++
+	fmt.Fprintf(t.w, "\n%d. %s\n\n> %s %s\n", t.step, title, method, path)
+	var payload io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		payload = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(t.ctx, method, t.url+path, payload)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+		fmt.Fprintf(t.w, "> Authorization: Bearer %s\n", shortened(token))
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+		fmt.Fprintf(t.w, "> Content-Type: application/json\n>\n> %s\n", readable(body))
+	}
+	resp, err := t.client.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s does not answer: start a server with hallpass serve, or name one with --url (%w)", t.url, err)
+	}
+	defer resp.Body.Close()
+	return t.answer(resp, want)
+}
+
+func (t *tour) answer(resp *http.Response, want int) (document, error) {
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(t.w, "\n< %s\n", resp.Status)
+	for _, name := range []string{"Location", "Cache-Control", "WWW-Authenticate"} {
+		if value := resp.Header.Get(name); value != "" {
+			fmt.Fprintf(t.w, "< %s: %s\n", name, printable(value))
+		}
+	}
+	var d document
+	if len(text) > 0 {
+		if err := json.Unmarshal(text, &d); err != nil {
+			return nil, fmt.Errorf("the answer is not JSON; is %s a hallpass server?", t.url)
+		}
+		fmt.Fprintf(t.w, "<\n< %s\n", readable(d))
+	}
+	if resp.StatusCode != want {
+		return nil, fmt.Errorf("step %d was answered %d; promised was %d", t.step, resp.StatusCode, want)
+	}
+	return d, nil
+}
+
+// readable is a document as people read it, its secrets shortened or masked.
+func readable[V any](d map[string]V) string {
+	shown := map[string]any{}
+	for name, value := range d {
+		text, isText := any(value).(string)
+		switch {
+		case isText && strings.HasSuffix(name, "password"):
+			shown[name] = "…"
+		case isText && strings.HasSuffix(name, "_token"):
+			shown[name] = shortened(text)
+		default:
+			shown[name] = value
+		}
+	}
+	text, err := json.Marshal(shown)
+	if err != nil {
+		return "?"
+	}
+	return string(text)
+}
+
+// shortened is a token that is recognised and of no use.
+func shortened(token string) string {
+	if len(token) < 32 {
+		return "…"
+	}
+	return token[:8] + "…" + token[len(token)-6:]
+}
