@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/sqldb"
 )
 
 // removals are the ways to take administration from a user.
@@ -116,5 +117,28 @@ func TestLastAdmin_isNotOneWhoIsDisabled(t *testing.T) {
 				t.Errorf("a disabled administrator: %v", err)
 			}
 		})
+	}
+}
+
+func TestHasAdmin_looksForOneWhoIsEnabled(t *testing.T) {
+	a, db := newAccounts(t)
+	expect := func(when string, want bool) {
+		t.Helper()
+		if got, err := a.HasAdmin(t.Context()); err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", when, got, err, want)
+		}
+	}
+	expect("without users", false)
+	create(t, a, "plain")
+	expect("with a plain user", false)
+	create(t, a, "admin", account.AdminRole)
+	expect("with an administrator", true)
+	execute(t, db, "UPDATE users SET disabled = 1")
+	expect("with one who is disabled", false)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.HasAdmin(t.Context()); !errors.Is(err, sqldb.ErrUnavailable) {
+		t.Errorf("err = %v, want sqldb.ErrUnavailable", err)
 	}
 }

@@ -127,6 +127,29 @@ func TestOpen_usesTheAlgorithmForTheFirstKeyOnly(t *testing.T) {
 	}
 }
 
+func TestOpen_keepsKeysOfEveryFamily(t *testing.T) {
+	for _, algorithm := range []jwk.Algorithm{jwk.HS512, jwk.RS256, jwk.ES512, jwk.EdDSA} {
+		f := newFolder(t)
+		c := keyring.Config{DB: f.database(), SecretFile: f.secret, Algorithm: algorithm, Now: now}
+		r, err := keyring.Open(t.Context(), c)
+		if err != nil {
+			t.Fatalf("%s: %v", algorithm, err)
+		}
+		message := []byte("signed before the restart")
+		signature, err := activeKey(t, r).Sign(message)
+		if err != nil {
+			t.Fatalf("%s: %v", algorithm, err)
+		}
+		again, err := keyring.Open(t.Context(), c)
+		if err != nil {
+			t.Fatalf("%s: reopened: %v", algorithm, err)
+		}
+		if key := activeKey(t, again); key.Algorithm() != algorithm || !key.Verify(message, signature) {
+			t.Errorf("%s: reopened as a key of %s that does not verify", algorithm, key.Algorithm())
+		}
+	}
+}
+
 func TestOpen_refusesAnIncompleteConfig(t *testing.T) {
 	f := newFolder(t)
 	db := f.database()
