@@ -1,0 +1,230 @@
+package password
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func newGovernor(t *testing.T, c GovernorConfig) *Governor {
+	t.Helper()
+	g, err := NewGovernor(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// occupy keeps every worker of g busy until the function that it returns is called.
+func occupy(t *testing.T, g *Governor) (release func()) {
+	t.Helper()
+	ctx := t.Context()
+	hold := make(chan struct{})
+	var started, ended sync.WaitGroup
+	for range g.workers {
+		started.Add(1)
+		ended.Go(func() {
+			_ = g.do(ctx, func(*memory) { started.Done(); <-hold })
+		})
+	}
+	started.Wait()
+	return func() { close(hold); ended.Wait() }
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+
+func TestGovernor_runsNoMoreJobsThanWorkers(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 3, MaxWait: time.Minute})
+	var running, most atomic.Int32
+	var all sync.WaitGroup
+	for range 60 {
+		all.Go(func() {
+			err := g.do(t.Context(), func(*memory) {
+				n := running.Add(1)
+				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+				}
+				time.Sleep(2 * time.Millisecond)
+				running.Add(-1)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if most.Load() != 3 {
+		t.Errorf("%d jobs ran at a time, want 3", most.Load())
+	}
+}
+
+func TestGovernor_cancelledJobLeavesTheQueue(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 1, MaxWait: time.Minute})
+	release := occupy(t, g)
+	ctx, cancel := context.WithCancel(t.Context())
+	var ran atomic.Bool
+	result := make(chan error)
+	go func() { result <- g.do(ctx, func(*memory) { ran.Store(true) }) }()
+	eventually(t, "the job is queued", func() bool { return g.Stats().Queued == 1 })
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if n := g.Stats().Queued; n != 0 {
+		t.Errorf("%d jobs are still queued", n)
+	}
+	release()
+	if ran.Load() || g.Stats().Shed != 0 {
+		t.Errorf("ran: %v; %d are counted as shed", ran.Load(), g.Stats().Shed)
+	}
+}
+
+func TestGovernor_cancelledCallerDoesNotWaitForItsRunningJob(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	hold := make(chan struct{})
+	defer close(hold)
+	err := g.do(ctx, func(*memory) { cancel(); <-hold })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if n := g.Stats().Running; n != 1 {
+		t.Errorf("%d running: the job that goes on must keep its worker's place", n)
+	}
+}
+
+func TestGovernor_endedContextAsksForNothing(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := g.Hash(ctx, "p"); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if g.Stats().Running != 0 {
+		t.Error("a worker was started")
+	}
+}
+
+func TestGovernor_jobThatHasWaitedTooLongIsShed(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 1, MaxWait: 60 * time.Millisecond})
+	defer occupy(t, g)()
+	start := time.Now()
+	err := g.do(t.Context(), func(*memory) { t.Error("it ran") })
+	var overloaded *OverloadedError
+	if !errors.As(err, &overloaded) || !errors.Is(err, ErrOverloaded) || overloaded.RetryAfter != time.Second {
+		t.Errorf("error %#v", err)
+	}
+	if took := time.Since(start); took < 60*time.Millisecond {
+		t.Errorf("shed after %v already", took)
+	}
+	if s := g.Stats(); s.Shed != 1 || s.Queued != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The queue is as long as can be worked off in time; the next one hears at once.
+func TestGovernor_jobThatWouldWaitTooLongIsShedAtOnce(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 2, MaxWait: 2 * time.Second})
+	release := occupy(t, g)
+	g.mean = 100 * time.Millisecond
+	var queued sync.WaitGroup
+	for range 41 { // 41 jobs of 100 ms take two workers 2.05 s
+		queued.Go(func() { _ = g.do(t.Context(), func(*memory) {}) })
+	}
+	eventually(t, "41 jobs are queued", func() bool { return g.Stats().Queued == 41 })
+	start := time.Now()
+	err := g.do(t.Context(), func(*memory) { t.Error("it ran") })
+	took := time.Since(start)
+	var overloaded *OverloadedError
+	if !errors.As(err, &overloaded) || overloaded.RetryAfter != 3*time.Second {
+		t.Errorf("error %#v", err)
+	}
+	if took > 50*time.Millisecond {
+		t.Errorf("turned away after %v", took)
+	}
+	release()
+	queued.Wait()
+}
+
+// However slow jobs were, a free worker takes the next one and measures anew.
+func TestGovernor_recoversFromASlowTime(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 1, Params: Params{MemoryKiB: 64, Passes: 1, AllowWeak: true}})
+	g.mean = time.Hour
+	for range 200 {
+		if _, err := g.Hash(t.Context(), "p"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if mean := g.Stats().Mean; mean > time.Second {
+		t.Errorf("after 200 quick jobs the mean is %v", mean)
+	}
+}
+
+func TestGovernor_retryAfterIsWithinReason(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 1})
+	for mean, want := range map[time.Duration]time.Duration{
+		0: time.Second, time.Millisecond: time.Second, 1500 * time.Millisecond: 2 * time.Second, time.Hour: time.Minute,
+	} {
+		g.mean = mean
+		g.queue.Init()
+		g.queue.PushBack(&job{})
+		var overloaded *OverloadedError
+		if err := g.overloaded(); !errors.As(err, &overloaded) || overloaded.RetryAfter != want {
+			t.Errorf("a queue of %v: %v", mean, err)
+		}
+	}
+}
+
+func TestGovernor_leavesNoGoroutineAndNoMemory(t *testing.T) {
+	before := runtime.NumGoroutine()
+	g := newGovernor(t, GovernorConfig{Workers: 4, MaxWait: time.Minute, Params: Params{MemoryKiB: 64, Passes: 1, AllowWeak: true}})
+	if n := runtime.NumGoroutine(); n != before {
+		t.Errorf("the constructor started %d goroutines", n-before)
+	}
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() { _ = g.CheckDummy(t.Context(), "p") })
+	}
+	all.Wait()
+	eventually(t, "all workers have ended", func() bool {
+		return runtime.NumGoroutine() <= before && g.Stats().Running == 0
+	})
+}
+
+// A worker's memory serves all its jobs. What a costly stored hash asked for is not kept.
+func TestGovernor_memoryIsThatOfItsWorkers(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 2, MaxWait: time.Minute})
+	release := occupy(t, g)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var all sync.WaitGroup
+	for range 12 {
+		all.Go(func() { _ = g.CheckDummy(t.Context(), "p") })
+	}
+	eventually(t, "12 jobs are queued", func() bool { return g.Stats().Queued == 12 })
+	release()
+	all.Wait()
+	runtime.ReadMemStats(&after)
+	if grown := (after.TotalAlloc - before.TotalAlloc) >> 20; grown > 2*20 {
+		t.Errorf("12 hashes by 2 workers took %d MiB, want 2 times 19", grown)
+	}
+	m := memory{}
+	m.take(100)
+	m.shrink(100)
+	kept := len(m.blocks)
+	m.take(101)
+	m.shrink(100)
+	if kept != 100 || len(m.blocks) != 0 {
+		t.Errorf("%d blocks are kept for reuse, and %d after a costly hash", kept, len(m.blocks))
+	}
+}
