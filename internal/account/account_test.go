@@ -26,7 +26,7 @@ const (
 var start = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
 
 // cheap are costs that let a test hash often.
-var cheap = password.Params{Memory: 64, Time: 1, Threads: 1}
+var cheap = password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1, AllowWeak: true}
 
 func openDatabase(t testing.TB, path string) *sqldb.DB {
 	t.Helper()
@@ -40,10 +40,12 @@ func openDatabase(t testing.TB, path string) *sqldb.DB {
 
 func openAccounts(t testing.TB, db *sqldb.DB, p password.Params) *account.Accounts {
 	t.Helper()
+	governor, err := password.NewGovernor(password.GovernorConfig{Params: p, MaxWait: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
 	a, err := account.New(context.Background(), account.Config{
-		DB:        db,
-		Passwords: password.NewGovernor(password.GovernorConfig{Params: p, MaxWait: time.Minute}),
-		Now:       func() time.Time { return start },
+		DB: db, Passwords: governor, Now: func() time.Time { return start },
 	})
 	if err != nil {
 		t.Fatal(err)

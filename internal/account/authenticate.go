@@ -69,9 +69,22 @@ func (a *Accounts) checkPolicy(secret, username, email string) *FieldProblem {
 	if err == nil {
 		return nil
 	}
-	var policy *password.PolicyError
-	if errors.As(err, &policy) {
-		return &FieldProblem{Field: "password", Code: policy.Code, Detail: policy.Detail}
+	problem := FieldProblem{Field: "password", Code: "invalid", Detail: "This password cannot be used."}
+	if refused, ok := errors.AsType[*password.PolicyError](err); ok {
+		problem.Code, problem.Detail = string(refused.Reason), policyDetail(refused)
 	}
-	return &FieldProblem{Field: "password", Code: "invalid", Detail: "This password cannot be used."}
+	return &problem
+}
+
+func policyDetail(e *password.PolicyError) string {
+	switch e.Reason {
+	case password.TooShort:
+		return fmt.Sprintf("A password has at least %d characters: several words are easier to keep in mind than one.", e.Limit)
+	case password.TooLong:
+		return fmt.Sprintf("A password has at most %d bytes.", e.Limit)
+	case password.InvalidUTF8:
+		return "A password is UTF-8 text."
+	default:
+		return "This password would be guessed: it is a common one, or made of common words, simple sequences or your name."
+	}
 }

@@ -103,7 +103,7 @@ func TestAuthenticate_replacesAHashOfOtherCosts(t *testing.T) {
 	u := create(t, openAccounts(t, db, cheap), "anna")
 	before := hashOf(t, db, u.ID)
 	dearer := cheap
-	dearer.Memory *= 2
+	dearer.MemoryKiB *= 2
 	a := openAccounts(t, db, dearer)
 
 	if _, err := a.Authenticate(t.Context(), "anna", otherSecret); !errors.Is(err, account.ErrCredentials) {
@@ -131,7 +131,7 @@ func TestAuthenticate_replacesAHashOfOtherCosts(t *testing.T) {
 func TestAuthenticate_doesNotUndoAChangeOfPassword(t *testing.T) {
 	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
 	weak := openAccounts(t, db, cheap)
-	slow := openAccounts(t, db, password.Params{Memory: 8 << 10, Time: 4, Threads: 1})
+	slow := openAccounts(t, db, password.Params{MemoryKiB: 8 << 10, Passes: 4, AllowWeak: true})
 	for i := range 5 {
 		u := create(t, weak, "anna"+string(rune('0'+i)))
 		var login sync.WaitGroup
@@ -152,7 +152,7 @@ func TestAuthenticate_doesNotUndoAChangeOfPassword(t *testing.T) {
 
 func TestAuthenticate_takesAsLongForUnknownWrongAndDisabled(t *testing.T) {
 	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
-	a := openAccounts(t, db, password.Params{Memory: 4 << 10, Time: 1, Threads: 1})
+	a := openAccounts(t, db, password.Params{MemoryKiB: 4 << 10, Passes: 1, AllowWeak: true})
 	create(t, a, "anna")
 	if _, err := a.SetDisabled(t.Context(), create(t, a, "disabled").ID, true); err != nil {
 		t.Fatal(err)
