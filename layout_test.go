@@ -18,7 +18,7 @@ const module = "github.com/hallpass-go/hallpass"
 var layout = map[string][]string{
 	"jwk":                 {"internal/strictjson"},
 	"jwt":                 {"jwk", "internal/strictjson"},
-	"password":            {"golang.org/x/crypto/argon2", "golang.org/x/sys/unix"},
+	"password":            {"golang.org/x/crypto/blake2b"},
 	".":                   {"jwk", "jwt", "internal/strictjson", "internal/uid", "internal/page"},
 	"sqlstore":            {".", "internal/sqldb"},
 	"storetest":           {".", "internal/uid"},

@@ -129,6 +129,9 @@ func (g *Governor) CheckDummy(ctx context.Context, password string) error {
 	return ErrMismatch
 }
 
+// NeedsRehash reports whether a stored hash is not one that [Governor.Hash] makes now: see [NeedsRehash].
+func (g *Governor) NeedsRehash(encoded string) bool { return NeedsRehash(encoded, g.params) }
+
 // GovernorStats is what a governor is doing.
 type GovernorStats struct {
 	Running int           // jobs being computed

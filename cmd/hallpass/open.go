@@ -32,6 +32,8 @@ type openOptions struct {
 	mustExist bool // there is nothing to do without a database
 	algorithm jwk.Algorithm
 	policy    password.Policy
+	// hashWorkers is how many passwords are hashed at a time; 0 for the default.
+	hashWorkers int
 }
 
 // open opens the data folder and the database. On first run it makes them, with the secret and the first key.
@@ -62,7 +64,10 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	if in.store, err = sqlstore.New(ctx, db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	governor := password.NewGovernor(password.GovernorConfig{})
+	governor, err := password.NewGovernor(password.GovernorConfig{Workers: o.hashWorkers})
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	if in.accounts, err = account.New(ctx, account.Config{DB: db, Passwords: governor, Policy: o.policy}); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,8 +85,14 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		return err
 	}
 	log := c.logger(std)
+	// Hashing may take every core, on threads of low priority, as long as the scheduler has others to run requests on.
+	cores := runtime.NumCPU()
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(2 * cores)
+	}
 	in, err := all.open(ctx, openOptions{
 		algorithm: jwk.Algorithm(c.SigningAlgorithm), policy: password.Policy{MinLength: c.PasswordMinLength},
+		hashWorkers: min(cores, runtime.GOMAXPROCS(0)),
 	})
 	if err != nil {
 		return err
