@@ -1,0 +1,153 @@
+package strictjson_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/strictjson"
+)
+
+type inner struct {
+	City string `json:"city"`
+	Zip  *int   `json:"zip"`
+}
+
+type embedded struct {
+	Note string `json:"note"`
+}
+
+type outer struct {
+	embedded
+	Name    string            `json:"name"`
+	Age     int8              `json:"age"`
+	Ratio   float64           `json:"ratio"`
+	On      bool              `json:"on"`
+	Tags    []string          `json:"tags"`
+	Home    inner             `json:"home"`
+	Others  []inner           `json:"others"`
+	Labels  map[string]int    `json:"labels"`
+	Nick    *string           `json:"nick"`
+	At      time.Time         `json:"at"`
+	Raw     json.RawMessage   `json:"raw"`
+	Any     any               `json:"any"`
+	Plain   string            // matched by its own name
+	Hidden  string            `json:"-"`
+	private string            //nolint:unused // never matched
+	Deep    map[string]*inner `json:"deep"`
+}
+
+func TestDecode_fillsEveryKindOfField(t *testing.T) {
+	var got outer
+	err := strictjson.Decode([]byte(`{
+		"note":"n","name":"a","age":-7,"ratio":1.5,"on":true,"tags":["x","y"],"home":{"city":"c","zip":8},"others":[{"city":"d"}],
+		"labels":{"one":1},"nick":"k","at":"2026-11-23T10:00:00Z","raw":{"b": 1},"any":[1,"z"],"Plain":"p","deep":{"k":{"city":"e"}}}`), &got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zip, nick := 8, "k"
+	want := outer{
+		embedded: embedded{"n"}, Name: "a", Age: -7, Ratio: 1.5, On: true, Tags: []string{"x", "y"}, Home: inner{"c", &zip}, Others: []inner{{City: "d"}},
+		Labels: map[string]int{"one": 1}, Nick: &nick, At: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Raw: json.RawMessage(`{"b": 1}`),
+		Any: []any{1.0, "z"}, Plain: "p", Deep: map[string]*inner{"k": {City: "e"}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestDecode_listsEveryMisfit(t *testing.T) {
+	got := outer{Name: "before"}
+	err := strictjson.Decode([]byte(`{
+		"Name":"a","name":1,"age":300,"ratio":"1","on":"true","tags":["x",1],"home":{"City":"c","city":null},"others":{},"labels":{"one":"1"},
+		"nick":null,"at":"yesterday","plain":"p","Hidden":"h","private":"p"}`), &got)
+	fields, ok := errors.AsType[strictjson.FieldErrors](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	codes := map[string]string{}
+	for _, f := range fields {
+		codes[f.Field] = f.Code
+		if f.Detail == "" || !strings.Contains(fields.Error(), f.Field) {
+			t.Errorf("%+v in %s", f, fields)
+		}
+	}
+	want := map[string]string{
+		"Name": "unknown", "name": "wrong_type", "age": "wrong_type", "ratio": "wrong_type", "on": "wrong_type", "tags[1]": "wrong_type",
+		"home.City": "unknown", "home.city": "wrong_type", "others": "wrong_type", "labels.one": "wrong_type", "nick": "wrong_type",
+		"at": "wrong_type", "plain": "unknown", "Hidden": "unknown", "private": "unknown",
+	}
+	if !reflect.DeepEqual(codes, want) {
+		t.Errorf("got  %v\nwant %v", codes, want)
+	}
+	if got.Name != "before" || got.Tags != nil {
+		t.Errorf("something was written: %+v", got)
+	}
+}
+
+func TestDecode_wantsAnObject(t *testing.T) {
+	for _, text := range []string{``, `[]`, `"a"`, `1`, `null`, `{"name":"a"}{}`, `{"name":"a","name":"b"}`} {
+		var got outer
+		if _, ok := errors.AsType[*strictjson.SyntaxError](strictjson.Decode([]byte(text), &got)); !ok {
+			t.Errorf("%s was taken", text)
+		}
+	}
+}
+
+func TestDecode_showsNoMoreOfAHostileNameThanIsFit(t *testing.T) {
+	var got outer
+	err := strictjson.Decode([]byte(`{"`+strings.Repeat("x", 1000)+`":1,"a\u001b[31m\u202eb":2}`), &got)
+	fields, _ := errors.AsType[strictjson.FieldErrors](err)
+	if len(fields) != 2 || len(fields[0].Field) > 70 || strings.ContainsAny(fields[1].Field, "\x1b\u202e") {
+		t.Errorf("fields %q", fields)
+	}
+	many := make([]string, 200)
+	for i := range many {
+		many[i] = `"` + strings.Repeat("u", i+1) + `":1`
+	}
+	err = strictjson.Decode([]byte(`{`+strings.Join(many, ",")+`}`), &got)
+	if fields, _ := errors.AsType[strictjson.FieldErrors](err); len(fields) > 16 {
+		t.Errorf("%d misfits listed", len(fields))
+	}
+}
+
+// What may come in a token or a key beside what is known is skipped, but names are still matched exactly, at every depth.
+func TestDecodeKnown(t *testing.T) {
+	var got outer
+	if err := strictjson.DecodeKnown(`{"other":[1],"NAME":"x","name":"a","home":{"CITY":"x"},"nick":null}`, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Name != "a" || got.Home.City != "" || got.Nick != nil {
+		t.Errorf("got %+v", got)
+	}
+	if err := strictjson.DecodeKnown(`{"name":null}`, &got); err == nil {
+		t.Error("null was taken for a string")
+	}
+	if err := strictjson.DecodeKnown(`{"other":{"a":1,"a":2}}`, &got); err == nil {
+		t.Error("a duplicate was skipped over")
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(`{"name":"a","home":{"city":"c"},"tags":["x"]}`)
+	f.Add(`{"age":1e3,"any":{"a":[{}]},"raw":[]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var got outer
+		if strictjson.Decode([]byte(text), &got) != nil {
+			if !reflect.DeepEqual(got, outer{}) {
+				t.Errorf("%q was refused, and something was written", text)
+			}
+			return
+		}
+		var want outer
+		if err := json.Unmarshal([]byte(text), &want); err != nil {
+			t.Fatalf("%q was taken, and encoding/json says %v", text, err)
+		}
+		if !reflect.DeepEqual(got.Tags, want.Tags) && len(got.Tags)+len(want.Tags) > 0 || got.Name != want.Name || got.Age != want.Age {
+			t.Errorf("%q was read as %+v, not as %+v", text, got, want)
+		}
+	})
+}
