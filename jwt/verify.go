@@ -113,6 +113,9 @@ func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, err
 		if h, err = readHeader(p.header); err != nil {
 			return "", nil, err
 		}
+		if h.algorithm == "" || h.keyID == "" || h.typ == "" {
+			return "", nil, errHeaderType
+		}
 	}
 	key, err := v.c.Keys.Key(ctx, h.keyID)
 	switch {
@@ -189,10 +192,11 @@ func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)
 
 var segmentEncoding = base64.RawURLEncoding.Strict()
 
-// decodeInto decodes a segment in its one form. The decoder skips line breaks, after which something is missing.
+// decodeInto decodes a segment in its one form. The decoder skips line breaks; a segment that held any comes out
+// shorter than its length says, or has a length that no segment has.
 func decodeInto(dst []byte, segment string) bool {
 	n, err := segmentEncoding.Decode(dst, bytesOf(segment))
-	return err == nil && n == len(dst)
+	return err == nil && n == len(dst) && len(segment)%4 != 1
 }
 
 func decodeSegment(segment string) (string, bool) {
@@ -240,8 +244,6 @@ func readHeader(segment string) (header, error) {
 		return header{}, errHeaderJSON
 	case extended:
 		return header{}, errExtension
-	case h.algorithm == "" || h.keyID == "" || h.typ == "":
-		return header{}, errHeaderType
 	}
 	return h, nil
 }
