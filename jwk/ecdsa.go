@@ -35,11 +35,9 @@ func (k ecdsaPublic) verify(message, signature []byte) bool {
 	if len(signature) != 2*k.size {
 		return false
 	}
-	h := k.hash.New()
-	h.Write(message)
-	var digest [64]byte
+	var sum [maxDigest]byte
 	var der [maxDER]byte
-	return ecdsa.VerifyASN1(k.key, h.Sum(digest[:0]), appendDER(der[:0], signature[:k.size], signature[k.size:]))
+	return ecdsa.VerifyASN1(k.key, digest(&sum, k.hash, message), appendDER(der[:0], signature[:k.size], signature[k.size:]))
 }
 
 // appendDER appends SEQUENCE { INTEGER r, INTEGER s }, which is what the standard library verifies.
@@ -74,10 +72,9 @@ func appendInteger(dst, b []byte) []byte {
 func (k ecdsaPrivate) public() public { return k.ecdsaPublic }
 
 func (k ecdsaPrivate) sign(message []byte) ([]byte, error) {
-	h := k.hash.New()
-	h.Write(message)
-	var digest [64]byte
-	der, err := ecdsa.SignASN1(rand.Reader, k.key, h.Sum(digest[:0]))
+	var sum [maxDigest]byte
+	// Without randomness the nonce is RFC 6979's: no broken generator can give the key away (RFC 8725bis §3.2).
+	der, err := k.key.Sign(nil, digest(&sum, k.hash, message), k.hash)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
+	"math/big"
 )
 
 // eddsaFamily is EdDSA with Ed25519 (RFC 8037).
@@ -15,6 +16,44 @@ type eddsaPublic struct{ key ed25519.PublicKey }
 type eddsaPrivate struct {
 	eddsaPublic
 	key ed25519.PrivateKey
+}
+
+var (
+	fieldPrime     = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19)) // RFC 8032 §5.1
+	curveConstantD = fraction(big.NewInt(-121665), big.NewInt(121666))
+)
+
+// fraction returns a/b in the field.
+func fraction(a, b *big.Int) *big.Int {
+	inverse := new(big.Int).ModInverse(b, fieldPrime)
+	return inverse.Mod(inverse.Mul(inverse, a), fieldPrime)
+}
+
+// checkPoint refuses what is no point of the curve, which no signature fits, and points of small order, which a signature fits that anybody can
+// make. It looks at the y coordinate alone: x² follows from it.
+func checkPoint(encoded []byte) error {
+	y := make([]byte, len(encoded))
+	for i, b := range encoded {
+		y[len(y)-1-i] = b
+	}
+	y[0] &= 0x7f // the sign of x
+	one, v := big.NewInt(1), new(big.Int).SetBytes(y)
+	if v.Cmp(fieldPrime) >= 0 {
+		return fmt.Errorf("%w: x is not a point of Ed25519", ErrInvalidKey)
+	}
+	for range 3 { // doubling three times takes a point of order 1, 2, 4 or 8 to the neutral one, where y = 1
+		square := new(big.Int).Mul(v, v)
+		divisor := new(big.Int).Mul(square, curveConstantD)
+		x2 := fraction(new(big.Int).Sub(square, one), divisor.Add(divisor, one))
+		if big.Jacobi(x2, fieldPrime) < 0 {
+			return fmt.Errorf("%w: x is not a point of Ed25519", ErrInvalidKey)
+		}
+		v = fraction(new(big.Int).Add(square, x2), new(big.Int).Add(big.NewInt(2), x2.Sub(x2, square)))
+	}
+	if v.Cmp(one) == 0 {
+		return fmt.Errorf("%w: x is a point of small order", ErrWeakKey)
+	}
+	return nil
 }
 
 func (k eddsaPublic) verify(message, signature []byte) bool {
@@ -40,7 +79,7 @@ func (eddsaFamily) generate() (private, error) {
 func (eddsaFamily) accepts(key any) (public, private, error) {
 	switch k := key.(type) {
 	case ed25519.PublicKey:
-		return eddsaPublic{k}, nil, nil
+		return eddsaPublic{k}, nil, checkPoint(k)
 	case ed25519.PrivateKey:
 		return nil, newEdDSA(k), nil
 	}
@@ -51,7 +90,7 @@ func (eddsaFamily) parsePublic(d document) (public, error) {
 	if d.Type != "OKP" || d.Curve != "Ed25519" || len(d.X) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("%w: not an Ed25519 key", ErrInvalidKey)
 	}
-	return eddsaPublic{ed25519.PublicKey(d.X)}, nil
+	return eddsaPublic{ed25519.PublicKey(d.X)}, checkPoint(d.X)
 }
 
 func (f eddsaFamily) parsePrivate(d document) (private, error) {

@@ -8,15 +8,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 )
 
-// File is a [Ring] of one signing key that is kept in a file, for a single server. It is read once.
+// maxFile is the longest file of keys, in bytes.
+const maxFile = 64 << 10
+
+// File is a [Ring] of one signing key that is kept in a file, for a single server. It is read once, by [OpenFile]: to replace the key, replace the
+// file and start again.
 type File struct {
 	signing   SigningKey
 	verifying *Set
@@ -30,13 +35,14 @@ type fileDocument struct {
 	Secret bytes64         `json:"secret"`
 }
 
-// OpenFile reads the ring in a file. When there is no such file it makes one, with a new ES256 key. The file holds secrets: it has mode 0600, and
-// one that others could read is refused.
+// OpenFile reads the ring in a file. When there is no such file it makes one, with a new ES256 key; [CreateFile] makes one with another key. The
+// file holds secrets: it has mode 0600, and one that is a link, that others can read or that belongs to another user is refused. An error about
+// what the file holds wraps [ErrInvalidKey] or [ErrWeakKey].
 func OpenFile(path string) (*File, error) {
 	f, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := createFile(path); err != nil {
-			return nil, fmt.Errorf("making keys in %s: %w", path, err)
+		if err := createDefault(path); err != nil {
+			return nil, err
 		}
 		f, err = readFile(path)
 	}
@@ -46,58 +52,33 @@ func OpenFile(path string) (*File, error) {
 	return f, nil
 }
 
-func readFile(path string) (*File, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: it is not a regular file", ErrInvalidKey)
-	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%w: others can read it: run chmod 600 %s, and make new keys if somebody may have", ErrInvalidKey, path)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var d fileDocument
-	if err := strictjson.Decode(data, &d); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrInvalidKey, err)
-	}
-	return d.ring()
-}
-
-func (d fileDocument) ring() (*File, error) {
-	if len(d.Secret) < 32 {
-		return nil, fmt.Errorf("%w: its secret is missing or short", ErrInvalidKey)
-	}
-	f := &File{secret: d.Secret}
-	if secret, err := ParseSecret(d.Key); err == nil {
-		f.signing = secret
-		if f.verifying, err = NewSecretSet(secret); err != nil {
-			return nil, err
-		}
-		f.published, err = NewSet()
-		return f, err
-	}
-	key, err := ParsePrivate(d.Key)
-	if err != nil {
-		return nil, err
-	}
-	f.signing = key
-	f.verifying, err = NewSet(key.Public())
-	f.published = f.verifying
-	return f, err
-}
-
-// createFile makes the file in one step, so that of two programs that start together one makes it and both read the same.
-func createFile(path string) error {
+func createDefault(path string) error {
 	key, err := Generate(ES256)
 	if err != nil {
 		return err
 	}
-	private, err := key.MarshalPrivate()
+	// Of two programs that start together one makes the file, and both read the same.
+	if err := CreateFile(path, key); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// CreateFile makes a ring in a new file of mode 0600, around a key of any algorithm: a new one, or one that was in use elsewhere. The file is there
+// whole or not at all. The error wraps [fs.ErrExist] when there is one of that name.
+func CreateFile(path string, key SigningKey) error {
+	if err := createFile(path, key); err != nil {
+		return fmt.Errorf("making keys in %s: %w", path, err)
+	}
+	return nil
+}
+
+func createFile(path string, key SigningKey) error {
+	whole, ok := key.(interface{ MarshalPrivate() ([]byte, error) })
+	if !ok {
+		return errNilKey
+	}
+	private, err := whole.MarshalPrivate()
 	if err != nil {
 		return err
 	}
@@ -118,22 +99,85 @@ func createFile(path string) error {
 		return err
 	}
 	// A link does not replace what is there, as a rename would.
-	if err := os.Link(temporary.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Link(temporary.Name(), path); err != nil {
 		return err
 	}
 	return syncDir(dir)
 }
 
-// syncDir makes a new name in a folder last.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
+func readFile(path string) (*File, error) {
+	data, err := readPrivate(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	var d fileDocument
+	if err := strictjson.Decode(data, &d); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrInvalidKey, err)
+	}
+	return d.ring()
+}
+
+// readPrivate reads a file that must be its reader's alone.
+func readPrivate(path string) ([]byte, error) {
+	named, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !named.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: it is not a regular file; give the path of the file itself", ErrInvalidKey)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	opened, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(named, opened) {
+		return nil, fmt.Errorf("%w: it was replaced while it was opened", ErrInvalidKey)
+	}
+	if err := checkPrivate(path, opened); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidKey, err)
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%w: it is longer than %d bytes", ErrInvalidKey, maxFile)
+	}
+	return data, err
+}
+
+func (d fileDocument) ring() (*File, error) {
+	if len(d.Secret) < 32 {
+		return nil, fmt.Errorf("%w: its secret has fewer than 32 bytes", ErrInvalidKey)
+	}
+	key, err := readDocument(d.Key)
+	if err != nil {
+		return nil, err
+	}
+	if key.Type == "oct" {
+		return d.secretRing()
+	}
+	private, err := ParsePrivate(d.Key)
+	if err != nil {
+		return nil, err
+	}
+	set, err := NewSet(private.Public())
+	return &File{signing: private, verifying: set, published: set, secret: d.Secret}, err
+}
+
+func (d fileDocument) secretRing() (*File, error) {
+	key, err := ParseSecret(d.Key)
+	if err != nil {
+		return nil, err
+	}
+	verifying, err := NewSecretSet(key)
+	if err != nil {
+		return nil, err
+	}
+	nothing, err := NewSet()
+	return &File{signing: key, verifying: verifying, published: nothing, secret: d.Secret}, err
 }
 
 // Key implements [Source].
@@ -153,3 +197,9 @@ func (f *File) Secret(purpose string) [32]byte {
 	}
 	return [32]byte(b)
 }
+
+// Format implements [fmt.Formatter]: it names the signing key, whatever the verb.
+func (f File) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "ring of %v", f.signing) }
+
+// LogValue implements [slog.LogValuer]: it names the signing key, and shows no secret.
+func (f File) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }

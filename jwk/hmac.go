@@ -13,10 +13,16 @@ import (
 // macSizes are the hash sizes of the HMAC algorithms, which are also the least lengths of their secrets (RFC 7518 §3.2).
 var macSizes = map[Algorithm]int{HS256: sha256.Size, HS384: sha512.Size384, HS512: sha512.Size}
 
-// mac computes one key's HMACs. The state after the key has been hashed in is kept, so that a token costs its own bytes only.
+// mac computes one key's HMACs. The states after the key has been hashed in are kept, so that a token costs its own bytes only.
 type mac struct {
 	secret bytes64
-	states sync.Pool // of hash.Hash, ready for a message
+	states sync.Pool // of *macState
+}
+
+// macState has room for the result, which would be allocated if it were the caller's.
+type macState struct {
+	hash hash.Hash
+	sum  [maxDigest]byte
 }
 
 func newMAC(alg Algorithm, secret []byte) (*mac, error) {
@@ -30,10 +36,12 @@ func newMAC(alg Algorithm, secret []byte) (*mac, error) {
 		return nil, fmt.Errorf("%w: an %s secret has at least %d bytes", ErrWeakKey, alg, size)
 	case repeats(secret):
 		return nil, fmt.Errorf("%w: the secret repeats itself", ErrWeakKey)
+	case isPublished(secret):
+		return nil, fmt.Errorf("%w: the secret is on a published list; use openssl rand -base64 48, or GenerateSecret", ErrWeakKey)
 	}
 	m := &mac{secret: bytes.Clone(secret)}
 	newHash := map[Algorithm]func() hash.Hash{HS256: sha256.New, HS384: sha512.New384, HS512: sha512.New}[alg]
-	m.states.New = func() any { return hmac.New(newHash, m.secret) }
+	m.states.New = func() any { return &macState{hash: hmac.New(newHash, m.secret)} }
 	return m, nil
 }
 
@@ -47,18 +55,21 @@ func repeats(b []byte) bool {
 	return false
 }
 
-func (m *mac) sum(dst, message []byte) []byte {
-	h := m.states.Get().(hash.Hash)
-	h.Reset()
-	h.Write(message)
-	dst = h.Sum(dst)
-	m.states.Put(h)
-	return dst
+// compute writes the HMAC of a message to the state.
+func (s *macState) compute(message []byte) []byte {
+	s.hash.Reset()
+	s.hash.Write(message)
+	return s.hash.Sum(s.sum[:0])
 }
 
-func (m *mac) sign(message []byte) []byte { return m.sum(nil, message) }
+func (m *mac) sign(message []byte) []byte {
+	s := m.states.Get().(*macState)
+	defer m.states.Put(s)
+	return bytes.Clone(s.compute(message))
+}
 
 func (m *mac) verify(message, signature []byte) bool {
-	var buffer [sha512.Size]byte
-	return hmac.Equal(m.sum(buffer[:0], message), signature)
+	s := m.states.Get().(*macState)
+	defer m.states.Put(s)
+	return hmac.Equal(s.compute(message), signature)
 }

@@ -123,7 +123,7 @@ func (k *PublicKey) Verify(message, signature []byte) bool { return k.verify(mes
 
 // MarshalJSON writes the key as a JWK (RFC 7517 §4), with "use":"sig".
 func (k *PublicKey) MarshalJSON() ([]byte, error) {
-	d := document{KeyID: k.id, Algorithm: string(k.algorithm), Use: "sig"}
+	d := document{KeyID: filled(k.id), Algorithm: filled(k.algorithm), Use: "sig"}
 	k.describe(&d)
 	return json.Marshal(d)
 }
@@ -149,7 +149,7 @@ func (k *PrivateKey) Public() *PublicKey { return k.verifying }
 
 // MarshalPrivate writes the whole key, private half and all, as a JWK. Seal what it returns, or keep it in a file of mode 0600.
 func (k *PrivateKey) MarshalPrivate() ([]byte, error) {
-	d := document{KeyID: k.ID(), Algorithm: string(k.Algorithm()), Use: "sig"}
+	d := document{KeyID: filled(k.ID()), Algorithm: filled(k.Algorithm()), Use: "sig"}
 	k.private.public().describe(&d)
 	k.private.reveal(&d)
 	return json.Marshal(d)
@@ -171,31 +171,41 @@ func (k *SecretKey) Sign(message []byte) ([]byte, error) { return k.mac.sign(mes
 
 // MarshalPrivate writes the secret as a JWK. Seal what it returns, or keep it in a file of mode 0600.
 func (k *SecretKey) MarshalPrivate() ([]byte, error) {
-	return json.Marshal(document{Type: "oct", KeyID: k.id, Algorithm: string(k.algorithm), Use: "sig", K: k.mac.secret})
+	return json.Marshal(document{Type: "oct", KeyID: filled(k.id), Algorithm: filled(k.algorithm), Use: "sig", K: k.mac.secret})
 }
 
 func (k *SecretKey) sealed() {}
 
 var errPrivate = errors.New("jwk: a private key is written by MarshalPrivate alone")
 
+// The methods below have values as receivers, so that a copy of a key keeps to itself what the key does.
+
 // MarshalJSON refuses, so that no private key is published by mistake.
-func (k *PrivateKey) MarshalJSON() ([]byte, error) { return nil, errPrivate }
+func (k PrivateKey) MarshalJSON() ([]byte, error) { return nil, errPrivate }
 
 // MarshalJSON refuses, so that no secret is published by mistake.
-func (k *SecretKey) MarshalJSON() ([]byte, error) { return nil, errPrivate }
+func (k SecretKey) MarshalJSON() ([]byte, error) { return nil, errPrivate }
 
-// Format writes the key's algorithm and ID, whatever the verb.
-func (k *PrivateKey) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "%s private key %q", k.Algorithm(), k.ID())
+// Format implements [fmt.Formatter]: it writes the key's algorithm and ID, whatever the verb.
+func (k PublicKey) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "%s public key %q", k.algorithm, k.id)
 }
 
-// Format writes the key's algorithm and ID, whatever the verb.
-func (k *SecretKey) Format(f fmt.State, _ rune) {
+// Format implements [fmt.Formatter]: it writes the key's algorithm and ID, whatever the verb.
+func (k PrivateKey) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "%s private key %q", k.verifying.algorithm, k.verifying.id)
+}
+
+// Format implements [fmt.Formatter]: it writes the key's algorithm and ID, whatever the verb.
+func (k SecretKey) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "%s secret key %q", k.algorithm, k.id)
 }
 
-// LogValue implements [slog.LogValuer] without the private half.
-func (k *PrivateKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
+// LogValue implements [slog.LogValuer]: the algorithm and the ID.
+func (k PublicKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
-// LogValue implements [slog.LogValuer] without the secret.
-func (k *SecretKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
+// LogValue implements [slog.LogValuer]: the algorithm and the ID, never the private half.
+func (k PrivateKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
+
+// LogValue implements [slog.LogValuer]: the algorithm and the ID, never the secret.
+func (k SecretKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }

@@ -25,28 +25,52 @@ var asymmetric = map[Algorithm]family{
 	EdDSA: eddsaFamily{},
 }
 
-// impliedByCurve are the algorithms of keys that could have no other.
+// impliedByCurve are the algorithms of keys that can have no other.
 var impliedByCurve = map[string]Algorithm{"P-256": ES256, "P-384": ES384, "P-521": ES512, "Ed25519": EdDSA}
 
 // document is a JWK as it is written (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
 type document struct {
-	Type          string    `json:"kty"`
-	KeyID         string    `json:"kid,omitempty"`
-	Use           string    `json:"use,omitempty"`
-	KeyOperations *[]string `json:"key_ops,omitempty"`
-	Algorithm     string    `json:"alg,omitempty"`
-	Curve         string    `json:"crv,omitempty"`
-	X             bytes64   `json:"x,omitempty"`
-	Y             bytes64   `json:"y,omitempty"`
-	N             bytes64   `json:"n,omitempty"`
-	E             bytes64   `json:"e,omitempty"`
-	D             bytes64   `json:"d,omitempty"`
-	P             bytes64   `json:"p,omitempty"`
-	Q             bytes64   `json:"q,omitempty"`
-	DP            bytes64   `json:"dp,omitempty"`
-	DQ            bytes64   `json:"dq,omitempty"`
-	QI            bytes64   `json:"qi,omitempty"`
-	K             bytes64   `json:"k,omitempty"`
+	Type          string   `json:"kty"`
+	KeyID         filled   `json:"kid,omitempty"`
+	Use           filled   `json:"use,omitempty"`
+	KeyOperations []string `json:"key_ops,omitempty"`
+	Algorithm     filled   `json:"alg,omitempty"`
+	Curve         string   `json:"crv,omitempty"`
+	X             bytes64  `json:"x,omitempty"`
+	Y             bytes64  `json:"y,omitempty"`
+	N             bytes64  `json:"n,omitempty"`
+	E             bytes64  `json:"e,omitempty"`
+	D             bytes64  `json:"d,omitempty"`
+	P             bytes64  `json:"p,omitempty"`
+	Q             bytes64  `json:"q,omitempty"`
+	DP            bytes64  `json:"dp,omitempty"`
+	DQ            bytes64  `json:"dq,omitempty"`
+	QI            bytes64  `json:"qi,omitempty"`
+	K             bytes64  `json:"k,omitempty"`
+	// OtherPrimes are those of an RSA key of more than two, which is refused.
+	OtherPrimes json.RawMessage `json:"oth,omitempty"`
+}
+
+// filled is a member that is either absent or a string that says something.
+type filled string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (f *filled) UnmarshalJSON(text []byte) error {
+	s, err := readString(text)
+	if err == nil && s == "" {
+		err = fmt.Errorf("%w: an empty member", ErrInvalidKey)
+	}
+	*f = filled(s)
+	return err
+}
+
+// readString reads a string where [json.Unmarshal] also takes null.
+func readString(text []byte) (string, error) {
+	var s *string
+	if err := json.Unmarshal(text, &s); err != nil || s == nil {
+		return "", fmt.Errorf("%w: not a string", ErrInvalidKey)
+	}
+	return *s, nil
 }
 
 // bytes64 are bytes that are written in base64url, without padding and in one way only.
@@ -58,17 +82,22 @@ func (b bytes64) String() string { return base64.RawURLEncoding.EncodeToString(b
 // MarshalText implements [encoding.TextMarshaler].
 func (b bytes64) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (b *bytes64) UnmarshalText(text []byte) error {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(string(text))
-	if err != nil || bytes64(raw).String() != string(text) { // the decoder skips line breaks
+// UnmarshalJSON implements [json.Unmarshaler].
+func (b *bytes64) UnmarshalJSON(text []byte) error {
+	s, err := readString(text)
+	if err != nil {
+		return err
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || bytes64(raw).String() != s { // the decoder skips line breaks
 		return fmt.Errorf("%w: not base64url", ErrInvalidKey)
 	}
 	*b = raw
 	return nil
 }
 
-// ParsePublic reads one public key. A private key gives its public half. The ID of a key without one is its thumbprint.
+// ParsePublic reads one public key (RFC 7517 §4). A private key gives its public half. The ID of a key without one is its thumbprint.
+// Errors are [ErrInvalidKey] or [ErrWeakKey].
 func ParsePublic(data []byte) (*PublicKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
@@ -77,32 +106,35 @@ func ParsePublic(data []byte) (*PublicKey, error) {
 	return d.publicKey()
 }
 
-// ParsePrivate reads one asymmetric key with its private half. The ID of a key without one is its thumbprint.
+// ParsePrivate reads one asymmetric key with its private half (RFC 7517 §4). The ID of a key without one is its thumbprint.
+// Errors are [ErrInvalidKey] or [ErrWeakKey].
 func ParsePrivate(data []byte) (*PrivateKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
 		return nil, err
 	}
-	alg, err := d.algorithm("sign", "verify")
+	if !d.allows("sign") {
+		return nil, errKeyOperations
+	}
+	alg, f, err := d.family()
 	if err != nil {
 		return nil, err
-	}
-	f, ok := asymmetric[alg]
-	if !ok {
-		return nil, fmt.Errorf("%w: %s is not an asymmetric algorithm", ErrInvalidKey, alg)
 	}
 	p, err := f.parsePrivate(d)
 	if err != nil {
 		return nil, err
 	}
-	return newPrivateKey(d.KeyID, alg, p), nil
+	return newPrivateKey(string(d.KeyID), alg, p), nil
 }
 
-// ParseSecret reads one HMAC secret, which must have a "kid" and an "alg".
+// ParseSecret reads one HMAC secret, which must have a "kid" and an "alg", and may not be one that [NewSecret] refuses.
 func ParseSecret(data []byte) (*SecretKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
 		return nil, err
+	}
+	if !d.allows("sign") {
+		return nil, errKeyOperations
 	}
 	return d.secretKey()
 }
@@ -118,7 +150,7 @@ func readDocument(data []byte) (document, error) {
 // check refuses what is wrong with a JWK of any type.
 func (d document) check() error {
 	if d.KeyID != "" {
-		if err := checkID(d.KeyID); err != nil {
+		if err := checkID(string(d.KeyID)); err != nil {
 			return err
 		}
 	}
@@ -126,20 +158,23 @@ func (d document) check() error {
 		return fmt.Errorf("%w: its use is not sig", ErrInvalidKey)
 	}
 	if d.KeyOperations != nil {
-		operations := slices.Sorted(slices.Values(*d.KeyOperations))
-		if len(slices.Compact(operations)) != len(*d.KeyOperations) { // RFC 7517 §4.3
+		operations := slices.Sorted(slices.Values(d.KeyOperations))
+		if len(slices.Compact(operations)) != len(d.KeyOperations) { // RFC 7517 §4.3
 			return fmt.Errorf("%w: key_ops names an operation twice", ErrInvalidKey)
 		}
 	}
 	return nil
 }
 
+var errKeyOperations = fmt.Errorf("%w: its key_ops do not allow this", ErrInvalidKey)
+
+// allows reports whether key_ops is not there, or names the operation (RFC 7517 §4.3).
+func (d document) allows(operation string) bool {
+	return d.KeyOperations == nil || slices.Contains(d.KeyOperations, operation)
+}
+
 // algorithm returns the key's one algorithm: "alg", or what its curve implies. A token must never get to decide it.
-// key_ops, when it is there, must name one of the operations.
-func (d document) algorithm(operations ...string) (Algorithm, error) {
-	if d.KeyOperations != nil && !slices.ContainsFunc(operations, func(o string) bool { return slices.Contains(*d.KeyOperations, o) }) {
-		return "", fmt.Errorf("%w: its key_ops do not allow this", ErrInvalidKey)
-	}
+func (d document) algorithm() (Algorithm, error) {
 	if d.Algorithm != "" {
 		return Algorithm(d.Algorithm), nil
 	}
@@ -149,35 +184,55 @@ func (d document) algorithm(operations ...string) (Algorithm, error) {
 	return "", fmt.Errorf("%w: a key of type %q needs an alg", ErrInvalidKey, d.Type)
 }
 
-func (d document) publicKey() (*PublicKey, error) {
-	alg, err := d.algorithm("verify", "sign")
+// family returns the algorithm of an asymmetric key and its row of the table.
+func (d document) family() (Algorithm, family, error) {
+	alg, err := d.algorithm()
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	f, ok := asymmetric[alg]
 	if !ok {
-		return nil, fmt.Errorf("%w: %q is not an asymmetric algorithm", ErrInvalidKey, alg)
+		return "", nil, fmt.Errorf("%w: %q is not an asymmetric algorithm", ErrInvalidKey, alg)
+	}
+	return alg, f, nil
+}
+
+func (d document) publicKey() (*PublicKey, error) {
+	whole := d.D != nil // the public half of a key that signs is there to verify
+	if !d.allows("verify") && !(whole && d.allows("sign")) {
+		return nil, errKeyOperations
+	}
+	alg, f, err := d.family()
+	if err != nil {
+		return nil, err
 	}
 	p, err := f.parsePublic(d)
 	if err != nil {
 		return nil, err
 	}
-	return newPublicKey(d.KeyID, alg, p), nil
+	return newPublicKey(string(d.KeyID), alg, p), nil
 }
 
 func (d document) secretKey() (*SecretKey, error) {
-	alg, err := d.algorithm("verify", "sign")
-	if err != nil {
-		return nil, err
-	}
 	if d.Type != "oct" {
 		return nil, fmt.Errorf("%w: kty is not oct", ErrInvalidKey)
 	}
-	return NewSecret(alg, d.KeyID, d.K)
+	if !d.allows("verify") {
+		return nil, errKeyOperations
+	}
+	alg, err := d.algorithm()
+	if err != nil {
+		return nil, err
+	}
+	return NewSecret(alg, string(d.KeyID), d.K)
 }
 
-// ParseSet reads a JWK set (RFC 7517 §5). A key that this package does not know or that is unsound is skipped, as that section says. A set that
-// mixes secrets with public keys, holds two keys of one ID, or more than 256, is refused.
+// asymmetricTypes are the values of "kty" that this package knows, but for "oct".
+var asymmetricTypes = []string{"EC", "OKP", "RSA"}
+
+// ParseSet reads a JWK set (RFC 7517 §5). A key that this package does not know or that is unsound is skipped, as that section says; of a
+// private key the public half is kept. A set that mixes secrets with public keys, holds two keys of one ID, or more than 256, is refused with
+// [ErrInvalidKey].
 func ParseSet(data []byte) (*Set, error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`
@@ -189,19 +244,24 @@ func ParseSet(data []byte) (*Set, error) {
 		return nil, fmt.Errorf("%w: a set has keys, at most %d", ErrInvalidKey, maxSetKeys)
 	}
 	var keys []Key
-	seen := map[string]bool{}
+	seen := map[filled]bool{}
 	secrets, publics := false, false
 	for _, raw := range *set.Keys {
-		var d document
-		if err := strictjson.DecodeKnown(string(raw), &d); err != nil {
+		// These count even if the rest of the key is unsound, and the key is skipped.
+		var named struct {
+			Type  string `json:"kty"`
+			KeyID filled `json:"kid"`
+		}
+		if err := strictjson.DecodeKnown(string(raw), &named); err != nil {
 			continue
 		}
-		if d.KeyID != "" && seen[d.KeyID] {
-			return nil, fmt.Errorf("%w: two keys have the kid %q", ErrInvalidKey, d.KeyID)
+		if named.KeyID != "" && seen[named.KeyID] {
+			return nil, fmt.Errorf("%w: two keys have the kid %q", ErrInvalidKey, named.KeyID)
 		}
-		seen[d.KeyID] = true
-		secrets, publics = secrets || d.Type == "oct", publics || d.Type != "oct"
-		if key, err := d.key(); err == nil {
+		seen[named.KeyID] = true
+		secrets = secrets || named.Type == "oct"
+		publics = publics || slices.Contains(asymmetricTypes, named.Type)
+		if key, err := parseVerifying(raw); err == nil {
 			keys = append(keys, key)
 		}
 	}
@@ -211,8 +271,10 @@ func ParseSet(data []byte) (*Set, error) {
 	return newSet(keys, secrets)
 }
 
-func (d document) key() (Key, error) {
-	if err := d.check(); err != nil {
+// parseVerifying reads what of a key verifies: a secret, or the public half.
+func parseVerifying(data []byte) (Key, error) {
+	d, err := readDocument(data)
+	if err != nil {
 		return nil, err
 	}
 	if d.Type == "oct" {

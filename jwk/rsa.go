@@ -4,8 +4,6 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha256" // the hashes of the algorithms
-	_ "crypto/sha512"
 	"fmt"
 	"math/big"
 )
@@ -17,6 +15,8 @@ const (
 	generatedRSABits = 3072
 	maxRSABits       = 8192
 )
+
+var errPrimes = fmt.Errorf("%w: an RSA private key has d and two primes, p and q", ErrInvalidKey)
 
 // rsaFamily is RS* (PKCS #1 v1.5) or PS* (PSS) with one hash.
 type rsaFamily struct {
@@ -39,25 +39,23 @@ func (f rsaFamily) pssOptions() *rsa.PSSOptions {
 }
 
 func (k rsaPublic) verify(message, signature []byte) bool {
-	h := k.hash.New()
-	h.Write(message)
-	var buffer [64]byte
-	digest := h.Sum(buffer[:0])
+	var buffer [maxDigest]byte
+	sum := digest(&buffer, k.hash, message)
 	if k.pss {
-		return rsa.VerifyPSS(k.key, k.hash, digest, signature, k.pssOptions()) == nil
+		return rsa.VerifyPSS(k.key, k.hash, sum, signature, k.pssOptions()) == nil
 	}
-	return rsa.VerifyPKCS1v15(k.key, k.hash, digest, signature) == nil
+	return rsa.VerifyPKCS1v15(k.key, k.hash, sum, signature) == nil
 }
 
 func (k rsaPrivate) public() public { return k.rsaPublic }
 
 func (k rsaPrivate) sign(message []byte) ([]byte, error) {
-	h := k.hash.New()
-	h.Write(message)
+	var buffer [maxDigest]byte
+	sum := digest(&buffer, k.hash, message)
 	if k.pss {
-		return rsa.SignPSS(rand.Reader, k.key, k.hash, h.Sum(nil), k.pssOptions())
+		return rsa.SignPSS(rand.Reader, k.key, k.hash, sum, k.pssOptions())
 	}
-	return rsa.SignPKCS1v15(rand.Reader, k.key, k.hash, h.Sum(nil))
+	return rsa.SignPKCS1v15(rand.Reader, k.key, k.hash, sum)
 }
 
 func (f rsaFamily) generate() (private, error) {
@@ -73,6 +71,9 @@ func (f rsaFamily) accepts(key any) (public, private, error) {
 	case *rsa.PublicKey:
 		return rsaPublic{f, k}, nil, checkRSA(k)
 	case *rsa.PrivateKey:
+		if len(k.Primes) != 2 {
+			return nil, nil, errPrimes
+		}
 		if err := k.Validate(); err != nil {
 			return nil, nil, fmt.Errorf("%w: %v", ErrInvalidKey, err)
 		}
@@ -90,7 +91,7 @@ func checkRSA(k *rsa.PublicKey) error {
 	case k.E < 3 || k.E%2 == 0 || k.E > 1<<31-1:
 		return fmt.Errorf("%w: RSA exponent", ErrInvalidKey)
 	case k.N.Bit(0) == 0:
-		return fmt.Errorf("%w: RSA modulus is even", ErrInvalidKey)
+		return fmt.Errorf("%w: RSA modulus", ErrInvalidKey)
 	case isROCA(k.N):
 		return fmt.Errorf("%w: RSA key of a broken generator (CVE-2017-15361)", ErrWeakKey)
 	}
@@ -148,8 +149,8 @@ func (f rsaFamily) parsePrivate(d document) (private, error) {
 	if err := checkRSA(pub); err != nil {
 		return nil, err
 	}
-	if len(d.D) == 0 || len(d.P) == 0 || len(d.Q) == 0 {
-		return nil, fmt.Errorf("%w: an RSA private key needs d, p and q", ErrInvalidKey)
+	if len(d.D) == 0 || len(d.P) == 0 || len(d.Q) == 0 || d.OtherPrimes != nil {
+		return nil, errPrimes
 	}
 	key := &rsa.PrivateKey{PublicKey: *pub, D: new(big.Int).SetBytes(d.D), Primes: []*big.Int{
 		new(big.Int).SetBytes(d.P), new(big.Int).SetBytes(d.Q),
@@ -158,7 +159,15 @@ func (f rsaFamily) parsePrivate(d document) (private, error) {
 	if err := key.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrInvalidKey, err)
 	}
+	if !precomputedAs(d.DP, key.Precomputed.Dp) || !precomputedAs(d.DQ, key.Precomputed.Dq) || !precomputedAs(d.QI, key.Precomputed.Qinv) {
+		return nil, fmt.Errorf("%w: dp, dq or qi does not follow from d, p and q", ErrInvalidKey)
+	}
 	return rsaPrivate{rsaPublic{f, &key.PublicKey}, key}, nil
+}
+
+// precomputedAs reports whether a member that may be absent is what it is computed to be.
+func precomputedAs(member []byte, value *big.Int) bool {
+	return member == nil || value != nil && new(big.Int).SetBytes(member).Cmp(value) == 0
 }
 
 func (k rsaPublic) describe(d *document) {

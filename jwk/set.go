@@ -2,13 +2,14 @@ package jwk
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 )
 
 const maxSetKeys = 256
+
+var errNilKey = fmt.Errorf("%w: a key is nil", ErrInvalidKey)
 
 // Set is a fixed set of keys to verify with: public ones, or HMAC secrets, never both. It is a [Source].
 type Set struct {
@@ -21,6 +22,9 @@ type Set struct {
 func NewSet(keys ...*PublicKey) (*Set, error) {
 	all := make([]Key, len(keys))
 	for i, k := range keys {
+		if k == nil {
+			return nil, errNilKey
+		}
 		all[i] = k
 	}
 	return newSet(all, false)
@@ -30,6 +34,9 @@ func NewSet(keys ...*PublicKey) (*Set, error) {
 func NewSecretSet(keys ...*SecretKey) (*Set, error) {
 	all := make([]Key, len(keys))
 	for i, k := range keys {
+		if k == nil {
+			return nil, errNilKey
+		}
 		all[i] = k
 	}
 	return newSet(all, true)
@@ -57,7 +64,7 @@ func (s *Set) Key(_ context.Context, id string) (Key, error) {
 // Keys returns the keys in their order. The slice is the caller's.
 func (s *Set) Keys() []Key { return append([]Key(nil), s.keys...) }
 
-// MarshalJSON writes a JWK set of public members. Secrets are refused: nothing of them is public.
+// MarshalJSON writes a JWK set of public members (RFC 7517 §5). Secrets are refused: nothing of them is public.
 func (s *Set) MarshalJSON() ([]byte, error) {
 	if s.secrets && len(s.keys) > 0 {
 		return nil, errors.New("jwk: a set of secrets cannot be published")
@@ -65,10 +72,4 @@ func (s *Set) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Keys []Key `json:"keys"`
 	}{append([]Key{}, s.keys...)})
-}
-
-// Thumbprint returns the key's RFC 7638 thumbprint with SHA-256, in base64url.
-func (k *PublicKey) Thumbprint() string {
-	sum := sha256.Sum256([]byte(k.thumbprintInput()))
-	return bytes64(sum[:]).String()
 }

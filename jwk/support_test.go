@@ -1,0 +1,112 @@
+package jwk_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+var asymmetric = []jwk.Algorithm{
+	jwk.RS256, jwk.RS384, jwk.RS512, jwk.PS256, jwk.PS384, jwk.PS512, jwk.ES256, jwk.ES384, jwk.ES512, jwk.EdDSA,
+}
+
+func marshal(t testing.TB, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func unmarshal(t testing.TB, text []byte) map[string]any {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal(text, &members); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return members
+}
+
+func encode64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+func decode64(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// cutLast cuts a compact token into what is signed and the signature.
+func cutLast(token string) (signed, signature string, ok bool) {
+	i := strings.LastIndexByte(token, '.')
+	if i < 0 {
+		return "", "", false
+	}
+	return token[:i], token[i+1:], true
+}
+
+func generate(t testing.TB, alg jwk.Algorithm) *jwk.PrivateKey {
+	t.Helper()
+	key, err := jwk.Generate(alg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// with returns the members with one set to a value, or left out when the value is nil.
+func with(members map[string]any, name string, value any) map[string]any {
+	changed := maps.Clone(members)
+	if value == nil {
+		delete(changed, name)
+	} else {
+		changed[name] = value
+	}
+	return changed
+}
+
+// parseSigning reads a private key or a secret.
+func parseSigning(t testing.TB, text []byte) jwk.SigningKey {
+	t.Helper()
+	if unmarshal(t, text)["kty"] == "oct" {
+		key, err := jwk.ParseSecret(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	key, err := jwk.ParsePrivate(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// verifyJWS reports whether a token is signed by the key that it names, with that key's algorithm.
+func verifyJWS(t testing.TB, keys jwk.Source, token string) bool {
+	t.Helper()
+	signed, signature, _ := cutLast(token)
+	encoded, _, _ := strings.Cut(signed, ".")
+	var header struct{ Alg, Kid string }
+	if err := json.Unmarshal(decode64(t, encoded), &header); err != nil {
+		t.Fatal(err)
+	}
+	key, err := keys.Key(t.Context(), header.Kid)
+	return err == nil && string(key.Algorithm()) == header.Alg && key.Verify([]byte(signed), decode64(t, signature))
+}
+
+// signingKey returns a new key of any algorithm.
+func signingKey(t testing.TB, alg jwk.Algorithm) jwk.SigningKey {
+	t.Helper()
+	if key, err := jwk.GenerateSecret(alg); err == nil {
+		return key
+	}
+	return generate(t, alg)
+}
