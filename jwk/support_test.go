@@ -3,7 +3,6 @@ package jwk_test
 import (
 	"encoding/base64"
 	"encoding/json"
-	"maps"
 	"strings"
 	"testing"
 
@@ -59,17 +58,6 @@ func generate(t testing.TB, alg jwk.Algorithm) *jwk.PrivateKey {
 		t.Fatal(err)
 	}
 	return key
-}
-
-// with returns the members with one set to a value, or left out when the value is nil.
-func with(members map[string]any, name string, value any) map[string]any {
-	changed := maps.Clone(members)
-	if value == nil {
-		delete(changed, name)
-	} else {
-		changed[name] = value
-	}
-	return changed
 }
 
 // parseSigning reads a private key or a secret.

@@ -24,10 +24,10 @@ func TestDerivation_rfc9106Vector(t *testing.T) {
 // An implementation by other people, with assembly where we have Go, over the corners of the costs.
 func TestDerivation_agreesWithXCrypto(t *testing.T) {
 	m := new(memory)
-	for _, memoryKiB := range []uint32{8, 9, 31, 64, 1000, 2048} {
-		for _, passes := range []uint32{1, 2, 5} {
+	for _, memoryKiB := range []uint32{8, 9, 31, 64, 300} {
+		for _, passes := range []uint32{1, 2, 3} {
 			for _, lanes := range []uint32{1, 2, 3, 4} {
-				for _, tagLength := range []uint32{4, 16, 32, 64, 65, 100, 128} {
+				for _, tagLength := range []uint32{4, 32, 64, 65, 128} {
 					d := derivation{
 						password: repeated('p', int(memoryKiB%71)), salt: repeated('s', 8+int(passes)),
 						passes: passes, memoryKiB: memoryKiB, lanes: lanes, tagLength: tagLength,

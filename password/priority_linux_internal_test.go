@@ -32,7 +32,7 @@ func nicer(t *testing.T) int {
 		return n
 	}
 	main := nice("/proc/self/task/" + strconv.Itoa(os.Getpid()) + "/stat")
-	count := 0
+	count := 0 // a thread that is ending may be in it, or hide another from the listing
 	for _, name := range stats {
 		if nice(name) > main {
 			count++
@@ -43,9 +43,7 @@ func nicer(t *testing.T) int {
 
 func TestGovernor_lowersItsOwnThreadsAndNoOther(t *testing.T) {
 	const workers = 4
-	if n := nicer(t); n != 0 {
-		t.Fatalf("%d threads are nicer before there is a governor", n)
-	}
+	eventually(t, "no thread is nicer before there is a governor", func() bool { return nicer(t) == 0 })
 	normal, err := niceness()
 	if err != nil {
 		t.Fatal(err)
@@ -63,9 +61,7 @@ func TestGovernor_lowersItsOwnThreadsAndNoOther(t *testing.T) {
 			})
 		}
 		release := occupy(t, g)
-		if n := nicer(t); n != workers {
-			t.Errorf("%d threads are nicer while %d workers work", n, workers)
-		}
+		eventually(t, "as many threads are nicer as workers work", func() bool { return nicer(t) == workers })
 		release()
 		all.Wait()
 		eventually(t, "the nicer threads have ended", func() bool { return nicer(t) == 0 })

@@ -36,7 +36,7 @@ type outer struct {
 	Any     any               `json:"any"`
 	Plain   string            // matched by its own name
 	Hidden  string            `json:"-"`
-	private string            //nolint:unused // never matched
+	private string            // never matched
 	Deep    map[string]*inner `json:"deep"`
 }
 
@@ -56,6 +56,9 @@ func TestDecode_fillsEveryKindOfField(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if err := strictjson.Decode([]byte(`{"private":"p"}`), &got); err == nil || got.private != "" {
+		t.Errorf("an unexported field was matched: %v, %q", err, got.private)
 	}
 }
 

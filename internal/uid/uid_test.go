@@ -21,7 +21,7 @@ func TestNew_sortsByTime(t *testing.T) {
 		}
 		last, at = id, at.Add(time.Millisecond)
 	}
-	if uid.New(at) == uid.New(at) {
+	if first, second := uid.New(at), uid.New(at); first == second {
 		t.Error("two identifiers of one millisecond are the same")
 	}
 }
