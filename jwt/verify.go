@@ -200,9 +200,6 @@ func decodeInto(dst []byte, segment string) bool {
 }
 
 func decodeSegment(segment string) (string, bool) {
-	if segment == "" {
-		return "", false
-	}
 	decoded := make([]byte, base64.RawURLEncoding.DecodedLen(len(segment)))
 	if !decodeInto(decoded, segment) {
 		return "", false
