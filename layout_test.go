@@ -16,13 +16,14 @@ const module = "github.com/hallpass-go/hallpass"
 // layout is who may import whom: package → what it may import of this module and of others, beside the standard
 // library. docs/layout.md explains it. Test files are free, as long as the result compiles.
 var layout = map[string][]string{
-	"jwk":                 {"internal/strictjson"},
-	"jwt":                 {"jwk", "internal/strictjson"},
+	"jwk":                 {"internal/base64url", "internal/strictjson"},
+	"jwt":                 {"jwk", "internal/base64url", "internal/strictjson"},
 	"password":            {"golang.org/x/crypto/blake2b"},
-	".":                   {"jwk", "jwt", "internal/strictjson", "internal/uid", "internal/page"},
+	".":                   {"jwk", "jwt", "internal/base64url", "internal/strictjson", "internal/uid", "internal/page"},
 	"sqlstore":            {".", "internal/sqldb"},
 	"storetest":           {".", "internal/uid"},
 	"hallpasstest":        {".", "jwk", "jwt", "internal/uid"},
+	"internal/base64url":  {},
 	"internal/strictjson": {},
 	"internal/uid":        {},
 	"internal/page":       {"internal/uid"},

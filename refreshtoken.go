@@ -3,9 +3,9 @@ package hallpass
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 
+	"github.com/hallpass-go/hallpass/internal/base64url"
 	"github.com/hallpass-go/hallpass/internal/uid"
 	"github.com/hallpass-go/hallpass/jwk"
 )
@@ -48,7 +48,7 @@ func (t refreshTokens) token(sessionID string, generation uint32) (string, error
 	b = append(b, id[:]...)
 	b = binary.BigEndian.AppendUint32(b, generation)
 	b = t.mac(b, b)
-	return base64.RawURLEncoding.EncodeToString(b), nil
+	return base64url.Encode(b), nil
 }
 
 // read returns what a presented refresh token names, and false for anything that was not made here:
@@ -58,8 +58,7 @@ func (t refreshTokens) read(token string) (sessionID string, generation uint32, 
 		return "", 0, false
 	}
 	var raw [refreshTokenBytes]byte
-	// The decoder skips line breaks, so a token that holds any comes out shorter.
-	if n, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(token)); err != nil || n != refreshTokenBytes {
+	if !base64url.Decode(raw[:], token) {
 		return "", 0, false
 	}
 	body := raw[:refreshTokenBody]

@@ -3,11 +3,11 @@ package jwk
 import (
 	"crypto"
 	"crypto/elliptic"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
 
+	"github.com/hallpass-go/hallpass/internal/base64url"
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 )
 
@@ -77,7 +77,7 @@ func readString(text []byte) (string, error) {
 type bytes64 []byte
 
 // String returns the bytes as they are written.
-func (b bytes64) String() string { return base64.RawURLEncoding.EncodeToString(b) }
+func (b bytes64) String() string { return base64url.Encode(b) }
 
 // MarshalText implements [encoding.TextMarshaler].
 func (b bytes64) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
@@ -88,8 +88,8 @@ func (b *bytes64) UnmarshalJSON(text []byte) error {
 	if err != nil {
 		return err
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || bytes64(raw).String() != s { // the decoder skips line breaks
+	raw, ok := base64url.DecodeString(s)
+	if !ok {
 		return fmt.Errorf("%w: not base64url", ErrInvalidKey)
 	}
 	*b = raw

@@ -3,7 +3,6 @@ package jwt
 import (
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/strictjson"
@@ -34,7 +33,7 @@ type Claims struct {
 type reader struct {
 	strictjson.Scanner
 	names []string // of all the lists, in one piece of memory
-	err   error
+	err   *Error
 }
 
 func (r *reader) misfit(err *Error) {
@@ -43,24 +42,31 @@ func (r *reader) misfit(err *Error) {
 	}
 }
 
-// readClaims reads the registered claims of a payload. A claim of the wrong type is a failure, never "absent".
-func readClaims(payload string) (Claims, error) {
-	var c Claims
+// readClaims reads the registered claims of a payload into c. A claim of the wrong type is a failure, never "absent".
+func readClaims(payload string, c *Claims) error {
 	r := reader{Scanner: strictjson.NewScanner(payload)}
 	members := r.Object()
+	for i := range usualOrder {
+		if members.Expect(&r.Scanner, usualOrder[i].member) {
+			r.claim(c, usualOrder[i].name)
+		}
+	}
 	for name, ok := members.Next(&r.Scanner); ok; name, ok = members.Next(&r.Scanner) {
-		r.claim(&c, name)
+		r.claim(c, name)
 	}
-	if r.End() != nil {
-		return Claims{}, errPayloadJSON
+	switch {
+	case r.End() != nil:
+		return errPayloadJSON
+	case r.err != nil:
+		return r.err
 	}
-	if r.err != nil {
-		return Claims{}, r.err
-	}
-	if err := required(&c); err != nil {
-		return Claims{}, err
-	}
-	return c, nil
+	return required(c)
+}
+
+// usualOrder is the order in which [Sign] writes the claims, so that those of its tokens need not be looked for.
+var usualOrder = [...]struct{ member, name string }{
+	{`"iss":`, "iss"}, {`"sub":`, "sub"}, {`"aud":`, "aud"}, {`"exp":`, "exp"}, {`"nbf":`, "nbf"}, {`"iat":`, "iat"}, {`"jti":`, "jti"},
+	{`"client_id":`, "client_id"}, {`"sid":`, "sid"}, {`"auth_time":`, "auth_time"}, {`"scope":`, "scope"}, {`"roles":`, "roles"},
 }
 
 func (r *reader) claim(c *Claims, name string) {
@@ -114,8 +120,11 @@ func required(c *Claims) error {
 
 // plain reads a string that is not empty and holds no control characters: it ends up in logs, headers and look-ups.
 func (r *reader) plain(misfit *Error) string {
-	value, ok := stringOrSkip(&r.Scanner)
-	if !ok || !isPlain(value) {
+	value, plain, ok := r.PlainString()
+	if !ok {
+		r.Skip()
+	}
+	if value == "" || !plain && !isPlain(value) {
 		r.misfit(misfit)
 	}
 	return value
@@ -131,19 +140,23 @@ func isPlain(s string) bool {
 }
 
 func (r *reader) audience() []string {
-	if r.Kind() != '"' {
+	if r.Kind() == '[' {
 		return r.list(errAudClaim)
 	}
-	return r.keep(r.plain(errAudClaim))
+	start := len(r.names)
+	r.keep(r.plain(errAudClaim))
+	return r.since(start)
 }
 
-// keep adds names to the list in memory and returns them as a slice of their own.
-func (r *reader) keep(names ...string) []string {
+// keep adds a name to the list in memory; since returns those from one on, as a slice that cannot grow into its neighbour.
+func (r *reader) keep(name string) {
 	if r.names == nil {
-		r.names = make([]string, 0, 8)
+		r.names = make([]string, 0, 4)
 	}
-	start := len(r.names)
-	r.names = append(r.names, names...)
+	r.names = append(r.names, name)
+}
+
+func (r *reader) since(start int) []string {
 	return r.names[start:len(r.names):len(r.names)]
 }
 
@@ -153,13 +166,12 @@ func (r *reader) list(misfit *Error) []string {
 		r.misfit(misfit)
 		return nil
 	}
-	r.keep()
 	start := len(r.names)
 	elements := r.Array()
 	for elements.Next(&r.Scanner) {
 		r.keep(r.plain(misfit))
 	}
-	return r.names[start:len(r.names):len(r.names)]
+	return r.since(start)
 }
 
 // scopes reads RFC 6749 §3.3: printable ASCII without quotes and backslashes, a space between.
@@ -169,45 +181,52 @@ func (r *reader) scopes() []string {
 		r.misfit(errScopeClaim)
 		return nil
 	}
-	r.keep()
-	start := len(r.names)
-	for text != "" {
-		scope, rest, more := strings.Cut(text, " ")
-		if !isScope(scope) || more && rest == "" {
+	first, start := len(r.names), 0
+	for i := range len(text) {
+		switch {
+		case text[i] == ' ' && i > start:
+			r.keep(text[start:i])
+			start = i + 1
+		case !isScopeByte(text[i]):
 			r.misfit(errScopeClaim)
-			return nil
 		}
-		r.keep(scope)
-		text = rest
 	}
-	return r.names[start:len(r.names):len(r.names)]
+	switch {
+	case start < len(text):
+		r.keep(text[start:])
+	case text != "":
+		r.misfit(errScopeClaim) // it ends with a space
+	}
+	return r.since(first)
 }
 
 func isScope(s string) bool {
 	for i := range len(s) {
-		if s[i] <= 0x20 || s[i] >= 0x7f || s[i] == '"' || s[i] == '\\' {
+		if !isScopeByte(s[i]) {
 			return false
 		}
 	}
 	return s != ""
 }
 
+func isScopeByte(c byte) bool { return c > ' ' && c <= '~' && c != '"' && c != '\\' }
+
 // maxDate is the last second of the year 9999, beyond which RFC 3339 has no way to write a time.
 const maxDate = 253402300799
 
 // date reads a NumericDate (RFC 7519 §2): seconds since 1970, perhaps with a fraction.
 func (r *reader) date(misfit *Error) time.Time {
-	if r.Kind() != '0' {
-		r.Skip()
+	if whole, ok := r.Seconds(); ok && whole <= maxDate {
+		return time.Unix(whole, 0)
+	} else if ok {
 		r.misfit(misfit)
 		return time.Time{}
 	}
 	text, ok := r.Number()
 	if !ok {
+		r.Skip()
+		r.misfit(misfit)
 		return time.Time{}
-	}
-	if seconds, ok := wholeSeconds(text); ok {
-		return time.Unix(seconds, 0)
 	}
 	seconds, err := strconv.ParseFloat(text, 64)
 	if err != nil || seconds < 0 || seconds > maxDate {
@@ -216,16 +235,4 @@ func (r *reader) date(misfit *Error) time.Time {
 	}
 	whole, fraction := math.Modf(seconds)
 	return time.Unix(int64(whole), int64(fraction*1e9))
-}
-
-// wholeSeconds reads the usual form: up to eleven digits.
-func wholeSeconds(text string) (int64, bool) {
-	var seconds int64
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' || i == 11 {
-			return 0, false
-		}
-		seconds = seconds*10 + int64(text[i]-'0')
-	}
-	return seconds, true
 }

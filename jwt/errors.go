@@ -31,6 +31,7 @@ func (e *Error) Unwrap() error { return e.Kind }
 var (
 	errLength        = &Error{ErrMalformed, "it is empty or longer than 8192 bytes"}
 	errSegments      = &Error{ErrMalformed, "it does not have three segments"}
+	errUnsigned      = &Error{ErrSignature, "it has no signature"}
 	errHeaderBase64  = &Error{ErrMalformed, "the header is not base64url in its one form"}
 	errHeaderJSON    = &Error{ErrMalformed, "the header is not a JSON object without duplicates"}
 	errPayloadBase64 = &Error{ErrMalformed, "the payload is not base64url in its one form"}

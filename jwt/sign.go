@@ -1,16 +1,17 @@
 package jwt
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
+	"github.com/hallpass-go/hallpass/internal/base64url"
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 	"github.com/hallpass-go/hallpass/jwk"
 )
@@ -21,157 +22,184 @@ var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "clie
 // Sign returns a token in compact form: header alg, typ and kid, then the claims, then the members of custom (a struct, or nil for none),
 // none of which may have a registered claim's name. It refuses to sign what no [Verifier] would take. Times are cut to whole seconds.
 func Sign(key jwk.SigningKey, typ string, c Claims, custom any) (string, error) {
-	if err := c.signable(); err != nil {
-		return "", err
+	w := writers.Get().(*writer)
+	defer writers.Put(w)
+	w.err = nil
+	if w.key != key || w.typ != typ {
+		w.header(key, typ)
 	}
-	payload := make([]byte, 0, 512)
-	payload = c.appendTo(payload)
-	payload, err := appendCustom(payload, custom)
-	if err != nil {
-		return "", err
+	w.text = w.text[:0]
+	w.claims(&c)
+	w.custom(custom)
+	if w.err != nil {
+		w.key = nil
+		return "", w.err
 	}
-	head := make([]byte, 0, 128)
-	head = append(head, `{"alg":"`...)
-	head = append(head, key.Algorithm()...)
-	head = appendMember(head, `","typ":`, typ)
-	head = appendMember(head, `,"kid":`, key.ID())
-	head = append(head, '}')
-
-	encoding := base64.RawURLEncoding
-	token := make([]byte, 0, encoding.EncodedLen(len(head))+encoding.EncodedLen(len(payload))+2+encoding.EncodedLen(64))
-	token = encoding.AppendEncode(token, head)
-	token = append(token, '.')
-	token = encoding.AppendEncode(token, payload)
+	length := len(w.head) + base64url.EncodedLen(len(w.text))
+	token := make([]byte, 0, length+1+base64url.EncodedLen(64)) // 64 bytes of signature, or more with RSA
+	token = append(token, w.head...)
+	token = base64url.AppendEncode(token, w.text)
 	signature, err := key.Sign(token)
 	if err != nil {
 		return "", fmt.Errorf("signing: %w", err)
 	}
 	token = append(token, '.')
-	token = encoding.AppendEncode(token, signature)
+	token = base64url.AppendEncode(token, signature)
 	if len(token) > maxToken {
 		return "", fmt.Errorf("jwt: a token of %d bytes; no verifier takes more than %d", len(token), maxToken)
 	}
-	return string(token), nil
+	return unsafe.String(unsafe.SliceData(token), len(token)), nil // it is not written to again
 }
 
-// signable refuses claims that a verifier would.
-func (c Claims) signable() error {
-	for _, required := range []struct{ name, value string }{
-		{"Issuer", c.Issuer}, {"Subject", c.Subject}, {"ID", c.ID},
-	} {
-		if !isPlain(required.value) || !utf8.ValidString(required.value) {
-			return fmt.Errorf("jwt: %s is empty or holds control characters", required.name)
-		}
-	}
-	for _, optional := range append([]string{c.ClientID, c.SessionID}, slices.Concat(c.Audience, c.Roles)...) {
-		if optional != "" && !isPlain(optional) || !utf8.ValidString(optional) {
-			return errors.New("jwt: ClientID, SessionID, Audience or Roles hold control characters")
-		}
-	}
-	if len(c.Audience) == 0 || slices.Contains(c.Audience, "") || slices.Contains(c.Roles, "") {
-		return errors.New("jwt: Audience is empty, or an audience or a role is")
-	}
-	for _, scope := range c.Scopes {
-		if !isScope(scope) {
-			return errors.New("jwt: a scope is empty or holds characters that RFC 6749 §3.3 forbids")
-		}
-	}
-	for _, date := range []time.Time{c.ExpiresAt, c.IssuedAt} {
-		if date.Unix() < 0 || date.Unix() > maxDate {
-			return errors.New("jwt: ExpiresAt and IssuedAt must be set, to times from 1970 to 9999")
-		}
-	}
-	return nil
+// writer writes the header and the claims, and refuses values that a verifier would. It is used again and again, mostly with
+// the same key, so it keeps the header.
+type writer struct {
+	key  jwk.SigningKey
+	typ  string
+	head []byte // the header of key and typ as it stands in a token, with its dot
+	text []byte // what is being written
+	err  error
 }
 
-func (c Claims) appendTo(b []byte) []byte {
-	b = appendMember(b, `{"iss":`, c.Issuer)
-	b = appendMember(b, `,"sub":`, c.Subject)
+var writers = sync.Pool{New: func() any { return &writer{text: make([]byte, 0, 1024)} }}
+
+func (w *writer) header(key jwk.SigningKey, typ string) {
+	w.text = w.text[:0]
+	w.member(`{"alg":`, string(key.Algorithm()))
+	w.member(`,"typ":`, typ)
+	w.member(`,"kid":`, key.ID())
+	w.text = append(w.text, '}')
+	w.head = append(base64url.AppendEncode(w.head[:0], w.text), '.')
+	w.key, w.typ = key, typ
+}
+
+func (w *writer) claims(c *Claims) {
+	w.member(`{"iss":`, c.Issuer)
+	w.member(`,"sub":`, c.Subject)
 	if len(c.Audience) == 1 {
-		b = appendMember(b, `,"aud":`, c.Audience[0])
+		w.member(`,"aud":`, c.Audience[0])
 	} else {
-		b = appendList(b, `,"aud":`, c.Audience)
+		w.list(`,"aud":`, c.Audience)
 	}
-	b = appendDate(b, `,"exp":`, c.ExpiresAt)
-	b = appendDate(b, `,"nbf":`, c.NotBefore)
-	b = appendDate(b, `,"iat":`, c.IssuedAt)
-	b = appendMember(b, `,"jti":`, c.ID)
+	w.date(`,"exp":`, c.ExpiresAt)
+	if !c.NotBefore.IsZero() {
+		w.date(`,"nbf":`, c.NotBefore)
+	}
+	w.date(`,"iat":`, c.IssuedAt)
+	w.member(`,"jti":`, c.ID)
 	if c.ClientID != "" {
-		b = appendMember(b, `,"client_id":`, c.ClientID)
+		w.member(`,"client_id":`, c.ClientID)
 	}
 	if c.SessionID != "" {
-		b = appendMember(b, `,"sid":`, c.SessionID)
+		w.member(`,"sid":`, c.SessionID)
 	}
-	b = appendDate(b, `,"auth_time":`, c.AuthTime)
-	if len(c.Scopes) > 0 {
-		b = appendMember(b, `,"scope":`, strings.Join(c.Scopes, " "))
+	if !c.AuthTime.IsZero() {
+		w.date(`,"auth_time":`, c.AuthTime)
 	}
+	w.scopes(c.Scopes)
 	if len(c.Roles) > 0 {
-		b = appendList(b, `,"roles":`, c.Roles)
+		w.list(`,"roles":`, c.Roles)
 	}
-	return append(b, '}')
+	w.text = append(w.text, '}')
 }
 
-func appendMember(b []byte, name, value string) []byte {
-	return appendString(append(b, name...), value)
+// refuse notes the first mistake. The name is as it is written: in quotes, between a comma and a colon.
+func (w *writer) refuse(name, problem string) {
+	if w.err == nil {
+		w.err = fmt.Errorf("jwt: %s %s", strings.Trim(name, `{,:`), problem)
+	}
 }
 
-// appendString writes a JSON string. Its characters have been checked to need no escape but for quotes and backslashes.
-func appendString(b []byte, s string) []byte {
-	b = append(b, '"')
-	for i := range len(s) {
-		if s[i] == '"' || s[i] == '\\' {
-			b = append(b, '\\')
+// member writes a string, which may not be empty.
+func (w *writer) member(name, value string) {
+	w.text = append(w.text, name...)
+	w.string(name, value)
+}
+
+func (w *writer) string(name, value string) {
+	w.text = append(w.text, '"')
+	switch {
+	case value != "" && strictjson.IsPlain(value):
+		w.text = append(w.text, value...)
+	case !isPlain(value) || !utf8.ValidString(value):
+		w.refuse(name, "is empty, or holds control characters or invalid UTF-8")
+	default:
+		for i := range len(value) {
+			if value[i] == '"' || value[i] == '\\' {
+				w.text = append(w.text, '\\')
+			}
+			w.text = append(w.text, value[i])
 		}
-		b = append(b, s[i])
 	}
-	return append(b, '"')
+	w.text = append(w.text, '"')
 }
 
-func appendList(b []byte, name string, values []string) []byte {
-	b = append(append(b, name...), '[')
-	for i, v := range values {
+// list writes strings, of which there must be one.
+func (w *writer) list(name string, values []string) {
+	if len(values) == 0 {
+		w.refuse(name, "is empty")
+	}
+	w.text = append(append(w.text, name...), '[')
+	for i, value := range values {
 		if i > 0 {
-			b = append(b, ',')
+			w.text = append(w.text, ',')
 		}
-		b = appendString(b, v)
+		w.string(name, value)
 	}
-	return append(b, ']')
+	w.text = append(w.text, ']')
 }
 
-// appendDate writes a time that is set.
-func appendDate(b []byte, name string, t time.Time) []byte {
-	if t.IsZero() {
-		return b
+// scopes writes RFC 6749 §3.3's list, if there is any.
+func (w *writer) scopes(scopes []string) {
+	for i, scope := range scopes {
+		if !isScope(scope) {
+			w.refuse("scope", "has one that is empty or holds what RFC 6749 §3.3 forbids")
+		}
+		if i == 0 {
+			w.text = append(w.text, `,"scope":"`...)
+		} else {
+			w.text = append(w.text, ' ')
+		}
+		w.text = append(w.text, scope...)
 	}
-	return strconv.AppendInt(append(b, name...), t.Unix(), 10)
+	if len(scopes) > 0 {
+		w.text = append(w.text, '"')
+	}
 }
 
-// appendCustom adds the members of custom to the object in b.
-func appendCustom(b []byte, custom any) ([]byte, error) {
+func (w *writer) date(name string, t time.Time) {
+	seconds := t.Unix()
+	if seconds < 0 || seconds > maxDate {
+		w.refuse(name, "must be set, to a time from 1970 to 9999")
+	}
+	w.text = strconv.AppendInt(append(w.text, name...), seconds, 10)
+}
+
+// custom adds the members of the application's own claims to the object that was just written.
+func (w *writer) custom(custom any) {
 	if custom == nil || custom == struct{}{} {
-		return b, nil
+		return
 	}
 	text, err := json.Marshal(custom)
 	if err != nil {
-		return nil, fmt.Errorf("encoding custom claims: %w", err)
+		w.err = fmt.Errorf("encoding custom claims: %w", err)
+		return
 	}
 	s := strictjson.NewScanner(string(text))
 	members := s.Object()
 	empty := true
 	for name, ok := members.Next(&s); ok; name, ok = members.Next(&s) {
 		if slices.Contains(registered, name) {
-			return nil, fmt.Errorf("jwt: custom claims take the name of a registered one, %q", name)
+			w.refuse(name, "is a registered claim, and no name for a custom one")
 		}
 		s.Skip()
 		empty = false
 	}
 	if err := s.End(); err != nil {
-		return nil, fmt.Errorf("encoding custom claims: %w", err)
+		w.err = fmt.Errorf("encoding custom claims: %w", err)
 	}
-	if empty {
-		return b, nil
+	if !empty {
+		w.text[len(w.text)-1] = ','
+		w.text = append(w.text, text[1:]...)
 	}
-	b[len(b)-1] = ','
-	return append(b, text[1:]...), nil
 }

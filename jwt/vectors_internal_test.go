@@ -55,14 +55,7 @@ func verifyJWS(keys *jwk.Set, token string) (string, error) {
 	if string(key.Algorithm()) != h.algorithm {
 		return "", errAlgorithm
 	}
-	if err := p.checkSignature(key); err != nil {
-		return "", err
-	}
-	payload, ok := decodeSegment(p.payload)
-	if !ok {
-		return "", errPayloadBase64
-	}
-	return payload, nil
+	return p.verify(key)
 }
 
 // setOf reads a JWK or a JWK set. Of what this package has no place for, encryption keys above all, it makes an empty set.

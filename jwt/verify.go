@@ -2,7 +2,6 @@ package jwt
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"reflect"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/hallpass-go/hallpass/internal/base64url"
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 	"github.com/hallpass-go/hallpass/jwk"
 )
@@ -38,7 +38,7 @@ type Config struct {
 type Verifier struct {
 	c        Config
 	longType string
-	headers  atomic.Pointer[map[string]header] // headers of tokens that verified, so that they are read once
+	headers  atomic.Pointer[[]knownHeader] // those of tokens that verified, so that they are read once
 }
 
 // NewVerifier returns a verifier, or every mistake in c at once.
@@ -69,7 +69,7 @@ func NewVerifier(c Config) (*Verifier, error) {
 		c.MaxLifetime = 24 * time.Hour
 	}
 	v := &Verifier{c: c, longType: "application/" + c.Type}
-	v.headers.Store(&map[string]header{})
+	v.headers.Store(new([]knownHeader))
 	return v, nil
 }
 
@@ -87,8 +87,8 @@ func (v *Verifier) VerifyKey(ctx context.Context, token string, now time.Time, c
 	if err != nil {
 		return Claims{}, nil, err
 	}
-	claims, err := readClaims(payload)
-	if err != nil {
+	var claims Claims
+	if err := readClaims(payload, &claims); err != nil {
 		return Claims{}, nil, err
 	}
 	if err := v.validate(&claims, now); err != nil {
@@ -108,7 +108,7 @@ func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, err
 	if err != nil {
 		return "", nil, err
 	}
-	h, known := (*v.headers.Load())[p.header]
+	h, known := v.knownHeader(p.header)
 	if !known {
 		if h, err = readHeader(p.header); err != nil {
 			return "", nil, err
@@ -119,7 +119,7 @@ func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, err
 	}
 	key, err := v.c.Keys.Key(ctx, h.keyID)
 	switch {
-	case errors.Is(err, jwk.ErrUnavailable):
+	case err != nil && errors.Is(err, jwk.ErrUnavailable):
 		return "", nil, err
 	case err != nil:
 		return "", nil, errUnknownKey
@@ -128,32 +128,39 @@ func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, err
 	case h.typ != v.c.Type && h.typ != v.longType:
 		return "", nil, errType
 	}
-	if err := p.checkSignature(key); err != nil {
+	payload, err := p.verify(key)
+	if err != nil {
 		return "", nil, err
 	}
 	if !known {
 		v.rememberHeader(p.header, h)
 	}
-	payload, ok := decodeSegment(p.payload)
-	if !ok {
-		return "", nil, errPayloadBase64
-	}
 	return payload, key, nil
 }
 
-// maxHeaders bounds the headers remembered. Only tokens that verified add one, so it is keys times a few spellings.
-const maxHeaders = 64
+// knownHeader is a header as it is written and as it was read.
+type knownHeader struct {
+	segment string
+	header
+}
 
+// maxHeaders bounds the headers remembered. Only tokens that verified add one, so it is keys times a few spellings.
+const maxHeaders = 16
+
+func (v *Verifier) knownHeader(segment string) (header, bool) {
+	for _, h := range *v.headers.Load() {
+		if h.segment == segment {
+			return h.header, true
+		}
+	}
+	return header{}, false
+}
+
+// rememberHeader adds a header, in the place of the oldest when there are enough.
 func (v *Verifier) rememberHeader(segment string, h header) {
 	old := v.headers.Load()
-	if len(*old) >= maxHeaders {
-		return
-	}
-	next := make(map[string]header, len(*old)+1)
-	for s, h := range *old {
-		next[s] = h
-	}
-	next[strings.Clone(segment)] = h
+	kept := (*old)[max(0, len(*old)-maxHeaders+1):]
+	next := append(slices.Clone(kept), knownHeader{strings.Clone(segment), h})
 	v.headers.CompareAndSwap(old, &next)
 }
 
@@ -164,47 +171,44 @@ func split(token string) (parts, error) {
 	if token == "" || len(token) > maxToken {
 		return parts{}, errLength
 	}
-	first := strings.IndexByte(token, '.')
-	last := strings.LastIndexByte(token, '.')
-	if first < 0 || first == last || strings.IndexByte(token[first+1:last], '.') >= 0 {
+	header, rest, found := strings.Cut(token, ".")
+	payload, signature, alsoFound := strings.Cut(rest, ".")
+	switch {
+	case !found || !alsoFound:
 		return parts{}, errSegments
+	case signature == "":
+		return parts{}, errUnsigned
 	}
-	return parts{token[:first], token[first+1 : last], token[last+1:], token[:last]}, nil
+	return parts{header, payload, signature, token[:len(header)+1+len(payload)]}, nil
 }
 
-func (p parts) checkSignature(key jwk.Key) error {
-	var buffer [1024]byte // as long as the signature of the longest key
-	if len(p.signature) > base64.RawURLEncoding.EncodedLen(len(buffer)) {
-		return errSignature
-	}
-	signature := buffer[:base64.RawURLEncoding.DecodedLen(len(p.signature))]
-	if !decodeInto(signature, p.signature) {
-		return errSigBase64
+// verify returns the payload if the signature is the key's.
+func (p parts) verify(key jwk.Key) (string, error) {
+	// One piece of memory has room for both, because the key is behind an interface: what it is given is allocated.
+	n := base64url.DecodedLen(len(p.payload))
+	room := make([]byte, n+base64url.DecodedLen(len(p.signature)))
+	payload, signature := room[:n], room[n:]
+	if !base64url.Decode(signature, p.signature) {
+		if strings.Contains(p.signature, ".") {
+			return "", errSegments
+		}
+		return "", errSigBase64
 	}
 	if !key.Verify(bytesOf(p.signed), signature) {
-		return errSignature
+		return "", errSignature
 	}
-	return nil
+	if !base64url.Decode(payload, p.payload) {
+		return "", errPayloadBase64
+	}
+	return unsafe.String(unsafe.SliceData(payload), n), nil // it is not written to again
 }
 
 // bytesOf returns the bytes of a string without copying them. They are only read.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-var segmentEncoding = base64.RawURLEncoding.Strict()
-
-// decodeInto decodes a segment in its one form. The decoder skips line breaks; a segment that held any comes out
-// shorter than its length says, or has a length that no segment has.
-func decodeInto(dst []byte, segment string) bool {
-	n, err := segmentEncoding.Decode(dst, bytesOf(segment))
-	return err == nil && n == len(dst) && len(segment)%4 != 1
-}
-
 func decodeSegment(segment string) (string, bool) {
-	decoded := make([]byte, base64.RawURLEncoding.DecodedLen(len(segment)))
-	if !decodeInto(decoded, segment) {
-		return "", false
-	}
-	return unsafe.String(unsafe.SliceData(decoded), len(decoded)), true // decoded is not written to again
+	decoded, ok := base64url.DecodeString(segment)
+	return unsafe.String(unsafe.SliceData(decoded), len(decoded)), ok // decoded is not written to again
 }
 
 // header is what of a JOSE header is looked at (RFC 7515 §4.1).
@@ -246,11 +250,11 @@ func readHeader(segment string) (header, error) {
 }
 
 func stringOrSkip(s *strictjson.Scanner) (string, bool) {
-	if s.Kind() != '"' {
+	value, ok := s.String()
+	if !ok {
 		s.Skip()
-		return "", false
 	}
-	return s.String()
+	return value, ok
 }
 
 func (v *Verifier) validate(c *Claims, now time.Time) error {
@@ -267,12 +271,13 @@ func (v *Verifier) validate(c *Claims, now time.Time) error {
 
 // Current checks only what time changes of claims that [Verifier.Verify] returned: exp, nbf and iat.
 func (v *Verifier) Current(c *Claims, now time.Time) error {
+	latest := now.Add(v.c.Leeway) // what the issuer's clock may show
 	switch {
-	case !now.Before(c.ExpiresAt.Add(v.c.Leeway)):
+	case !now.Add(-v.c.Leeway).Before(c.ExpiresAt):
 		return errExpired
-	case now.Add(v.c.Leeway).Before(c.NotBefore):
+	case latest.Before(c.NotBefore):
 		return errNotBefore
-	case now.Add(v.c.Leeway).Before(c.IssuedAt):
+	case latest.Before(c.IssuedAt):
 		return errIssuedAt
 	}
 	return nil

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hallpass-go/hallpass/internal/base64url"
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
@@ -96,8 +96,8 @@ func (i *inspection) form(token string) ([]string, bool) {
 
 // members reads a segment that is a JSON object and shows it.
 func (i *inspection) members(name, segment string) map[string]json.RawMessage {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(segment)
-	if !i.check(name, err == nil && base64.RawURLEncoding.EncodeToString(raw) == segment, "base64url without padding, in its one form") {
+	raw, ok := base64url.DecodeString(segment)
+	if !i.check(name, ok, "base64url without padding, in its one form") {
 		return nil
 	}
 	s := strictjson.NewScanner(string(raw))

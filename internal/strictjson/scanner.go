@@ -5,6 +5,8 @@
 package strictjson
 
 import (
+	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -31,40 +33,35 @@ func (e *SyntaxError) Error() string {
 // Scanner reads a text from front to back. After the first problem every method returns nothing, so that only
 // [Scanner.End] needs to be asked in the end.
 type Scanner struct {
-	text    string
+	text    string // nothing after a problem, so that nothing more is found in it
 	at      int
 	depth   int
-	problem string // empty as long as all is well
+	problem *SyntaxError
 }
 
 // NewScanner returns a scanner at the start of text. Strings that it returns share text's memory unless they had escapes.
-func NewScanner(text string) Scanner {
-	s := Scanner{text: text}
-	if !utf8.ValidString(text) {
-		s.fail("the text is not UTF-8")
-	}
-	return s
-}
+func NewScanner(text string) Scanner { return Scanner{text: text} }
 
 // End returns nil if the text was one value and nothing else, and else a [*SyntaxError].
 func (s *Scanner) End() error {
 	s.space()
-	if s.problem == "" && s.at < len(s.text) {
+	if s.at < len(s.text) {
 		s.fail("something follows the value")
 	}
-	if s.problem != "" {
-		return &SyntaxError{Offset: s.at, Problem: s.problem}
+	if s.problem != nil {
+		return s.problem
 	}
 	return nil
 }
 
 // Failed reports whether there has been a problem.
-func (s *Scanner) Failed() bool { return s.problem != "" }
+func (s *Scanner) Failed() bool { return s.problem != nil }
 
 func (s *Scanner) fail(problem string) {
-	if s.problem == "" {
-		s.problem = problem
+	if s.problem == nil {
+		s.problem = &SyntaxError{Offset: s.at, Problem: problem}
 	}
+	s.text, s.at = "", 0
 }
 
 func (s *Scanner) space() {
@@ -81,7 +78,7 @@ func (s *Scanner) space() {
 // Kind returns what the next value is: '{', '[', '"', '0' for a number, 't', 'f', 'n', or 0 when none starts here.
 func (s *Scanner) Kind() byte {
 	s.space()
-	if s.problem != "" || s.at == len(s.text) {
+	if s.at == len(s.text) {
 		return 0
 	}
 	switch c := s.text[s.at]; {
@@ -94,12 +91,10 @@ func (s *Scanner) Kind() byte {
 }
 
 func (s *Scanner) take(c byte) bool {
-	s.space()
-	if s.problem == "" && s.at < len(s.text) && s.text[s.at] == c {
-		s.at++
-		return true
+	if s.at == len(s.text) || s.text[s.at] <= ' ' {
+		s.space()
 	}
-	return false
+	return s.takeByte(c)
 }
 
 func (s *Scanner) open(c byte, expected string) bool {
@@ -122,19 +117,82 @@ func (s *Scanner) Object() Members {
 
 // Members is the state of one object that is being read. The zero value is an object just opened.
 type Members struct {
-	count int
-	few   [12]string
-	many  map[string]struct{}
+	count  int
+	hashes uint64 // the bits of the names so far
+	few    [12]string
+	many   map[string]struct{}
 }
 
 // Next returns the next member's name, with the scanner at its value, or false after the last one. A name seen before is a problem.
 func (m *Members) Next(s *Scanner) (string, bool) {
+	name, ok := s.compactName(m.count == 0)
+	if !ok {
+		if name, ok = s.name(m.count == 0); !ok {
+			return "", false
+		}
+	}
+	if m.seen(name) {
+		s.fail("a member occurs twice")
+		return "", false
+	}
+	if m.count > MaxMembers {
+		s.fail("too many members")
+		return "", false
+	}
+	return name, true
+}
+
+// compactName reads a member's name in the form that encoders write, without blanks and escapes. It moves only if that is
+// what is there.
+func (s *Scanner) compactName(first bool) (string, bool) {
+	text, at := s.text, s.at
+	if !first && at < len(text) && text[at] == ',' {
+		at++
+	} else if !first {
+		return "", false
+	}
+	if at == len(text) || text[at] != '"' {
+		return "", false
+	}
+	at++
+	end := endOfPlain(text, at)
+	if end+1 >= len(text) || text[end] != '"' || text[end+1] != ':' {
+		return "", false
+	}
+	s.at = end + 2
+	return text[at:end], true
+}
+
+// Expect reports whether the next member's name is the one that the caller expects, given as it is written: in quotes, with
+// the colon. If so, the scanner is at its value, as after [Members.Next], which needs longer; if not, it stays where it is. A name may be
+// expected once, before any call of Next.
+func (m *Members) Expect(s *Scanner, member string) bool {
+	at := s.at
+	if m.count > 0 {
+		if at == len(s.text) || s.text[at] != ',' || m.count == len(m.few) {
+			return false
+		}
+		at++
+	}
+	if !strings.HasPrefix(s.text[at:], member) {
+		return false
+	}
+	s.at = at + len(member)
+	m.few[m.count] = member[1 : len(member)-2]
+	m.hashes = ^uint64(0)
+	m.count++
+	return true
+}
+
+// name reads a member's name in any form, or the end of the object.
+func (s *Scanner) name(first bool) (string, bool) {
 	if s.take('}') {
 		s.depth--
 		return "", false
 	}
-	if m.count > 0 && !s.take(',') {
+	if !first && !s.take(',') {
 		s.fail("expected a comma or the end of the object")
+		return "", false
 	}
 	name, ok := s.String()
 	if !ok {
@@ -145,15 +203,7 @@ func (m *Members) Next(s *Scanner) (string, bool) {
 		s.fail("expected a colon")
 		return "", false
 	}
-	if m.seen(name) {
-		s.fail("a member occurs twice")
-		return "", false
-	}
-	if m.count > MaxMembers {
-		s.fail("too many members")
-		return "", false
-	}
-	return name, s.problem == ""
+	return name, true
 }
 
 // seen notes a name and reports whether it was there before. Beyond a few names a map keeps hostile objects from taking quadratic time.
@@ -161,11 +211,11 @@ func (m *Members) seen(name string) bool {
 	n := m.count
 	m.count++
 	if n < len(m.few) {
-		for _, other := range m.few[:n] {
-			if other == name {
-				return true
-			}
+		bit := hashBit(name)
+		if m.hashes&bit != 0 && slices.Contains(m.few[:n], name) {
+			return true
 		}
+		m.hashes |= bit
 		m.few[n] = name
 		return false
 	}
@@ -178,6 +228,14 @@ func (m *Members) seen(name string) bool {
 	_, seen := m.many[name]
 	m.many[name] = struct{}{}
 	return seen
+}
+
+// hashBit returns one bit of 64 for a name: two names of different bits are different, without a look at all of them.
+func hashBit(name string) uint64 {
+	if name == "" {
+		return 1
+	}
+	return 1 << ((uint(name[0])*5 + uint(name[len(name)-1])*3 + uint(len(name))) % 64)
 }
 
 // Array starts reading an array, whose elements [Elements.Next] then yields.
@@ -197,23 +255,69 @@ func (e *Elements) Next(s *Scanner) bool {
 	}
 	if e.started && !s.take(',') {
 		s.fail("expected a comma or the end of the array")
+		return false
 	}
 	e.started = true
-	return s.problem == ""
+	return s.problem == nil
 }
 
-// String reads a string.
+// String reads a string. If something else is there it returns false and stays where it is.
 func (s *Scanner) String() (string, bool) {
+	value, _, ok := s.PlainString()
+	return value, ok
+}
+
+// PlainString is [Scanner.String] that also reports whether the string was printable ASCII without escapes.
+func (s *Scanner) PlainString() (value string, plain, ok bool) {
 	if !s.take('"') {
-		return "", false
+		return "", false, false
 	}
 	start := s.at
-	for ; s.at < len(s.text); s.at++ {
+	end := endOfPlain(s.text, start)
+	if end < len(s.text) && s.text[end] == '"' {
+		s.at = end + 1
+		return s.text[start:end], true, true
+	}
+	value, ok = s.anyString(start, end)
+	return value, false, ok
+}
+
+// A word is eight bytes of the text, which are looked at together.
+const (
+	ones = 0x0101010101010101
+	tops = 0x8080808080808080
+)
+
+// IsPlain reports whether a JSON string with this value is written as it is: printable ASCII, no quotes, no backslashes.
+func IsPlain(value string) bool { return endOfPlain(value, 0) == len(value) }
+
+// endOfPlain returns the place of the first byte from a place on that is a quote, a backslash, or not printable ASCII, or
+// the text's length.
+func endOfPlain(text string, at int) int {
+	for ; len(text)-at >= 8; at += 8 {
+		c := text[at:][:8]
+		word := uint64(c[0]) | uint64(c[1])<<8 | uint64(c[2])<<16 | uint64(c[3])<<24 |
+			uint64(c[4])<<32 | uint64(c[5])<<40 | uint64(c[6])<<48 | uint64(c[7])<<56
+		// Of the first such byte the top bit is set in one of these, and of none before it.
+		found := word | (word + ones) | (word - ones*' ') | (tops - (word ^ ones*'"')) | (tops - (word ^ ones*'\\'))
+		if found &= tops; found != 0 {
+			return at + bits.TrailingZeros64(found)/8
+		}
+	}
+	for at < len(text) && ' ' <= text[at] && text[at] <= '~' && text[at] != '"' && text[at] != '\\' {
+		at++
+	}
+	return at
+}
+
+// anyString reads a string from its start, of which the bytes before at are plain.
+func (s *Scanner) anyString(start, at int) (string, bool) {
+	for s.at = at; s.at < len(s.text); s.at++ {
 		switch c := s.text[s.at]; {
 		case c == '"':
 			value := s.text[start:s.at]
 			s.at++
-			return value, true
+			return value, s.isUTF8(value)
 		case c == '\\':
 			return s.escapedString(start)
 		case c < 0x20:
@@ -225,6 +329,14 @@ func (s *Scanner) String() (string, bool) {
 	return "", false
 }
 
+func (s *Scanner) isUTF8(value string) bool {
+	if !utf8.ValidString(value) {
+		s.fail("a string is not UTF-8")
+		return false
+	}
+	return true
+}
+
 // escapedString reads on from the first backslash of a string.
 func (s *Scanner) escapedString(start int) (string, bool) {
 	var b strings.Builder
@@ -234,7 +346,7 @@ func (s *Scanner) escapedString(start int) (string, bool) {
 		s.at++
 		switch {
 		case c == '"':
-			return b.String(), true
+			return b.String(), s.isUTF8(b.String())
 		case c == '\\':
 			if !s.escape(&b) {
 				return "", false
@@ -308,7 +420,23 @@ func hexDigit(c byte) (rune, bool) {
 	return 0, false
 }
 
-// Number reads a number and returns its text, which is as RFC 8259 §6 has it.
+// Seconds reads a number that is written as a few digits and followed by a comma or the end of an object, as times mostly
+// are. If something else is there, which may be a number too, it returns false and stays where it is.
+func (s *Scanner) Seconds() (int64, bool) {
+	text, at, value := s.text, s.at, int64(0)
+	for at < len(text) && '0' <= text[at] && text[at] <= '9' && at-s.at < 12 {
+		value = value*10 + int64(text[at]-'0')
+		at++
+	}
+	if at == s.at || text[s.at] == '0' || at == len(text) || text[at] != ',' && text[at] != '}' {
+		return 0, false
+	}
+	s.at = at
+	return value, true
+}
+
+// Number reads a number and returns its text, which is as RFC 8259 §6 has it. If something else is there it returns false and
+// stays where it is.
 func (s *Scanner) Number() (string, bool) {
 	if s.Kind() != '0' {
 		return "", false
@@ -345,11 +473,13 @@ func (s *Scanner) takeByte(c byte) bool {
 }
 
 func (s *Scanner) digits() bool {
-	start := s.at
-	for s.at < len(s.text) && '0' <= s.text[s.at] && s.text[s.at] <= '9' {
-		s.at++
+	text, at := s.text, s.at
+	for at < len(text) && '0' <= text[at] && text[at] <= '9' {
+		at++
 	}
-	return s.at > start
+	moved := at > s.at
+	s.at = at
+	return moved
 }
 
 // Skip reads a value of any kind, as strictly as if it were wanted, and returns its text.
@@ -380,7 +510,7 @@ func (s *Scanner) Skip() string {
 	default:
 		s.fail("expected a value")
 	}
-	if s.problem != "" {
+	if s.problem != nil {
 		return ""
 	}
 	return s.text[start:s.at]
