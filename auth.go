@@ -39,6 +39,8 @@ type Config[T any] struct {
 	RefreshGrace time.Duration
 	// Leeway is how far clocks may be apart. Defaults to 30 seconds; negative means none.
 	Leeway time.Duration
+	// Remember is how many tokens the verifier remembers: see [VerifierConfig]. Defaults to 16,384; negative for none.
+	Remember int
 	// AdminRole is the role that may end anybody's session. Defaults to none.
 	AdminRole string
 	// Sources are where a request may hold its token. Defaults to FromHeader("Authorization", "Bearer").
@@ -87,7 +89,7 @@ func New[T any](c Config[T]) (*Auth[T], error) {
 		return nil, err
 	}
 	verifier, err := NewVerifier[T](VerifierConfig{
-		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Revocations: c.Revocations, Leeway: c.Leeway,
+		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Revocations: c.Revocations, Leeway: c.Leeway, Remember: c.Remember,
 		Sources: c.Sources, Profile: c.Profile, Observe: c.Observe, Now: c.Now,
 	})
 	if err != nil {

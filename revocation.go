@@ -17,6 +17,7 @@ import (
 type Revocations struct {
 	shards   [64]revocationShard
 	subjects atomic.Int64 // cuts held; most of the time none, which saves a look-up
+	version  atomic.Int64 // grows when entries have been added
 	seed     maphash.Seed
 
 	mu       sync.Mutex // guards the fields below
@@ -62,6 +63,9 @@ func (l *Revocations) Apply(entries ...Revocation) {
 			s.ended[e.ID] = max(s.ended[e.ID], until)
 		}
 		s.mu.Unlock()
+	}
+	if len(entries) > 0 {
+		l.version.Add(1)
 	}
 }
 

@@ -253,3 +253,18 @@ func (a answer) want(t *testing.T, status int, code string) {
 		t.Errorf("answered %d %s, want %d %q", a.Status, a.Text, status, code)
 	}
 }
+
+// member returns one string member of what v is as JSON.
+func member(t *testing.T, v any, name string) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var members map[string]any
+	if err := json.Unmarshal(text, &members); err != nil {
+		t.Fatal(err)
+	}
+	value, _ := members[name].(string)
+	return value
+}

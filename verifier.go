@@ -3,6 +3,8 @@ package hallpass
 import (
 	"context"
 	"errors"
+	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/hallpass-go/hallpass/jwk"
@@ -23,6 +25,9 @@ type VerifierConfig struct {
 	Leeway time.Duration
 	// MaxLifetime is the longest that a token may live. Defaults to 24 hours.
 	MaxLifetime time.Duration
+	// Remember is how many tokens to remember with what they proved, at about 1.1 KB each, so that the same token is verified once by
+	// its signature, if that is of a public key. Expiry, revocation and the key are looked at each time. Defaults to 16,384; negative for none.
+	Remember int
 	// Sources are where a request may hold its token. Defaults to FromHeader("Authorization", "Bearer").
 	Sources []TokenSource
 	// Profile renders refusals. Defaults to [Problem].
@@ -36,7 +41,10 @@ type VerifierConfig struct {
 // Verifier is the checking half: it tells who sent a request. It is immutable and safe for concurrent use.
 type Verifier[T any] struct {
 	tokens      *jwt.Verifier
-	revocations *Revocations
+	keys        jwk.Source
+	hasCustom   bool           // T has members
+	remembered  *remembered[T] // nil for none
+	revocations *Revocations   // never nil
 	sources     []TokenSource
 	profile     Profile
 	observe     func(context.Context, Event)
@@ -50,6 +58,10 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 	tokens, err := jwt.NewVerifier(jwt.Config{
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Leeway: max(leeway, 0), MaxLifetime: c.MaxLifetime,
 	})
+	claimsType := reflect.TypeFor[T]()
+	if claimsType.Kind() != reflect.Struct {
+		err = errors.Join(err, fmt.Errorf("hallpass: T is %v and must be a struct; use struct{} for one without members", claimsType))
+	}
 	var sourceErr error
 	for _, s := range c.Sources {
 		if s.find == nil {
@@ -60,7 +72,13 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 		return nil, err
 	}
 	v := &Verifier[T]{
-		tokens: tokens, revocations: c.Revocations, sources: c.Sources, profile: c.Profile, observe: c.Observe, now: c.Now,
+		tokens: tokens, keys: c.Keys, hasCustom: claimsType.NumField() > 0, revocations: c.Revocations, sources: c.Sources, profile: c.Profile, observe: c.Observe, now: c.Now,
+	}
+	if remember := defaultTo(c.Remember, 16<<10); remember > 0 {
+		v.remembered = newRemembered[T](remember)
+	}
+	if v.revocations == nil {
+		v.revocations = NewRevocations()
 	}
 	if len(v.sources) == 0 {
 		v.sources = []TokenSource{FromHeader("Authorization", "Bearer")}
@@ -81,16 +99,68 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 // [ErrTokenInvalid], [ErrTokenExpired], [ErrTokenRevoked], or [ErrStoreUnavailable] when the keys cannot be had;
 // with an error the identity is empty. It is for tokens that do not come in an HTTP request.
 func (v *Verifier[T]) Verify(ctx context.Context, token string) (Identity[T], error) {
-	var id Identity[T]
-	claims, err := v.tokens.Verify(ctx, token, v.now(), &id.Custom)
+	now := v.now()
+	if v.remembered != nil {
+		if e := v.remembered.find(token); e != nil {
+			if v.stillHolds(ctx, e, now) {
+				return v.remembered.copy(&e.identity), nil
+			}
+			v.remembered.forget(e)
+		}
+	}
+	return v.verify(ctx, token, now)
+}
+
+// verify verifies a token in full, and remembers it.
+func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (Identity[T], error) {
+	version := v.revocations.version.Load() // before the look-up: what is revoked meanwhile is then looked up again
+	var custom *T
+	var target any // stays nil when there is nothing to decode, which saves memory
+	if v.hasCustom {
+		custom = new(T)
+		target = custom
+	}
+	claims, key, err := v.tokens.VerifyKey(ctx, token, now, target)
 	if err != nil {
 		return Identity[T]{}, tokenError(err)
 	}
-	if v.revocations != nil && v.revocations.IsRevoked(&claims) {
+	if v.revocations.IsRevoked(&claims) {
 		return Identity[T]{}, ErrTokenRevoked
 	}
-	id.Claims = claims
+	id := Identity[T]{Claims: claims}
+	if custom != nil {
+		id.Custom = *custom
+	}
+	if _, isSecret := key.(*jwk.SecretKey); v.remembered != nil && !isSecret {
+		v.remembered.add(token, key, &id, version)
+	}
 	return id, nil
+}
+
+// stillHolds looks at all that may have changed since a token was verified by its signature.
+func (v *Verifier[T]) stillHolds(ctx context.Context, e *memory[T], now time.Time) bool {
+	if key, err := v.keys.Key(ctx, e.key.ID()); err != nil || key != e.key {
+		return false
+	}
+	if v.tokens.Current(&e.identity.Claims, now) != nil {
+		return false
+	}
+	version := v.revocations.version.Load()
+	if e.unrevoked.Load() != version {
+		if v.revocations.IsRevoked(&e.identity.Claims) {
+			return false
+		}
+		e.unrevoked.Store(version)
+	}
+	return true
+}
+
+// Remembered returns the figures of the remembered tokens; all are zero when none are to be remembered.
+func (v *Verifier[T]) Remembered() RememberedStats {
+	if v.remembered == nil {
+		return RememberedStats{}
+	}
+	return v.remembered.stats()
 }
 
 func defaultTo[V comparable](value, fallback V) V {

@@ -3,7 +3,6 @@ package jwt
 import (
 	"context"
 	"errors"
-	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -94,10 +93,8 @@ func (v *Verifier) VerifyKey(ctx context.Context, token string, now time.Time, c
 	if err := v.validate(&claims, now); err != nil {
 		return Claims{}, nil, err
 	}
-	if custom != nil && reflect.TypeOf(custom).Elem().NumField() > 0 {
-		if strictjson.DecodeKnown(payload, custom) != nil {
-			return Claims{}, nil, errCustom
-		}
+	if custom != nil && strictjson.DecodeKnown(payload, custom) != nil {
+		return Claims{}, nil, errCustom
 	}
 	return claims, key, nil
 }

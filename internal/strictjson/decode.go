@@ -38,7 +38,8 @@ const maxFieldErrors = 16
 // json.RawMessage or decodes itself. Errors are a [*SyntaxError] or [FieldErrors] with all there are; then nothing is written to v.
 func Decode(data []byte, v any) error { return decode(string(data), v, true) }
 
-// DecodeKnown is [Decode] but for unknown members, which it skips, and null, which leaves a field that is a pointer nil.
+// DecodeKnown is [Decode] but for unknown members, which it skips, and null, which leaves a pointer, a slice or a
+// map nil.
 func DecodeKnown(text string, v any) error { return decode(text, v, false) }
 
 func decode(text string, v any, known bool) error {
@@ -116,9 +117,7 @@ func (d *decoder) value(v reflect.Value, field string) {
 		return
 	}
 	switch kind := d.Kind(); {
-	case kind == 'n' && v.Kind() == reflect.Pointer && !d.known:
-		d.Skip()
-	case kind == 'n' && v.Kind() == reflect.Interface:
+	case kind == 'n' && (v.Kind() == reflect.Interface || !d.known && isNilable(v.Kind())):
 		d.Skip()
 	case v.Kind() == reflect.Pointer:
 		if v.IsNil() {
@@ -129,6 +128,8 @@ func (d *decoder) value(v reflect.Value, field string) {
 		d.object(v, field)
 	case v.Kind() == reflect.Slice && kind == '[':
 		d.slice(v, field)
+	case v.Kind() == reflect.Array && kind == '[':
+		d.array(v, field)
 	case v.Kind() == reflect.Map && kind == '{' && v.Type().Key().Kind() == reflect.String:
 		d.mapping(v, field)
 	default:
@@ -144,6 +145,11 @@ func decodesItself(pointer any) bool {
 	return ok
 }
 
+// isNilable reports whether null is the value that a field of this kind has by itself.
+func isNilable(k reflect.Kind) bool {
+	return k == reflect.Pointer || k == reflect.Slice || k == reflect.Map
+}
+
 func (d *decoder) slice(v reflect.Value, field string) {
 	elements := d.Array()
 	slice := reflect.MakeSlice(v.Type(), 0, 4)
@@ -153,6 +159,22 @@ func (d *decoder) slice(v reflect.Value, field string) {
 		slice = reflect.Append(slice, element)
 	}
 	v.Set(slice)
+}
+
+// array reads exactly as many elements as v has.
+func (d *decoder) array(v reflect.Value, field string) {
+	elements := d.Array()
+	n := 0
+	for ; elements.Next(&d.Scanner); n++ {
+		if n < v.Len() {
+			d.value(v.Index(n), field+"["+strconv.Itoa(n)+"]")
+		} else {
+			d.Skip()
+		}
+	}
+	if n != v.Len() {
+		d.misfit(field, "wrong_type", "Expected "+strconv.Itoa(v.Len())+" elements.")
+	}
 }
 
 func (d *decoder) mapping(v reflect.Value, field string) {
@@ -166,16 +188,25 @@ func (d *decoder) mapping(v reflect.Value, field string) {
 	v.Set(mapping)
 }
 
-// leaf reads a string, a number, true or false, or what an interface holds: there is no name in it that could be folded.
+// leaf reads a string, a number, true or false, bytes in base64, or what an interface holds: there is no name in it that could be folded.
 func (d *decoder) leaf(v reflect.Value, field string) {
 	raw := d.Skip()
 	if d.Failed() {
 		return
 	}
-	fits := raw != "null" && v.Kind() != reflect.Struct && v.Kind() != reflect.Map && v.Kind() != reflect.Slice
-	if !fits || json.Unmarshal([]byte(raw), v.Addr().Interface()) != nil {
+	if raw == "null" || !isLeaf(v.Type(), raw[0]) || json.Unmarshal([]byte(raw), v.Addr().Interface()) != nil {
 		d.misfit(field, "wrong_type", "Expected "+kindName(v.Kind())+".")
 	}
+}
+
+func isLeaf(t reflect.Type, first byte) bool {
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map, reflect.Array:
+		return false
+	case reflect.Slice:
+		return t.Elem().Kind() == reflect.Uint8 && first == '"'
+	}
+	return true
 }
 
 func kindName(k reflect.Kind) string {

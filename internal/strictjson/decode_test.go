@@ -126,6 +126,9 @@ func TestDecodeKnown(t *testing.T) {
 	if got.Name != "a" || got.Home.City != "" || got.Nick != nil {
 		t.Errorf("got %+v", got)
 	}
+	if err := strictjson.DecodeKnown(`{"tags":null,"labels":null,"others":null}`, &got); err != nil {
+		t.Errorf("null is what an encoder writes for no list: %v", err)
+	}
 	if err := strictjson.DecodeKnown(`{"name":null}`, &got); err == nil {
 		t.Error("null was taken for a string")
 	}
@@ -153,4 +156,25 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%q was read as %+v, not as %+v", text, got, want)
 		}
 	})
+}
+
+func TestDecode_arraysAndBytes(t *testing.T) {
+	var got struct {
+		Pair  [2]inner `json:"pair"`
+		Bytes []byte   `json:"bytes"`
+	}
+	if err := strictjson.Decode([]byte(`{"pair":[{"city":"a"},{"city":"b"}],"bytes":"AQI="}`), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Pair[0].City != "a" || got.Pair[1].City != "b" || string(got.Bytes) != "\x01\x02" {
+		t.Errorf("got %+v", got)
+	}
+	for _, text := range []string{
+		`{"pair":[{"city":"a"}]}`, `{"pair":[{},{},{}]}`, `{"pair":[{"CITY":"a"},{}]}`, `{"pair":null}`, `{"pair":{}}`,
+		`{"bytes":["a"]}`, `{"bytes":"!"}`, `{"bytes":null}`,
+	} {
+		if err := strictjson.Decode([]byte(text), &got); err == nil {
+			t.Errorf("%s was taken", text)
+		}
+	}
 }

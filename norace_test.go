@@ -1,0 +1,5 @@
+//go:build !race
+
+package hallpass_test
+
+const raceEnabled = false
