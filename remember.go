@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hallpass-go/hallpass/jwk"
 )
@@ -40,6 +41,8 @@ type memory[T any] struct {
 	unrevoked atomic.Int64              // version of the revocations that were last seen not to hold this token
 	token     string
 	key       jwk.Key
+	from      time.Time // the claims hold from here
+	until     time.Time // to before here
 	identity  Identity[T]
 }
 
@@ -85,22 +88,18 @@ func bucket[T any](buckets []atomic.Pointer[memory[T]], hash uint64) *atomic.Poi
 	return &buckets[hash/rememberedShards&uint64(len(buckets)-1)]
 }
 
-// add remembers that the key's signature on token proved the identity, of which it keeps a copy. The version is that of the
-// revocations which do not hold it.
-func (m *remembered[T]) add(token string, key jwk.Key, id *Identity[T], version int64) {
-	hash := m.hash(token)
+// add puts a token into the table, unless it is there already: two requests may bring it at once.
+func (m *remembered[T]) add(e *memory[T]) {
+	hash := m.hash(e.token)
 	shard := &m.shards[hash%rememberedShards]
-	e := m.newMemory(token, id)
-	e.key = key
-	e.unrevoked.Store(version)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	if shard.buckets.Load() == nil {
 		buckets := make([]atomic.Pointer[memory[T]], 1<<bits.Len(uint(m.limit-1)))
 		shard.buckets.Store(&buckets)
 	}
-	if known := shard.find(hash, token); known != nil {
-		return // two requests brought it at once
+	if shard.find(hash, e.token) != nil {
+		return
 	}
 	if len(shard.queue) < m.limit {
 		shard.queue = append(shard.queue, e)
@@ -117,7 +116,8 @@ func (m *remembered[T]) add(token string, key jwk.Key, id *Identity[T], version 
 
 // newMemory keeps the token and all that the claims say in one piece of memory, apart from the much longer payload.
 func (m *remembered[T]) newMemory(token string, id *Identity[T]) *memory[T] {
-	e := &memory[T]{identity: m.copy(id)}
+	e := &memory[T]{}
+	m.copy(&e.identity, id)
 	c := &e.identity.Claims
 	values := []*string{&c.Issuer, &c.Subject, &c.ID, &c.ClientID, &c.SessionID}
 	for _, names := range [][]string{c.Audience, c.Scopes, c.Roles} {
@@ -159,25 +159,26 @@ func (s *rememberedShard[T]) unlink(e *memory[T], hash uint64) {
 	}
 }
 
-// copy returns the identity with memory of its own, so that no two requests share what a handler may write to.
-func (m *remembered[T]) copy(id *Identity[T]) Identity[T] {
-	c := *id
+// copy makes dst the identity with memory of its own, so that no two requests share what a handler may write to.
+func (m *remembered[T]) copy(dst, id *Identity[T]) {
+	*dst = *id
 	if n := len(id.Audience) + len(id.Scopes) + len(id.Roles); n > 0 {
-		names := make([]string, 0, n)
-		c.Audience, names = appendOwn(names, id.Audience)
-		c.Scopes, names = appendOwn(names, id.Scopes)
-		c.Roles, _ = appendOwn(names, id.Roles)
+		names := make([]string, n)
+		dst.Audience, names = own(names, id.Audience)
+		dst.Scopes, names = own(names, id.Scopes)
+		dst.Roles, _ = own(names, id.Roles)
 	}
 	if m.clone != nil {
-		c.Custom = m.clone(c.Custom)
+		dst.Custom = m.clone(id.Custom)
 	}
-	return c
 }
 
-// appendOwn appends values to all, and returns them as a slice that cannot grow into its neighbour.
-func appendOwn(all, values []string) (own, rest []string) {
-	rest = append(all, values...)
-	return rest[len(all):len(rest):len(rest)], rest
+// own copies values to the front of room. It returns them as a slice that cannot grow into its neighbour, and the room left.
+func own(room, values []string) (own, rest []string) {
+	for i, value := range values {
+		room[i] = value
+	}
+	return room[:len(values):len(values)], room[len(values):]
 }
 
 // RememberedStats are the figures of a verifier's remembered tokens, for metrics.

@@ -98,12 +98,13 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 // Verify returns the identity that an access token proves: signature first, then claims, then revocation. Errors are
 // [ErrTokenInvalid], [ErrTokenExpired], [ErrTokenRevoked], or [ErrStoreUnavailable] when the keys cannot be had;
 // with an error the identity is empty. It is for tokens that do not come in an HTTP request.
-func (v *Verifier[T]) Verify(ctx context.Context, token string) (Identity[T], error) {
+func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T], err error) {
 	now := v.now()
 	if v.remembered != nil {
 		if e := v.remembered.find(token); e != nil {
 			if v.stillHolds(ctx, e, now) {
-				return v.remembered.copy(&e.identity), nil
+				v.remembered.copy(&id, &e.identity)
+				return id, nil
 			}
 			v.remembered.forget(e)
 		}
@@ -132,7 +133,11 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (
 		id.Custom = *custom
 	}
 	if _, isSecret := key.(*jwk.SecretKey); v.remembered != nil && !isSecret {
-		v.remembered.add(token, key, &id, version)
+		e := v.remembered.newMemory(token, &id)
+		e.key = key
+		e.from, e.until = v.tokens.Window(&claims)
+		e.unrevoked.Store(version)
+		v.remembered.add(e)
 	}
 	return id, nil
 }
@@ -142,7 +147,7 @@ func (v *Verifier[T]) stillHolds(ctx context.Context, e *memory[T], now time.Tim
 	if key, err := v.keys.Key(ctx, e.key.ID()); err != nil || key != e.key {
 		return false
 	}
-	if v.tokens.Current(&e.identity.Claims, now) != nil {
+	if now.Before(e.from) || !now.Before(e.until) {
 		return false
 	}
 	version := v.revocations.version.Load()

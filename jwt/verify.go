@@ -263,19 +263,24 @@ func (v *Verifier) validate(c *Claims, now time.Time) error {
 	case c.ExpiresAt.Sub(c.IssuedAt) > v.c.MaxLifetime:
 		return errLifetime
 	}
-	return v.Current(c, now)
-}
-
-// Current checks only what time changes of claims that [Verifier.Verify] returned: exp, nbf and iat.
-func (v *Verifier) Current(c *Claims, now time.Time) error {
-	latest := now.Add(v.c.Leeway) // what the issuer's clock may show
+	from, until := v.Window(c)
 	switch {
-	case !now.Add(-v.c.Leeway).Before(c.ExpiresAt):
+	case !now.Before(until):
 		return errExpired
-	case latest.Before(c.NotBefore):
+	case now.Before(from) && c.NotBefore.After(c.IssuedAt):
 		return errNotBefore
-	case latest.Before(c.IssuedAt):
+	case now.Before(from):
 		return errIssuedAt
 	}
 	return nil
+}
+
+// Window returns the time within which claims that [Verifier.Verify] returned hold by their exp, nbf and iat: they hold from the one
+// time to before the other.
+func (v *Verifier) Window(c *Claims) (from, until time.Time) {
+	from = c.IssuedAt
+	if c.NotBefore.After(from) {
+		from = c.NotBefore
+	}
+	return from.Add(-v.c.Leeway), c.ExpiresAt.Add(v.c.Leeway)
 }
