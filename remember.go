@@ -175,9 +175,7 @@ func (m *remembered[T]) copy(dst, id *Identity[T]) {
 
 // own copies values to the front of room. It returns them as a slice that cannot grow into its neighbour, and the room left.
 func own(room, values []string) (own, rest []string) {
-	for i, value := range values {
-		room[i] = value
-	}
+	copy(room, values)
 	return room[:len(values):len(values)], room[len(values):]
 }
 

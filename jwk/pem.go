@@ -78,5 +78,8 @@ func readPEM(data []byte, alg Algorithm, id string) (family, *pem.Block, error) 
 	if block == nil || strings.TrimSpace(string(rest)) != "" {
 		return nil, nil, fmt.Errorf("%w: expected one PEM block and nothing after it", ErrInvalidKey)
 	}
+	if len(block.Headers) > 0 || block.Type == "ENCRYPTED PRIVATE KEY" {
+		return nil, nil, fmt.Errorf("%w: the key is encrypted; decrypt it first, as with openssl pkey", ErrInvalidKey)
+	}
 	return f, block, nil
 }

@@ -1,9 +1,15 @@
 package jwk_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hallpass-go/hallpass/jwk"
@@ -51,14 +57,36 @@ func cutLast(token string) (signed, signature string, ok bool) {
 	return token[:i], token[i+1:], true
 }
 
+// generate returns a new key. RSA keys take a second each, so there are two of these, in turn.
 func generate(t testing.TB, alg jwk.Algorithm) *jwk.PrivateKey {
 	t.Helper()
+	if strings.HasPrefix(string(alg), "RS") || strings.HasPrefix(string(alg), "PS") {
+		key, err := jwk.ParsePrivatePEM(rsaKeys()[rsaTurn.Add(1)%2], alg, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
 	key, err := jwk.Generate(alg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return key
 }
+
+var (
+	rsaTurn atomic.Int64
+	rsaKeys = sync.OnceValue(func() (keys [2][]byte) {
+		for i := range keys {
+			key, err := rsa.GenerateKey(rand.Reader, 2048)
+			if err != nil {
+				panic(err)
+			}
+			keys[i] = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+		}
+		return keys
+	})
+)
 
 // parseSigning reads a private key or a secret.
 func parseSigning(t testing.TB, text []byte) jwk.SigningKey {
