@@ -1,0 +1,223 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/keyring"
+	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/password"
+	"github.com/hallpass-go/hallpass/sqlstore"
+)
+
+// fixture is a server on a database of its own, without a socket: requests are handed to its handler.
+type fixture struct {
+	t        *testing.T
+	server   *server.Server
+	accounts *account.Accounts
+	db       *sqldb.DB
+	log      *lockedBuffer
+	clock    *clock
+	path     string
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// cheap are costs at which a test need not wait for a login.
+var cheap = password.Params{MemoryKiB: 64, Passes: 1, AllowWeak: true}
+
+type options struct {
+	config   func(*server.Config)
+	governor password.GovernorConfig
+}
+
+func newFixture(t *testing.T, o options) *fixture {
+	t.Helper()
+	dir := t.TempDir()
+	f := &fixture{t: t, log: &lockedBuffer{}, clock: &clock{now: time.Now()}, path: filepath.Join(dir, "hallpass.db")}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	f.db, err = sqldb.Open(t.Context(), "sqlite:"+f.path)
+	must(err)
+	t.Cleanup(func() { _ = f.db.Close() }) // some tests close it first
+	keys, err := keyring.Open(t.Context(), keyring.Config{DB: f.db, SecretFile: filepath.Join(dir, "secret")})
+	must(err)
+	store, err := sqlstore.New(t.Context(), f.db)
+	must(err)
+	o.governor.Params = cheap
+	governor, err := password.NewGovernor(o.governor)
+	must(err)
+	f.accounts, err = account.New(t.Context(), account.Config{DB: f.db, Passwords: governor, Now: f.clock.Now})
+	must(err)
+	c := server.Config{
+		Issuer: "https://issuer.test", Keys: keys, Store: store, Accounts: f.accounts, Ping: f.db.Ping,
+		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.Now,
+	}
+	if o.config != nil {
+		o.config(&c)
+	}
+	f.server, err = server.New(t.Context(), c)
+	must(err)
+	return f
+}
+
+// answer is a response that has been read.
+type answer struct {
+	t      *testing.T
+	Status int
+	Header http.Header
+	Body   string
+}
+
+// do sends one request: "METHOD /path", a body, and header lines. The client's address is 192.0.2.7 unless a "From:" line says another.
+func (f *fixture) do(request, body string, headers ...string) answer {
+	f.t.Helper()
+	method, path, _ := strings.Cut(request, " ")
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.RemoteAddr = "192.0.2.7:1234"
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		if name == "From" {
+			r.RemoteAddr = value
+			continue
+		}
+		if name == "Content-Type" {
+			r.Header.Del(name)
+		}
+		r.Header.Add(name, value)
+	}
+	w := httptest.NewRecorder()
+	f.server.Handler().ServeHTTP(w, r)
+	text, err := io.ReadAll(w.Result().Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return answer{f.t, w.Code, w.Header(), string(text)}
+}
+
+// want checks the status and, of a refusal, the code and the form.
+func (a answer) want(status int, code string) answer {
+	a.t.Helper()
+	if a.Status != status || a.str("code") != code {
+		a.t.Fatalf("answered %d %s, want %d %s", a.Status, a.Body, status, code)
+	}
+	if code != "" && (a.Header.Get("Content-Type") != "application/problem+json" || a.str("request_id") == "" || a.str("detail") == "") {
+		a.t.Errorf("a refusal of another form: %v %s", a.Header, a.Body)
+	}
+	return a
+}
+
+func (a answer) str(member string) string {
+	var members map[string]any
+	_ = json.Unmarshal([]byte(a.Body), &members) // some answers have no body
+	value, _ := members[member].(string)
+	return value
+}
+
+func (a answer) object(v any) {
+	a.t.Helper()
+	if err := json.Unmarshal([]byte(a.Body), v); err != nil {
+		a.t.Fatalf("%v: %s", err, a.Body)
+	}
+}
+
+func passwordOf(name string) string { return "the password of " + name }
+
+// person is a user who has logged in.
+type person struct{ id, name, access, refresh, session string }
+
+func (p person) bearer() string { return "Authorization: Bearer " + p.access }
+
+func credentials(name, secret string) string {
+	text, _ := json.Marshal(map[string]string{"username": name, "password": secret})
+	return string(text)
+}
+
+func (f *fixture) join(name string) person {
+	f.t.Helper()
+	created := f.do("POST /v1/users", credentials(name, passwordOf(name))).want(http.StatusCreated, "")
+	p := f.login(name)
+	p.id = created.str("id")
+	return p
+}
+
+func (f *fixture) login(name string) person {
+	f.t.Helper()
+	a := f.do("POST /v1/login", credentials(name, passwordOf(name))).want(http.StatusOK, "")
+	return person{name: name, access: a.str("access_token"), refresh: a.str("refresh_token"), session: a.str("session_id")}
+}
+
+// admin makes a user an administrator, as the command line does, and logs them in.
+func (f *fixture) admin(name string) person {
+	f.t.Helper()
+	user, err := f.accounts.Create(context.Background(), account.NewUser{Username: name, Password: passwordOf(name), Roles: []string{account.AdminRole}})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	p := f.login(name)
+	p.id = user.ID
+	return p
+}
+
+// grantOf is what the server would write into a token of the user.
+func (f *fixture) grantOf(id string) (hallpass.Grant[struct{}], error) {
+	return server.Authorize(context.Background(), f.accounts, id)
+}
+
+var proxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
