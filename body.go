@@ -4,6 +4,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 )
@@ -16,9 +17,17 @@ const MaxBody = 64 << 10
 // A member that is absent leaves its field as it was, so a pointer tells absence.
 func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	if t := r.Header.Get("Content-Type"); t != "" {
-		if media, _, err := mime.ParseMediaType(t); err != nil || media != "application/json" {
+		media, parameters, err := mime.ParseMediaType(t)
+		charset := parameters["charset"]
+		if err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
 			return ErrUnsupportedMediaType
 		}
+	}
+	if r.Header.Get("Content-Encoding") != "" {
+		return ErrUnsupportedMediaType
+	}
+	if r.ContentLength > MaxBody {
+		return ErrTooLarge // before a client that asked whether to go on is told so
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	if err != nil {

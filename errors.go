@@ -45,7 +45,7 @@ type RateLimit struct {
 // [Error.Because] make the one that is returned.
 var (
 	ErrMalformedRequest     = &Error{Code: "malformed_request", Status: http.StatusBadRequest, Detail: "The request is not what this route takes."}
-	ErrValidation           = &Error{Code: "validation_failed", Status: http.StatusUnprocessableEntity, Detail: "Some members of the body do not fit; errors lists them."}
+	ErrValidation           = &Error{Code: "validation_failed", Status: http.StatusUnprocessableEntity, Detail: "Some values do not fit; errors lists them."}
 	ErrTokenMissing         = &Error{Code: "token_missing", Status: http.StatusUnauthorized, Detail: "Send an access token: Authorization: Bearer <token>."}
 	ErrTokenInvalid         = &Error{Code: "token_invalid", Status: http.StatusUnauthorized, Detail: "The access token is not valid here. Log in to get another."}
 	ErrTokenExpired         = &Error{Code: "token_expired", Status: http.StatusUnauthorized, Detail: "The access token has expired. Refresh it."}

@@ -42,6 +42,9 @@ func (a *Auth[T]) readLogin(w http.ResponseWriter, r *http.Request) (Login, erro
 	login := Login{Client: a.c.Client(r)}
 	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Basic") {
 		username, password, ok := r.BasicAuth()
+		if len(r.Header.Values("Authorization")) > 1 {
+			return Login{}, ErrMalformedRequest.WithDetail("Send one Authorization field.")
+		}
 		if !ok || !utf8.ValidString(username) || !utf8.ValidString(password) {
 			return Login{}, ErrMalformedRequest.WithDetail("The Authorization field is not HTTP Basic in UTF-8.")
 		}
@@ -100,11 +103,21 @@ func (a *Auth[T]) logout(w http.ResponseWriter, r *http.Request) {
 		a.Func(a.logoutSession).ServeHTTP(w, r)
 		return
 	}
+	if a.holdsToken(r) {
+		a.WriteError(w, r, ErrMalformedRequest.WithDetail("Send the access token or the refresh token of the session to end, not both."))
+		return
+	}
 	s, err := a.SessionOf(r.Context(), *body.RefreshToken)
 	if err == nil {
 		err = a.RevokeSession(r.Context(), s.ID)
 	}
 	a.done(w, r, err)
+}
+
+// holdsToken reports whether a request brings an access token, or more than one, good or bad.
+func (a *Auth[T]) holdsToken(r *http.Request) bool {
+	_, err := findToken(r, a.sources)
+	return !errors.Is(err, ErrTokenMissing)
 }
 
 func (a *Auth[T]) logoutSession(w http.ResponseWriter, r *http.Request, id Identity[T]) {

@@ -122,6 +122,11 @@ func TestLogout(t *testing.T) {
 	a.do("POST /auth/logout", "").want(t, 401, "token_missing")
 	a.do("POST /auth/logout", "{}").want(t, 401, "token_missing")
 	a.do("POST /auth/logout", `{"refresh_token":"x"}`).want(t, 401, "refresh_token_invalid")
+	other := a.login("alice")
+	for _, token := range []string{login.String(t, "access_token"), other.String(t, "access_token"), "a.b.c"} {
+		a.do("POST /auth/logout", `{"refresh_token":"`+other.String(t, "refresh_token")+`"}`, bearer(token)).want(t, 400, "malformed_request")
+	}
+	a.refresh(other.String(t, "refresh_token")).want(t, 200, "") // neither session ended
 	a.do("POST /auth/logout", "", bearer(login.String(t, "access_token"))).want(t, 204, "")
 	a.do("POST /auth/logout", "", bearer(login.String(t, "access_token"))).want(t, 401, "token_revoked")
 	a.refresh(login.String(t, "refresh_token")).want(t, 401, "refresh_token_invalid")

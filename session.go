@@ -82,7 +82,7 @@ func (r Rotation) Apply(s Session) (Session, Outcome) {
 		s.RotatedAt, s.LastUsedAt = now, now
 		s.IdleExpiry = earlier(microsecond(r.IdleExpiry), s.Expiry)
 		return s, Rotated
-	case r.Generation == s.Generation-1 && now.Sub(s.RotatedAt) <= r.Grace:
+	case r.Generation == s.Generation-1 && now.Sub(s.RotatedAt).Abs() <= r.Grace: // a clock may have been set back
 		s.LastUsedAt = now
 		return s, Replayed
 	default:

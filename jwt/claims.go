@@ -24,8 +24,8 @@ type Claims struct {
 	ClientID  string    // client_id; empty when absent
 	SessionID string    // sid; empty when absent
 	AuthTime  time.Time // auth_time; zero when absent
-	Scopes    []string  // scope, split at its spaces
-	Roles     []string  // roles
+	Scopes    []string  // scope, split at its spaces; nil when absent
+	Roles     []string  // roles; nil when absent
 }
 
 // reader reads the claims of one payload. The first claim that does not fit is the error; the scan goes on, since a payload

@@ -78,8 +78,10 @@ func (w *writer) claims(c *Claims) {
 	w.member(`,"sub":`, c.Subject)
 	if len(c.Audience) == 1 {
 		w.member(`,"aud":`, c.Audience[0])
-	} else {
+	} else if len(c.Audience) > 1 {
 		w.list(`,"aud":`, c.Audience)
+	} else {
+		w.refuse("aud", "is empty")
 	}
 	w.date(`,"exp":`, c.ExpiresAt)
 	if !c.NotBefore.IsZero() {
@@ -96,8 +98,10 @@ func (w *writer) claims(c *Claims) {
 	if !c.AuthTime.IsZero() {
 		w.date(`,"auth_time":`, c.AuthTime)
 	}
-	w.scopes(c.Scopes)
-	if len(c.Roles) > 0 {
+	if c.Scopes != nil {
+		w.scopes(c.Scopes)
+	}
+	if c.Roles != nil {
 		w.list(`,"roles":`, c.Roles)
 	}
 	w.text = append(w.text, '}')
@@ -134,11 +138,7 @@ func (w *writer) string(name, value string) {
 	w.text = append(w.text, '"')
 }
 
-// list writes strings, of which there must be one.
 func (w *writer) list(name string, values []string) {
-	if len(values) == 0 {
-		w.refuse(name, "is empty")
-	}
 	w.text = append(append(w.text, name...), '[')
 	for i, value := range values {
 		if i > 0 {
@@ -149,22 +149,19 @@ func (w *writer) list(name string, values []string) {
 	w.text = append(w.text, ']')
 }
 
-// scopes writes RFC 6749 §3.3's list, if there is any.
+// scopes writes RFC 6749 §3.3's list.
 func (w *writer) scopes(scopes []string) {
+	w.text = append(w.text, `,"scope":"`...)
 	for i, scope := range scopes {
 		if !isScope(scope) {
 			w.refuse("scope", "has one that is empty or holds what RFC 6749 §3.3 forbids")
 		}
-		if i == 0 {
-			w.text = append(w.text, `,"scope":"`...)
-		} else {
+		if i > 0 {
 			w.text = append(w.text, ' ')
 		}
 		w.text = append(w.text, scope...)
 	}
-	if len(scopes) > 0 {
-		w.text = append(w.text, '"')
-	}
+	w.text = append(w.text, '"')
 }
 
 func (w *writer) date(name string, t time.Time) {

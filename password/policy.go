@@ -2,6 +2,7 @@ package password
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -12,6 +13,7 @@ type Reason string
 const (
 	TooLong     Reason = "too_long"
 	InvalidUTF8 Reason = "invalid_utf8"
+	HoldsNUL    Reason = "holds_nul"
 	TooShort    Reason = "too_short"
 	TooCommon   Reason = "too_common"
 )
@@ -28,6 +30,8 @@ func (e *PolicyError) Error() string {
 	switch e.Reason {
 	case InvalidUTF8:
 		return "the password is not valid UTF-8"
+	case HoldsNUL:
+		return "the password holds a NUL, which no keyboard writes"
 	case TooLong:
 		return fmt.Sprintf("the password is longer than %d bytes", e.Limit)
 	case TooShort:
@@ -37,8 +41,8 @@ func (e *PolicyError) Error() string {
 }
 
 // Policy says which passwords may be set. Its zero value asks what NIST SP 800-63B-4 asks of a password that is the
-// only factor. There are no rules on kinds of characters: any Unicode is taken, spaces and NUL included, and the
-// password is looked at exactly as received.
+// only factor. There are no rules on kinds of characters: any Unicode but NUL is taken, spaces included, and the password
+// is looked at exactly as received. At a NUL much other software takes a text to end.
 type Policy struct {
 	// MinLength is the least number of code points. Defaults to 15; less than 8 counts as 8.
 	MinLength int
@@ -74,6 +78,8 @@ func (p Policy) Validate(password string, context ...string) error {
 		return &PolicyError{Reason: TooLong, Limit: maxBytes}
 	case !utf8.ValidString(password):
 		return &PolicyError{Reason: InvalidUTF8}
+	case strings.Contains(password, "\x00"):
+		return &PolicyError{Reason: HoldsNUL}
 	case utf8.RuneCountInString(password) < minLength:
 		return &PolicyError{Reason: TooShort, Limit: minLength}
 	case isCommon(password, context), p.IsBreached != nil && p.IsBreached(password):

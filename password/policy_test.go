@@ -35,7 +35,7 @@ func TestPolicy_length(t *testing.T) {
 		{"14 emoji are 14 characters", password.Policy{}, "🍕🚗🌵🎷🧊🦊🪁🥝🧲🪐🎈🧦🔭🧵", password.TooShort},
 		{"15 emoji", password.Policy{}, "🍕🚗🌵🎷🧊🦊🪁🥝🧲🪐🎈🧦🔭🧵🛶", ""},
 		{"blanks at the ends count", password.Policy{}, "  kWz8vQp3xRt5n  "[:15], ""},
-		{"NUL counts and is taken", password.Policy{}, "kWz8\x00Qp3xRt5n\x00y", ""},
+		{"NUL", password.Policy{}, "kWz8\x00Qp3xRt5n\x00y", password.HoldsNUL},
 		{"8 when asked for", password.Policy{MinLength: 8}, "kWz8vQp3", ""},
 		{"never fewer than 8", password.Policy{MinLength: 1}, "kWz8vQp", password.TooShort},
 		{"more when asked for", password.Policy{MinLength: 30}, "kWz8vQp3xRt5nBy", password.TooShort},

@@ -48,6 +48,9 @@ func TestGovernor_lowersItsOwnThreadsAndNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if normal == 19 {
+		t.Skip("this process has the lowest priority already: nothing can be lower")
+	}
 	for range 20 {
 		g := newGovernor(t, GovernorConfig{Workers: workers, MaxWait: time.Minute})
 		var all sync.WaitGroup

@@ -43,6 +43,12 @@ var rotateTests = []subtest{
 		s.rotate(rotation("a", 1, time.Minute), hallpass.Rotated)
 		reused(s, rotation("a", 1, time.Minute+grace+time.Microsecond))
 	}},
+	{"predecessorWithTheClockSetBack", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		s.rotate(rotation("a", 1, 10*time.Minute), hallpass.Rotated)
+		s.rotate(rotation("a", 1, 10*time.Minute-grace), hallpass.Replayed)
+		reused(s, rotation("a", 1, 10*time.Minute-grace-time.Microsecond))
+	}},
 	{"predecessorWithoutAGrace", func(s *suite) {
 		s.create(session("a", "ada", 0))
 		s.rotate(rotation("a", 1, time.Minute), hallpass.Rotated)

@@ -18,7 +18,8 @@ type configCommand struct {
 
 // Help implements kong's HelpProvider.
 func (configCommand) Help() string {
-	return `It takes the flags of hallpass serve, the environment and the --config file, and says where each setting comes from. Passwords in URLs are masked.`
+	return `It takes the flags of hallpass serve, the environment and the --config file, and says where each setting comes from.
+Passwords in URLs are masked. It exits with 2 when hallpass serve would refuse the settings, and says why.`
 }
 
 type settingRow struct {
@@ -28,21 +29,36 @@ type settingRow struct {
 }
 
 // Run prints each setting, its value, and where that comes from.
-func (c *configCommand) Run(parsed *kong.Context, std streams) error {
+func (c *configCommand) Run(all *commands, parsed *kong.Context, std streams) error {
+	derived := map[string]string{"db": "sqlite:" + all.databasePath(), "secret-file": all.secretPath(), "audience": c.audience()}
 	var rows []settingRow
 	for _, flag := range parsed.Flags() {
 		if slices.Contains([]string{"help", "json", "config"}, flag.Name) {
 			continue
 		}
 		value := parsed.FlagValue(flag)
-		if text, ok := value.(string); ok {
-			value = masked(text)
+		switch v := value.(type) {
+		case string:
+			value = masked(v)
+			if v == "" {
+				value = derived[flag.Name]
+			}
+		case []string:
+			value = append([]string{}, v...) // in JSON null is not a list
 		}
 		if d, ok := value.(fmt.Stringer); ok {
 			value = d.String()
 		}
 		rows = append(rows, settingRow{Name: flag.Name, Value: value, Origin: origin(parsed, flag)})
 	}
+	if err := c.print(std, rows); err != nil {
+		return err
+	}
+	_, _, err := (&serveCommand{c.serveSettings}).validate()
+	return err
+}
+
+func (c *configCommand) print(std streams, rows []settingRow) error {
 	if c.JSON {
 		encoder := json.NewEncoder(std.out)
 		encoder.SetIndent("", "  ")
@@ -75,10 +91,27 @@ func origin(parsed *kong.Context, flag *kong.Flag) string {
 	return "default"
 }
 
-// masked hides the password of a URL.
+// masked hides what may be the password of a URL: that of its user, and every value of its query. Of what looks like a URL
+// and cannot be read as one, only the scheme is shown.
 func masked(text string) string {
-	if u, err := url.Parse(text); err == nil && u.User != nil {
-		return u.Redacted()
+	scheme, _, isURL := strings.Cut(text, ":")
+	u, err := url.Parse(text)
+	switch {
+	case scheme == "sqlite" || !strings.ContainsAny(text, "@?"):
+		return text
+	case err != nil || u.Opaque != "" || u.Host == "":
+		if isURL && !strings.ContainsAny(scheme, "@?/") {
+			return scheme + ":xxxxx"
+		}
+		return "xxxxx"
 	}
-	return text
+	if u.User != nil {
+		u.User = url.UserPassword(u.User.Username(), "xxxxx")
+	}
+	query := u.Query()
+	for name := range query {
+		query[name] = []string{"xxxxx"}
+	}
+	u.RawQuery = query.Encode()
+	return u.String()
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -100,7 +101,7 @@ func run(ctx context.Context, stop context.CancelFunc, args []string, std stream
 	fmt.Fprintf(std.err, "hallpass: %v\n", err)
 	if errors.As(err, new(usageError)) {
 		words := "hallpass"
-		if command := strings.Join(commandWords(args), " "); command != "" {
+		if command := strings.Join(commandWords(parser.Model.Node, args), " "); command != "" {
 			words += " " + command
 		}
 		fmt.Fprintf(std.err, "Run %s --help to see how it is used.\n", words)
@@ -109,12 +110,14 @@ func run(ctx context.Context, stop context.CancelFunc, args []string, std stream
 	return exitFailed
 }
 
-// commandWords returns the words that args begins with, which are as much of a command as was typed.
-func commandWords(args []string) []string {
-	for i, a := range args {
-		if strings.HasPrefix(a, "-") || i == 2 {
+// commandWords returns as much of a command as args begin with.
+func commandWords(node *kong.Node, args []string) []string {
+	for i, word := range args {
+		at := slices.IndexFunc(node.Children, func(child *kong.Node) bool { return child.Name == word })
+		if at < 0 {
 			return args[:i]
 		}
+		node = node.Children[at]
 	}
 	return args
 }

@@ -36,11 +36,22 @@ type openOptions struct {
 	hashWorkers int
 }
 
+// databasePath is where the database is unless --db says otherwise.
+func (c *commands) databasePath() string { return filepath.Join(c.Data, "hallpass.db") }
+
+// secretPath is where the secret is under which keys are sealed.
+func (c *commands) secretPath() string {
+	if c.SecretFile != "" {
+		return c.SecretFile
+	}
+	return filepath.Join(c.Data, "secret")
+}
+
 // open opens the data folder and the database. On first run it makes them, with the secret and the first key.
 func (c *commands) open(ctx context.Context, o openOptions) (*installation, error) {
 	url := c.DB
 	if url == "" || url == "sqlite:" {
-		path := filepath.Join(c.Data, "hallpass.db")
+		path := c.databasePath()
 		if _, err := os.Stat(path); o.mustExist && errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("there is no installation in %s: run hallpass serve first, or name its folder with --data", c.Data)
 		}
@@ -49,16 +60,12 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	if err := makeDataFolder(c.Data); err != nil {
 		return nil, err
 	}
-	secretFile := c.SecretFile
-	if secretFile == "" {
-		secretFile = filepath.Join(c.Data, "secret")
-	}
 	db, err := sqldb.Open(ctx, url)
 	if err != nil {
 		return nil, err
 	}
 	in := &installation{db: db}
-	if in.keys, err = keyring.Open(ctx, keyring.Config{DB: db, SecretFile: secretFile, Algorithm: o.algorithm}); err != nil {
+	if in.keys, err = keyring.Open(ctx, keyring.Config{DB: db, SecretFile: c.secretPath(), Algorithm: o.algorithm}); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	if in.store, err = sqlstore.New(ctx, db); err != nil {

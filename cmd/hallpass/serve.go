@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"runtime"
 	"strconv"
@@ -29,6 +30,18 @@ const defaultIssuer = "http://127.0.0.1:8080"
 type tokenSettings struct {
 	Issuer   string `default:"http://127.0.0.1:8080" placeholder:"URL" help:"URL by which clients know this server, the iss of its tokens. Default: ${default}, whatever --addr is."`
 	Audience string `placeholder:"NAME" help:"API that the tokens are for, their aud. Defaults to the issuer."`
+}
+
+// maxAccessTTL is how long a token may live for a verifier to take it, unless it was told otherwise.
+const maxAccessTTL = 24 * time.Hour
+
+// mistakes returns what is wrong with the settings.
+func (t tokenSettings) mistakes() []error {
+	u, err := url.Parse(t.Issuer)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return []error{fmt.Errorf("--issuer: %q is not a URL like https://auth.example", t.Issuer)}
+	}
+	return nil
 }
 
 func (t tokenSettings) audience() string {
@@ -62,6 +75,8 @@ type serveSettings struct {
 	BehindProxy  []string `placeholder:"CIDR" help:"Networks of proxies that speak TLS for this server and whose X-Forwarded-For is believed."`
 	InsecureHTTP bool     `help:"Speak plain HTTP on an address that others reach. Passwords and tokens can then be read on the way."`
 
+	DrainDelay time.Duration `default:"0s" help:"How long to go on serving, with /readyz answering 503, after a signal to stop. Default: ${default}."`
+
 	LogFormat string `default:"text" enum:"text,json" help:"text or json. Default: ${default}."`
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error. Default: ${default}."`
 }
@@ -75,7 +90,8 @@ To let others reach it, give it a certificate:
 or put a proxy that speaks TLS before it:
   hallpass serve --addr 10.0.0.5:8080 --issuer https://auth.example --behind-proxy 10.0.0.0/24
 
-SIGTERM and SIGINT stop it: /readyz answers 503, requests under way are finished, and it ends. A second signal ends it at once.`
+SIGTERM and SIGINT stop it: /readyz answers 503 for --drain-delay, so that a balancer sends no more; then it accepts nothing new, finishes
+the requests under way, for 10 seconds at most, and ends. A second signal ends it at once.`
 }
 
 // Run wires the server together, from the settings to the last request.
@@ -150,6 +166,7 @@ const stopTimeout = 10 * time.Second
 func (c *serveCommand) stop(log *slog.Logger, api *server.Server, httpServer *http.Server) error {
 	log.Info("stopping: requests under way are finished")
 	api.Drain()
+	time.Sleep(c.DrainDelay)
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	if err := httpServer.Shutdown(ctx); err != nil {
@@ -161,8 +178,22 @@ func (c *serveCommand) stop(log *slog.Logger, api *server.Server, httpServer *ht
 
 // validate reports every setting that is wrong at once.
 func (c *serveCommand) validate() (limits [2]limit.Rate, proxies []netip.Prefix, err error) {
-	var mistakes []error
+	mistakes := c.tokenSettings.mistakes()
 	refuse := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{{"access-ttl", c.AccessTTL}, {"session-idle", c.SessionIdle}, {"session-max", c.SessionMax}, {"refresh-grace", c.RefreshGrace}} {
+		if d.value <= 0 {
+			refuse("--%s: %v is no time to live", d.flag, d.value)
+		}
+	}
+	if c.AccessTTL > maxAccessTTL {
+		refuse("--access-ttl: %v is more than the %v that a verifier takes", c.AccessTTL, maxAccessTTL)
+	}
+	if c.DrainDelay < 0 {
+		refuse("--drain-delay is negative")
+	}
 	for i, text := range []string{c.LoginLimitAccount, c.LoginLimitAddress} {
 		rate, err := parseRate(text)
 		if err != nil {

@@ -180,6 +180,12 @@ Give --issuer and --audience as hallpass serve has them.`
 
 // Run starts a session that ends with its one token.
 func (c *tokenMintCommand) Run(ctx context.Context, all *commands, std streams) error {
+	if mistakes := c.mistakes(); mistakes != nil {
+		return usageError{errors.Join(mistakes...)}
+	}
+	if c.TTL <= 0 || c.TTL > maxAccessTTL {
+		return usageError{fmt.Errorf("--ttl: a token lives for more than nothing and at most %v", maxAccessTTL)}
+	}
 	in, err := all.open(ctx, openOptions{mustExist: true})
 	if err != nil {
 		return err

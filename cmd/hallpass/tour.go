@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -39,7 +40,7 @@ func (c *tourCommand) Run(ctx context.Context, std streams) error {
 
 	user, err := t.do("Sign up", "POST", "/v1/users", "", credentials, 201)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; the tour makes a user of its own, which a server with --no-signup refuses", err)
 	}
 	tokens, err := t.do("Log in", "POST", "/v1/login", "", credentials, 200)
 	if err != nil {
@@ -97,12 +98,13 @@ func (t *tour) do(title, method, path, token string, body map[string]string, wan
 	t.step++
 	fmt.Fprintf(t.w, "\n%d. %s\n\n> %s %s\n", t.step, title, method, path)
 	var payload io.Reader
+	var sent []byte
 	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
+		var err error
+		if sent, err = json.Marshal(body); err != nil {
 			return nil, err
 		}
-		payload = bytes.NewReader(text)
+		payload = bytes.NewReader(sent)
 	}
 	r, err := http.NewRequestWithContext(t.ctx, method, t.url+path, payload)
 	if err != nil {
@@ -114,7 +116,7 @@ func (t *tour) do(title, method, path, token string, body map[string]string, wan
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
-		fmt.Fprintf(t.w, "> Content-Type: application/json\n>\n> %s\n", readable(body))
+		fmt.Fprintf(t.w, "> Content-Type: application/json\n>\n> %s\n", readable(sent))
 	}
 	resp, err := t.client.Do(r)
 	if err != nil {
@@ -140,7 +142,7 @@ func (t *tour) answer(resp *http.Response, want int) (document, error) {
 		if err := json.Unmarshal(text, &d); err != nil {
 			return nil, fmt.Errorf("the answer is not JSON; is %s a hallpass server?", t.url)
 		}
-		fmt.Fprintf(t.w, "<\n< %s\n", readable(d))
+		fmt.Fprintf(t.w, "<\n< %s\n", readable(text))
 	}
 	if resp.StatusCode != want {
 		return nil, fmt.Errorf("step %d was answered %d; promised was %d", t.step, resp.StatusCode, want)
@@ -148,25 +150,20 @@ func (t *tour) answer(resp *http.Response, want int) (document, error) {
 	return d, nil
 }
 
-// readable is a document as people read it, its secrets shortened or masked.
-func readable[V any](d map[string]V) string {
-	shown := map[string]any{}
-	for name, value := range d {
-		text, isText := any(value).(string)
-		switch {
-		case isText && strings.HasSuffix(name, "password"):
-			shown[name] = "…"
-		case isText && strings.HasSuffix(name, "_token"):
-			shown[name] = shortened(text)
-		default:
-			shown[name] = value
+// secretMembers are the members whose values are not shown: passwords, and tokens.
+var secretMembers = regexp.MustCompile(`"(\w*password|\w*_token)":"([^"]*)"`)
+
+// readable is a JSON text as it is on the wire, its secrets shortened or masked.
+func readable(text []byte) string {
+	shown := secretMembers.ReplaceAllStringFunc(strings.TrimSpace(string(text)), func(member string) string {
+		parts := secretMembers.FindStringSubmatch(member)
+		value := "…"
+		if strings.HasSuffix(parts[1], "_token") {
+			value = shortened(parts[2])
 		}
-	}
-	text, err := json.Marshal(shown)
-	if err != nil {
-		return "?"
-	}
-	return string(text)
+		return `"` + parts[1] + `":"` + value + `"`
+	})
+	return printable(shown)
 }
 
 // shortened is a token that is recognised and of no use.

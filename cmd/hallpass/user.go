@@ -212,7 +212,7 @@ func (in *installation) hasAdmin(ctx context.Context) (bool, error) {
 type userRow struct {
 	ID        string    `json:"id"`
 	Username  string    `json:"username"`
-	Email     string    `json:"email"`
+	Email     *string   `json:"email"`
 	Roles     []string  `json:"roles"`
 	Disabled  bool      `json:"disabled"`
 	CreatedAt time.Time `json:"created_at"`
@@ -220,7 +220,13 @@ type userRow struct {
 
 func printUsers(w io.Writer, asJSON bool, users ...account.User) error {
 	if asJSON {
-		return printJSONLines(w, users, func(u account.User) any { return userRow(u) })
+		return printJSONLines(w, users, func(u account.User) any {
+			row := userRow{ID: u.ID, Username: u.Username, Roles: u.Roles, Disabled: u.Disabled, CreatedAt: u.CreatedAt}
+			if u.Email != "" {
+				row.Email = &u.Email
+			}
+			return row
+		})
 	}
 	table := newTable(w, "ID", "USERNAME", "ROLES", "STATE", "CREATED", "EMAIL")
 	for _, u := range users {

@@ -1,15 +1,17 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
-type versionCommand struct{}
+type versionCommand struct{ jsonFlag }
 
 // Run prints what the build recorded of itself.
-func (versionCommand) Run(std streams) error {
+func (c *versionCommand) Run(std streams) error {
 	version, revision, modified := "unknown", "", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = info.Main.Version
@@ -21,6 +23,11 @@ func (versionCommand) Run(std streams) error {
 				modified = " with changes"
 			}
 		}
+	}
+	if c.JSON {
+		return json.NewEncoder(std.out).Encode(map[string]string{
+			"version": version, "revision": strings.TrimSpace(revision + modified), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+		})
 	}
 	_, err := fmt.Fprintf(std.out, "hallpass %s%s%s %s %s/%s\n", version, revision, modified, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err

@@ -84,6 +84,8 @@ func policyDetail(e *password.PolicyError) string {
 		return fmt.Sprintf("A password has at most %d bytes.", e.Limit)
 	case password.InvalidUTF8:
 		return "A password is UTF-8 text."
+	case password.HoldsNUL:
+		return "A password holds no NUL."
 	default:
 		return "This password would be guessed: it is a common one, or made of common words, simple sequences or your name."
 	}

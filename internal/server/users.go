@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -68,7 +69,7 @@ type signupRequest struct {
 	userFields
 	Username *string `json:"username"`
 	Password *string `json:"password"`
-	Email    *string `json:"email"`
+	Email    address `json:"email"`
 }
 
 func (r signupRequest) validate() error {
@@ -109,8 +110,8 @@ func (s *Server) createUser(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	n := account.NewUser{Username: *body.Username, Password: *body.Password}
-	if body.Email != nil {
-		n.Email = *body.Email
+	if body.Email.set != nil {
+		n.Email = *body.Email.set
 	}
 	user, err := s.accounts.Create(r.Context(), n)
 	if err != nil {
@@ -145,10 +146,26 @@ func (s *Server) showUser(w http.ResponseWriter, r *http.Request, _ identity) {
 	s.replyUser(w, r, user, err)
 }
 
+// address is an e-mail address, or null for none.
+type address struct{ set *string }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *address) UnmarshalJSON(text []byte) error {
+	var s *string
+	if err := json.Unmarshal(text, &s); err != nil {
+		return err
+	}
+	if s == nil {
+		s = new(string)
+	}
+	a.set = s
+	return nil
+}
+
 type changeRequest struct {
 	userFields
 	Username        *string `json:"username"`
-	Email           *string `json:"email"`
+	Email           address `json:"email"`
 	Password        *string `json:"password"`
 	CurrentPassword *string `json:"current_password"`
 }
@@ -167,7 +184,7 @@ func (s *Server) changeUser(w http.ResponseWriter, r *http.Request, id identity)
 	if r.PathValue("id") == id.Subject {
 		keep = id.SessionID
 	}
-	user, err := s.users.Change(r.Context(), r.PathValue("id"), account.Changes{Username: body.Username, Email: body.Email, Password: body.Password}, keep)
+	user, err := s.users.Change(r.Context(), r.PathValue("id"), account.Changes{Username: body.Username, Email: body.Email.set, Password: body.Password}, keep)
 	s.replyUser(w, r, user, err)
 }
 
@@ -218,11 +235,27 @@ func (s *Server) setRoles(w http.ResponseWriter, r *http.Request, _ identity) {
 }
 
 func (s *Server) disable(w http.ResponseWriter, r *http.Request, _ identity) {
+	if err := wantsNothing(w, r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	user, err := s.users.Disable(r.Context(), r.PathValue("id"))
 	s.replyUser(w, r, user, err)
 }
 
+// wantsNothing refuses a body that says anything: it would be passed over.
+func wantsNothing(w http.ResponseWriter, r *http.Request) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	return hallpass.ReadJSON(w, r, &struct{}{})
+}
+
 func (s *Server) enable(w http.ResponseWriter, r *http.Request, _ identity) {
+	if err := wantsNothing(w, r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	user, err := s.accounts.SetDisabled(r.Context(), r.PathValue("id"), false)
 	s.replyUser(w, r, user, err)
 }

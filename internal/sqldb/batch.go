@@ -108,6 +108,7 @@ func (b *batch) end() {
 	if b.err != nil {
 		b.db.writer.discard()
 	}
+	b.db.unwritable.Store(b.err != nil)
 	close(b.ended)
 }
 

@@ -469,3 +469,30 @@ func TestWrite_rowsLeftOpen(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 }
+
+// After a transaction that could not be written a ping is not content with reading.
+func TestPing_triesToWriteAfterAFailure(t *testing.T) {
+	db, _ := open(t)
+	write(t, db, "CREATE TABLE children (parent INTEGER REFERENCES counters (id) DEFERRABLE INITIALLY DEFERRED)")
+	failing := func() error {
+		return db.Write(t.Context(), func(tx *sqldb.Tx) error {
+			_, err := tx.Exec("INSERT INTO children (parent) VALUES (12345)")
+			return err
+		})
+	}
+	if err := failing(); err == nil {
+		t.Fatal("the commit did not fail")
+	}
+	changes := func() int { return count(t, db, "PRAGMA schema_version") }
+	before := changes()
+	if err := db.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tried := changes()
+	if tried == before {
+		t.Error("nothing was written")
+	}
+	if err := db.Ping(t.Context()); err != nil || changes() != tried {
+		t.Errorf("written again after it had worked: %v", err)
+	}
+}

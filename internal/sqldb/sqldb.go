@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,6 +37,8 @@ type DB struct {
 	writes   *sql.DB // one connection
 	queue    queue
 	writer   writer
+
+	unwritable atomic.Bool // the last transaction could not be written
 }
 
 // Open opens the database at url, "sqlite:" and the path of a file, which is made with mode 0600 when it does
@@ -117,13 +120,23 @@ func (db *DB) Close() error {
 // Dialect names the kind of database, which is also the name of its folder of migrations: "sqlite".
 func (db *DB) Dialect() string { return db.dialect.name }
 
-// Ping reads from the database. An error wraps [ErrUnavailable].
+// Ping reads from the database and, if the last transaction failed, as when the disk is full, tries to write. An error
+// wraps [ErrUnavailable].
 func (db *DB) Ping(ctx context.Context) error {
 	if err := db.unmoved(); err != nil {
 		return err
 	}
 	var n int
-	return db.QueryRow(ctx, db.dialect.ping).Scan(&n)
+	if err := db.QueryRow(ctx, db.dialect.ping).Scan(&n); err != nil || !db.unwritable.Load() {
+		return err
+	}
+	return db.Write(ctx, func(tx *Tx) error {
+		_, err := tx.Exec("CREATE TABLE writable (yes INTEGER)")
+		if err == nil {
+			_, err = tx.Exec("DROP TABLE writable")
+		}
+		return err
+	})
 }
 
 // unmoved fails when the file is no longer the one that was opened: what is written to a deleted file is lost
