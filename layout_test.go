@@ -23,6 +23,7 @@ var layout = map[string][]string{
 	"sqlstore":            {".", "internal/sqldb"},
 	"storetest":           {".", "internal/uid"},
 	"hallpasstest":        {".", "jwk", "jwt", "internal/uid"},
+	"internal/attack":     {"jwk"},
 	"internal/base64url":  {},
 	"internal/strictjson": {},
 	"internal/uid":        {},

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/attack"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
 )
@@ -326,4 +328,26 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// A verifier that remembers the token that they are made from takes none of the forgeries.
+func TestRemembered_forgeries(t *testing.T) {
+	v, key := newRemembering(t, 0, nil)
+	target := attack.Target{Key: key, Issuer: testIssuer, Audience: testAudience, Now: time.Now()}
+	if _, err := v.Verify(t.Context(), target.Valid(t)); err != nil {
+		t.Fatal(err)
+	}
+	for f := range target.Forgeries(t) {
+		if f.Class == "date" && strings.Contains(f.Name, "a minute") {
+			continue // the leeway is half of that, and time goes on
+		}
+		for range 2 {
+			if id, err := v.Verify(t.Context(), f.Token); err == nil || id.Subject != "" {
+				t.Errorf("%s, %s: taken", f.Class, f.Name)
+			}
+		}
+	}
+	if s := v.Remembered(); s.Tokens != 1 {
+		t.Errorf("remembered %d tokens", s.Tokens)
+	}
 }
