@@ -117,10 +117,11 @@ func AsError(err error) *Error {
 // tokenError says what an error of the codec is to a client: expired, or invalid and nothing more,
 // since the difference between forgeries only helps who makes them.
 func tokenError(err error) *Error {
+	detailed, known := err.(*jwt.Error) // not errors.As: a refusal must be cheap
 	switch {
-	case errors.Is(err, jwt.ErrExpired):
+	case known && detailed.Kind == jwt.ErrExpired:
 		return ErrTokenExpired.Because(err)
-	case errors.Is(err, jwk.ErrUnavailable):
+	case !known && errors.Is(err, jwk.ErrUnavailable):
 		return ErrStoreUnavailable.Because(err)
 	}
 	return ErrTokenInvalid.Because(err)

@@ -3,6 +3,8 @@ package e2e
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,10 +80,11 @@ func TestLogin_failuresAreTheSame(t *testing.T) {
 		"disabled user":  object("username", "dora", "password", passwordOf("dora")),
 		"no user's name": object("username", "a\nb", "password", passwordOf("n")),
 	}
-	const rounds = 12
+	// The least of some rounds is compared. On a machine that is busy with something else there are more of them; a difference that
+	// the server makes stays, however many.
 	took := map[string][]time.Duration{}
 	var first answer
-	for range rounds {
+	for round := 0; round < 12 || round < 80 && toldApart(took) != ""; round++ {
 		for name, body := range failures {
 			started := time.Now()
 			got := s.do(request{Do: "POST /v1/login", Body: body}).want(401, "invalid_credentials")
@@ -98,27 +101,26 @@ func TestLogin_failuresAreTheSame(t *testing.T) {
 			}
 		}
 	}
-	reference := fastest(took["wrong password"])
+	if difference := toldApart(took); difference != "" {
+		t.Error(difference)
+	}
+}
+
+// toldApart says which failure's time differs from the others', or nothing.
+func toldApart(took map[string][]time.Duration) string {
+	reference := slices.Min(took["wrong password"])
 	for name, times := range took {
-		if ratio := float64(fastest(times)) / float64(reference); ratio < 0.7 || ratio > 1.4 {
-			t.Errorf("%s takes %.2f times as long as a wrong password", name, ratio)
+		if ratio := float64(slices.Min(times)) / float64(reference); ratio < 0.75 || ratio > 1.33 {
+			return fmt.Sprintf("%s takes %.2f times as long as a wrong password", name, ratio)
 		}
 	}
+	return ""
 }
 
 func sameHeader(a, b answer) bool {
 	x, _ := json.Marshal(a.Header)
 	y, _ := json.Marshal(b.Header)
 	return string(x) == string(y)
-}
-
-// fastest is the least disturbed of several measurements.
-func fastest(times []time.Duration) time.Duration {
-	best := times[0]
-	for _, d := range times {
-		best = min(best, d)
-	}
-	return best
 }
 
 func TestLogin_isLimited(t *testing.T) {

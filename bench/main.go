@@ -1,0 +1,197 @@
+// Command bench does the same work by this library and by others, one after the other in one run, next to the bare
+// cryptography, and prints medians and ratios. It is a module of its own, so that the others never enter the library's.
+//
+//	cd bench && go run .                 all of it, some minutes
+//	cd bench && go run . -only HS256     one algorithm
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+)
+
+// The algorithms, one of each family.
+var algorithms = []string{"HS256", "RS256", "PS256", "ES256", "EdDSA"}
+
+// subject is a library, or the bare cryptography.
+type subject interface {
+	name() string
+	// work returns what the library does with an algorithm's keys.
+	work(alg string, k keys) (work, error)
+}
+
+// work is a library made ready, as a server would have it.
+type work struct {
+	sign   func(payload) (string, error)
+	verify func(token string) error // signature, exp, nbf, iss, aud, and all ten claims in a struct
+}
+
+// limitName is the bare cryptography over the same bytes, with which the ratios are made.
+const limitName = "bare cryptography"
+
+func main() {
+	only := flag.String("only", "", "one algorithm")
+	rounds := flag.Int("rounds", 5, "how often each is measured; the median counts")
+	benchtime := flag.Duration("time", 200*time.Millisecond, "how long each measurement takes")
+	cpus := flag.String("cpu", "1,2", "GOMAXPROCS of the runs")
+	testing.Init()
+	flag.Parse()
+	if err := flag.Set("test.benchtime", benchtime.String()); err != nil {
+		fail(err)
+	}
+	if err := run(os.Stdout, *only, *cpus, *rounds); err != nil {
+		fail(err)
+	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	os.Exit(1)
+}
+
+func run(w io.Writer, only, cpus string, rounds int) error {
+	fmt.Fprintf(w, "%s %s/%s, %d processors. A token of %d claims. Medians of %d, in turn.\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), claimCount, rounds)
+	for _, alg := range algorithms {
+		if only != "" && only != alg {
+			continue
+		}
+		subjects, err := prepare(alg)
+		if err != nil {
+			return err
+		}
+		for _, op := range operations {
+			if err := measure(w, alg, op, subjects, cpus, rounds); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ready is a subject that has been tried: it takes its own token and refuses what it must.
+type ready struct {
+	name string
+	work
+	token, tampered, expired, none string
+}
+
+// operation is one thing to measure. It returns nil where a subject has nothing to show.
+type operation struct {
+	name string
+	of   func(r *ready) func() error
+}
+
+var operations = []operation{
+	{"sign", func(r *ready) func() error { return func() error { _, err := r.sign(usual(time.Now())); return err } }},
+	{"verify", func(r *ready) func() error { return func() error { return r.verify(r.token) } }},
+	{"refuse tampered", refusing(func(r *ready) string { return r.tampered })},
+	{"refuse expired", refusing(func(r *ready) string { return r.expired })},
+	{"refuse alg none", refusing(func(r *ready) string { return r.none })},
+}
+
+func refusing(token func(*ready) string) func(*ready) func() error {
+	return func(r *ready) func() error {
+		t := token(r)
+		if t == "" {
+			return nil
+		}
+		return func() error {
+			if r.verify(t) == nil {
+				return fmt.Errorf("%s took a token that it must refuse", r.name)
+			}
+			return nil
+		}
+	}
+}
+
+// row is what was measured of one subject with one number of processors.
+type row struct {
+	ns     []float64
+	allocs int64
+	bytes  int64
+}
+
+func measure(w io.Writer, alg string, op operation, subjects []*ready, cpus string, rounds int) error {
+	counts := strings.Split(cpus, ",")
+	rows := map[string]*row{}
+	for range rounds {
+		for _, r := range subjects {
+			do := op.of(r)
+			if do == nil {
+				continue
+			}
+			for _, cpu := range counts {
+				result, err := benchmark(do, cpu)
+				if err != nil {
+					return err
+				}
+				id := r.name + " " + cpu
+				if rows[id] == nil {
+					rows[id] = &row{}
+				}
+				rows[id].ns = append(rows[id].ns, float64(result.T.Nanoseconds())/float64(result.N))
+				rows[id].allocs, rows[id].bytes = result.AllocsPerOp(), result.AllocedBytesPerOp()
+			}
+		}
+	}
+	fmt.Fprintf(w, "\n%s %s\n", alg, op.name)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	head := "\t"
+	for _, cpu := range counts {
+		head += fmt.Sprintf("%s cpu, ns\tratio\t", cpu)
+	}
+	fmt.Fprintln(table, head+"allocs\tbytes\t")
+	for _, r := range subjects {
+		if rows[r.name+" "+counts[0]] == nil {
+			continue
+		}
+		line := r.name + "\t"
+		for _, cpu := range counts {
+			reference := subjects[0].name
+			if rows[reference+" "+cpu] == nil {
+				reference = ours{}.name()
+			}
+			ns := median(rows[r.name+" "+cpu].ns)
+			line += fmt.Sprintf("%.0f\t%.2f\t", ns, ns/median(rows[reference+" "+cpu].ns))
+		}
+		first := rows[r.name+" "+counts[0]]
+		fmt.Fprintf(table, "%s%d\t%d\t\n", line, first.allocs, first.bytes)
+	}
+	return table.Flush()
+}
+
+// benchmark runs do on so many processors at once and returns its cost in time that passes.
+func benchmark(do func() error, cpu string) (testing.BenchmarkResult, error) {
+	var n int
+	if _, err := fmt.Sscan(cpu, &n); err != nil || n < 1 {
+		return testing.BenchmarkResult{}, fmt.Errorf("-cpu: %q is no number of processors", cpu)
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
+	var failed error
+	result := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if err := do(); err != nil {
+					failed = err
+					return
+				}
+			}
+		})
+	})
+	return result, failed
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
