@@ -44,6 +44,34 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
+// FuzzHeader is given headers that the real key signs. One that is accepted says what the key and the type are, once.
+func FuzzHeader(f *testing.F) {
+	b := newBench(f, jwk.HS256)
+	for _, seed := range []string{
+		b.header, `{}`, `[]`, ``, with(b.header, "typ", `"application/at+jwt"`), with(b.header, "crit", `["x"]`), with(b.header, "alg", `"none"`),
+		strings.Replace(b.header, "{", `{"kid":"x",`, 1), strings.Replace(b.header, "alg", "ALG", 1), strings.Replace(b.header, "alg", `\u0061lg`, 1),
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, header []byte) {
+		if _, err := b.v.Verify(t.Context(), forge(t, b.key, string(header), b.payload), at, nil); err != nil {
+			return
+		}
+		var members map[string]any
+		if err := json.Unmarshal(header, &members); err != nil {
+			t.Fatalf("accepted %q: %v", header, err)
+		}
+		if members["alg"] != "HS256" || members["kid"] != b.key.ID() || members["typ"] != "at+jwt" && members["typ"] != "application/at+jwt" {
+			t.Errorf("accepted %s", header)
+		}
+		for _, extension := range []string{"crit", "b64", "zip", "enc"} {
+			if _, there := members[extension]; there {
+				t.Errorf("accepted with %s: %s", extension, header)
+			}
+		}
+	})
+}
+
 // FuzzClaims is given payloads that the real key signs, so that every one is read.
 func FuzzClaims(f *testing.F) {
 	b := newBench(f, jwk.HS256)
