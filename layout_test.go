@@ -33,7 +33,7 @@ var layout = map[string][]string{
 	"internal/account": {"password", "internal/sqldb", "internal/uid",
 		"golang.org/x/text/secure/precis", "golang.org/x/text/cases", "golang.org/x/text/unicode/norm"},
 	"internal/keyring": {"jwk", "internal/sqldb", "golang.org/x/crypto/chacha20poly1305"},
-	"internal/server":  {".", "jwk", "password", "internal/account", "internal/limit", "internal/page", "internal/sqldb"},
+	"internal/server":  {".", "jwk", "password", "internal/account", "internal/keyring", "internal/limit", "internal/page", "internal/sqldb"},
 	"cmd/hallpass":     {"*"},
 }
 

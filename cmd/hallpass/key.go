@@ -2,13 +2,81 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/keyring"
+	"github.com/hallpass-go/hallpass/jwk"
 )
 
 type keyCommand struct {
-	List keyListCommand `cmd:"" help:"List the signing keys and their states."`
+	List   keyListCommand   `cmd:"" help:"List the signing keys and their states."`
+	Rotate keyRotateCommand `cmd:"" help:"Begin to replace the key that signs."`
+	Revoke keyRevokeCommand `cmd:"" help:"Drop a key at once, because somebody else may have it."`
+}
+
+type keyRotateCommand struct {
+	jsonFlag
+	Algorithm string `placeholder:"ALG" help:"Algorithm of the next key. Defaults to that of the key that signs."`
+}
+
+// Help implements kong's HelpProvider.
+func (keyRotateCommand) Help() string {
+	return `The next key is published at once and begins to sign after six minutes, when every verifier has had time to see it: a running server
+does that by itself. The key before it stays published for a day, until the last token that it signed is dead. No token is refused
+meanwhile. If a next key waits already, this shows it.`
+}
+
+// Run begins a rotation, which a running server takes to its end.
+func (c *keyRotateCommand) Run(ctx context.Context, all *commands, std streams) error {
+	in, err := all.open(ctx, openOptions{mustExist: true})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	next, err := in.keys.Rotate(ctx, jwk.Algorithm(c.Algorithm))
+	if err != nil {
+		return err
+	}
+	if c.Algorithm != "" && c.Algorithm != string(next.Algorithm) {
+		return fmt.Errorf("a rotation to another %s key is under way already: wait for its end, or hallpass key revoke %s first", next.Algorithm, next.ID)
+	}
+	return printKeys(std, c.JSON, next)
+}
+
+type keyRevokeCommand struct {
+	jsonFlag
+	ID string `arg:"" name:"kid" help:"ID of the key, as hallpass key list shows it."`
+}
+
+// Help implements kong's HelpProvider.
+func (keyRevokeCommand) Help() string {
+	return `Every access token that the key signed is refused from now on, here within a second and elsewhere when the verifiers ask for keys again, at most
+five minutes later. Sessions go on: a refresh brings a token of another key. If the key is the one that signs, a new one takes its place at
+once; verifiers elsewhere ask for it when they see its name.`
+}
+
+// Run drops a key.
+func (c *keyRevokeCommand) Run(ctx context.Context, all *commands, std streams) error {
+	in, err := all.open(ctx, openOptions{mustExist: true})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	dropped, err := in.keys.Revoke(ctx, c.ID)
+	if errors.Is(err, keyring.ErrNoSuchKey) {
+		return fmt.Errorf("no key has the ID %s: hallpass key list shows them", printable(c.ID))
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(std.err, "Key %s, which was %s, is gone: the tokens that it signed are refused, and their sessions refresh.\n", dropped.ID, dropped.State)
+	keys, err := in.keys.List(ctx)
+	if err != nil {
+		return err
+	}
+	return printKeys(std, c.JSON, keys...)
 }
 
 type keyListCommand struct{ jsonFlag }
@@ -39,7 +107,11 @@ func (c *keyListCommand) Run(ctx context.Context, all *commands, std streams) er
 	if err != nil {
 		return err
 	}
-	if c.JSON {
+	return printKeys(std, c.JSON, keys...)
+}
+
+func printKeys(std streams, asJSON bool, keys ...keyring.KeyInfo) error {
+	if asJSON {
 		return printJSONLines(std.out, keys, func(k keyring.KeyInfo) any { return newKeyRow(k) })
 	}
 	table := newTable(std.out, "KID", "ALGORITHM", "STATE", "CREATED")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
@@ -31,6 +32,7 @@ type installation struct {
 type openOptions struct {
 	mustExist bool // there is nothing to do without a database
 	algorithm jwk.Algorithm
+	rotation  time.Duration // of signing keys; 0 for none
 	policy    password.Policy
 	// hashWorkers is how many passwords are hashed at a time; 0 for the default.
 	hashWorkers int
@@ -65,7 +67,7 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 		return nil, err
 	}
 	in := &installation{db: db}
-	if in.keys, err = keyring.Open(ctx, keyring.Config{DB: db, SecretFile: c.secretPath(), Algorithm: o.algorithm}); err != nil {
+	if in.keys, err = keyring.Open(ctx, keyring.Config{DB: db, SecretFile: c.secretPath(), Algorithm: o.algorithm, Rotation: o.rotation}); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	if in.store, err = sqlstore.New(ctx, db); err != nil {

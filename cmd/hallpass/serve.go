@@ -67,6 +67,8 @@ type serveSettings struct {
 	RefreshGrace      time.Duration `default:"30s" help:"For so long a refresh token that was just used is answered with the same successor again. Default: ${default}."`
 	SigningAlgorithm  string        `default:"ES256" enum:"ES256,ES384,ES512,EdDSA,RS256,RS384,RS512,PS256,PS384,PS512,HS256,HS384,HS512" help:"Algorithm of the first signing key. Default: ${default}."`
 
+	KeyRotation time.Duration `default:"0s" help:"Rotate the signing key when it has signed for so long, 720h for 30 days; 0s for never. Default: ${default}."`
+
 	LoginLimitAccount string `default:"10/1m" placeholder:"N/DURATION" help:"Failed logins of one user name, 0 for no limit. Default: ${default}."`
 	LoginLimitAddress string `default:"100/1m" placeholder:"N/DURATION" help:"Failed logins from one address, 0 for no limit. Default: ${default}."`
 
@@ -107,7 +109,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		runtime.GOMAXPROCS(2 * cores)
 	}
 	in, err := all.open(ctx, openOptions{
-		algorithm: jwk.Algorithm(c.SigningAlgorithm), policy: password.Policy{MinLength: c.PasswordMinLength},
+		algorithm: jwk.Algorithm(c.SigningAlgorithm), rotation: c.KeyRotation, policy: password.Policy{MinLength: c.PasswordMinLength},
 		hashWorkers: min(cores, runtime.GOMAXPROCS(0)),
 	})
 	if err != nil {
@@ -193,6 +195,9 @@ func (c *serveCommand) validate() (limits [2]limit.Rate, proxies []netip.Prefix,
 	}
 	if c.DrainDelay < 0 {
 		refuse("--drain-delay is negative")
+	}
+	if c.KeyRotation != 0 && c.KeyRotation < time.Hour {
+		refuse("--key-rotation is under an hour: a rotation takes minutes, and its keys are published for a day")
 	}
 	for i, text := range []string{c.LoginLimitAccount, c.LoginLimitAddress} {
 		rate, err := parseRate(text)

@@ -45,6 +45,13 @@ type Config struct {
 	Secret []byte
 	// Algorithm is that of the first key. Keys that are there already keep theirs. Defaults to ES256.
 	Algorithm jwk.Algorithm
+	// Publish is how long the next key is published before it signs: as long as verifiers may keep what is published, and
+	// a little more. Defaults to 6 minutes.
+	Publish time.Duration
+	// Retire is how long a key that signs no more is published: as long as a token may live, and a little more. Defaults to 24 hours and 10 minutes.
+	Retire time.Duration
+	// Rotation is how long a key signs before [Ring.Advance] begins to rotate it. Defaults to forever.
+	Rotation time.Duration
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -56,6 +63,8 @@ type Ring struct {
 	origin string // where the secret came from, for messages
 	sealer *sealer
 	now    func() time.Time
+
+	publish, retire, rotation time.Duration // of Config
 
 	refreshing sync.Mutex // held while current is replaced
 	current    atomic.Pointer[snapshot]
@@ -93,6 +102,12 @@ func open(ctx context.Context, c Config) (*Ring, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Publish == 0 {
+		c.Publish = 6 * time.Minute
+	}
+	if c.Retire == 0 {
+		c.Retire = 24*time.Hour + 10*time.Minute
+	}
 	files, err := migrationsFor(c.DB.Dialect())
 	if err != nil {
 		return nil, err
@@ -100,7 +115,7 @@ func open(ctx context.Context, c Config) (*Ring, error) {
 	if err := c.DB.Migrate(ctx, "keyring", files); err != nil {
 		return nil, err
 	}
-	r := &Ring{db: c.DB, now: c.Now}
+	r := &Ring{db: c.DB, now: c.Now, publish: c.Publish, retire: c.Retire, rotation: c.Rotation}
 	if err := r.loadSecret(ctx, c); err != nil {
 		return nil, err
 	}
@@ -152,20 +167,11 @@ func (r *Ring) createActive(ctx context.Context, algorithm jwk.Algorithm) error 
 			return errMixed
 		}
 	}
-	key, err := generate(algorithm)
+	made, err := r.newRow(algorithm)
 	if err != nil {
-		return fmt.Errorf("making a key: %w", err)
+		return err
 	}
-	plain, err := key.MarshalPrivate()
-	if err != nil {
-		return fmt.Errorf("making a key: %w", err)
-	}
-	defer clear(plain)
-	err = insertActive(ctx, r.db, row{
-		KeyInfo:  KeyInfo{ID: key.ID(), Algorithm: algorithm, CreatedAt: r.now()},
-		sealed:   r.sealer.seal(key.ID(), algorithm, plain),
-		sealedBy: r.sealer.fingerprint,
-	})
+	err = r.db.Write(ctx, func(tx *sqldb.Tx) error { return insertActive(tx, made) })
 	if err != nil && !sqldb.IsUnique(err) {
 		return fmt.Errorf("adding a key: %w", err)
 	}

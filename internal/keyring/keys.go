@@ -74,10 +74,8 @@ func readKeys(ctx context.Context, db *sqldb.DB) ([]row, error) {
 }
 
 // insertActive adds a key that signs. Its error is one of [sqldb.IsUnique] when another has come first.
-func insertActive(ctx context.Context, db *sqldb.DB, r row) error {
-	return db.Write(ctx, func(tx *sqldb.Tx) error {
-		created := sqldb.Micros(r.CreatedAt)
-		_, err := tx.Exec(insertActiveKey, r.ID, r.Algorithm, r.sealed, r.sealedBy, created, created)
-		return err
-	})
+func insertActive(tx *sqldb.Tx, r row) error {
+	created := sqldb.Micros(r.CreatedAt)
+	_, err := tx.Exec(insertActiveKey, r.ID, r.Algorithm, r.sealed, r.sealedBy, created, created)
+	return err
 }

@@ -37,6 +37,9 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle("POST /v1/users/{id}/disable", protect(s.disable, admin))
 	mux.Handle("POST /v1/users/{id}/enable", protect(s.enable, admin))
 
+	mux.Handle("GET /v1/keys", protect(s.listKeys, admin))
+	mux.Handle("POST /v1/keys/rotate", protect(s.rotateKeys, admin))
+
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	return mux

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/jwk"
 )
@@ -50,11 +51,14 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Keys are a ring that is kept young.
+// Keys are a ring that is kept young and rotated: a [keyring.Ring].
 type Keys interface {
 	jwk.Ring
-	// Refresh reads the keys anew from where they are kept.
+	// Refresh reads the keys anew from where they are kept; Advance takes the steps of a rotation that are due.
 	Refresh(ctx context.Context) error
+	Advance(ctx context.Context) error
+	Rotate(ctx context.Context, algorithm jwk.Algorithm) (keyring.KeyInfo, error)
+	List(ctx context.Context) ([]keyring.KeyInfo, error)
 }
 
 // Server is the API. It is safe for concurrent use.
@@ -146,8 +150,12 @@ func (s *Server) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-keys.C:
-			if err := s.c.Keys.Refresh(ctx); err != nil && ctx.Err() == nil {
-				failed("reading keys")(err)
+			err := s.c.Keys.Refresh(ctx)
+			if err == nil {
+				err = s.c.Keys.Advance(ctx)
+			}
+			if err != nil && ctx.Err() == nil {
+				failed("looking after keys")(err)
 			}
 		case <-sweep.C:
 			if err := s.sweep(ctx); err != nil && ctx.Err() == nil {

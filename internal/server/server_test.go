@@ -33,7 +33,7 @@ func TestRoutes_whoMay(t *testing.T) {
 	for _, c := range []struct{ request, body string }{
 		{"GET /v1/me", ""}, {"GET /v1/users", ""}, {"GET " + of(alice), ""}, {"PATCH " + of(alice), `{}`}, {"DELETE " + of(alice), ""},
 		{"PUT " + of(alice) + "/roles", `{"roles":[]}`}, {"POST " + of(alice) + "/disable", ""}, {"POST " + of(alice) + "/enable", ""},
-		{"GET /v1/sessions", ""}, {"DELETE /v1/sessions/" + alice.session, ""}, {"POST /v1/logout/all", ""}, {"POST /v1/reauthenticate", `{"password":"x"}`},
+		{"GET /v1/keys", ""}, {"POST /v1/keys/rotate", ""}, {"GET /v1/sessions", ""}, {"DELETE /v1/sessions/" + alice.session, ""}, {"POST /v1/logout/all", ""}, {"POST /v1/reauthenticate", `{"password":"x"}`},
 	} {
 		a := f.do(c.request, c.body).want(http.StatusUnauthorized, "token_missing")
 		if challenge := a.Header.Get("WWW-Authenticate"); challenge != `Bearer realm="api"` {
@@ -42,6 +42,7 @@ func TestRoutes_whoMay(t *testing.T) {
 		f.do(c.request, c.body, "Authorization: Bearer "+alice.access[:len(alice.access)-4]+"AAAA").want(http.StatusUnauthorized, "token_invalid")
 	}
 	for _, c := range []struct{ request, body, code string }{
+		{"GET /v1/keys", "", "insufficient_role"}, {"POST /v1/keys/rotate", "", "insufficient_role"},
 		{"GET /v1/users", "", "insufficient_role"}, {"GET " + of(alice), "", "not_owner"}, {"PATCH " + of(alice), `{"email":"x@y.example"}`, "not_owner"},
 		{"DELETE " + of(alice), "", "not_owner"}, {"PUT " + of(bob) + "/roles", `{"roles":["admin"]}`, "insufficient_role"},
 		{"POST " + of(alice) + "/disable", "", "insufficient_role"}, {"POST " + of(bob) + "/enable", "", "insufficient_role"},
@@ -413,4 +414,30 @@ func TestHTTPServer_hasLimits(t *testing.T) {
 	if s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.WriteTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes != 16<<10 {
 		t.Errorf("limits %+v", s)
 	}
+}
+
+func TestKeys_rotation(t *testing.T) {
+	f := newFixture(t, options{})
+	root := f.admin("root")
+	first := f.do("POST /v1/keys/rotate", "", root.bearer()).want(http.StatusOK, "")
+	again := f.do("POST /v1/keys/rotate", "{}", root.bearer()).want(http.StatusOK, "")
+	if first.str("state") != "next" || first.str("kid") != again.str("kid") {
+		t.Errorf("%s then %s", first.Body, again.Body)
+	}
+	f.do("POST /v1/keys/rotate", `{"algorithm":"none"}`, root.bearer()).want(http.StatusUnprocessableEntity, "validation_failed")
+	var list struct{ Items []map[string]any }
+	a := f.do("GET /v1/keys", "", root.bearer()).want(http.StatusOK, "")
+	a.object(&list)
+	if len(list.Items) != 2 || list.Items[0]["state"] != "active" || list.Items[1]["state"] != "next" || list.Items[1]["kid"] != first.str("kid") {
+		t.Errorf("listed %s", a.Body)
+	}
+	for _, member := range []string{`"d"`, `"x"`, `"k"`, "sealed"} {
+		if strings.Contains(a.Body, member) {
+			t.Errorf("the list holds %s", member)
+		}
+	}
+	if set := f.do("GET /.well-known/jwks.json", "").want(http.StatusOK, ""); !strings.Contains(set.Body, first.str("kid")) || strings.Contains(set.Body, `"d"`) {
+		t.Errorf("published %s", set.Body)
+	}
+	f.do("GET /v1/me", "", root.bearer()).want(http.StatusOK, "")
 }
