@@ -47,8 +47,8 @@ func readClaims(payload string, c *Claims) error {
 	r := reader{Scanner: strictjson.NewScanner(payload)}
 	members := r.Object()
 	for i := range usualOrder {
-		if members.Expect(&r.Scanner, usualOrder[i].member) {
-			r.claim(c, usualOrder[i].name)
+		if members.Expect(&r.Scanner, &usualOrder[i]) {
+			r.claim(c, usualOrder[i].Name)
 		}
 	}
 	for name, ok := members.Next(&r.Scanner); ok; name, ok = members.Next(&r.Scanner) {
@@ -64,10 +64,12 @@ func readClaims(payload string, c *Claims) error {
 }
 
 // usualOrder is the order in which [Sign] writes the claims, so that those of its tokens need not be looked for.
-var usualOrder = [...]struct{ member, name string }{
-	{`"iss":`, "iss"}, {`"sub":`, "sub"}, {`"aud":`, "aud"}, {`"exp":`, "exp"}, {`"nbf":`, "nbf"}, {`"iat":`, "iat"}, {`"jti":`, "jti"},
-	{`"client_id":`, "client_id"}, {`"sid":`, "sid"}, {`"auth_time":`, "auth_time"}, {`"scope":`, "scope"}, {`"roles":`, "roles"},
-}
+var usualOrder = func() (order [12]strictjson.Expected) {
+	for i, name := range registered {
+		order[i] = strictjson.NewExpected(name)
+	}
+	return order
+}()
 
 func (r *reader) claim(c *Claims, name string) {
 	switch name {

@@ -263,13 +263,13 @@ func (v *Verifier) validate(c *Claims, now time.Time) error {
 	case c.ExpiresAt.Sub(c.IssuedAt) > v.c.MaxLifetime:
 		return errLifetime
 	}
-	from, until := v.Window(c)
+	leeway := v.c.Leeway
 	switch {
-	case !now.Before(until):
+	case now.Sub(c.ExpiresAt) >= leeway:
 		return errExpired
-	case now.Before(from) && c.NotBefore.After(c.IssuedAt):
+	case !c.NotBefore.IsZero() && c.NotBefore.Sub(now) > leeway:
 		return errNotBefore
-	case now.Before(from):
+	case c.IssuedAt.Sub(now) > leeway:
 		return errIssuedAt
 	}
 	return nil

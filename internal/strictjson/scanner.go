@@ -160,10 +160,27 @@ func (s *Scanner) compactName(first bool) (string, bool) {
 	return text[at:end], true
 }
 
-// Expect reports whether the next member's name is the one that the caller expects, given as it is written: in quotes, with
-// the colon. If so, the scanner is at its value, as after [Members.Next], which needs longer; if not, it stays where it is. A name may be
-// expected once, before any call of Next.
-func (m *Members) Expect(s *Scanner, member string) bool {
+// Expected is a member that a caller expects, made ready to be looked for.
+type Expected struct {
+	Name    string
+	written string // in quotes, with the colon
+	first   uint64 // its first eight bytes
+	mask    uint64 // as many of them as it has
+}
+
+// NewExpected returns a name, which needs no escapes, to be looked for.
+func NewExpected(name string) Expected {
+	e := Expected{Name: name, written: `"` + name + `":`, mask: 1<<64 - 1}
+	if n := len(e.written); n < 8 {
+		e.mask = 1<<(8*n) - 1
+	}
+	e.first = word(e.written+"        ") & e.mask
+	return e
+}
+
+// Expect reports whether the next member is the one that the caller expects, without blanks around its name. If so, the scanner is at its
+// value, as after [Members.Next], which needs longer; if not, it stays where it is. A name may be expected once, before any call of Next.
+func (m *Members) Expect(s *Scanner, e *Expected) bool {
 	at := s.at
 	if m.count > 0 {
 		if at == len(s.text) || s.text[at] != ',' || m.count == len(m.few) {
@@ -171,12 +188,13 @@ func (m *Members) Expect(s *Scanner, member string) bool {
 		}
 		at++
 	}
-	if !strings.HasPrefix(s.text[at:], member) {
+	rest := s.text[at:]
+	if len(rest) < 8 || word(rest)&e.mask != e.first || len(e.written) > 8 && !strings.HasPrefix(rest, e.written) {
 		return false
 	}
-	s.at = at + len(member)
-	m.few[m.count] = member[1 : len(member)-2]
-	m.hashes = ^uint64(0)
+	s.at = at + len(e.written)
+	m.few[m.count] = e.Name
+	m.hashes = 1<<64 - 1 // whatever comes is compared with all of them
 	m.count++
 	return true
 }

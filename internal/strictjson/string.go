@@ -28,7 +28,14 @@ func (s *Scanner) PlainString() (value string, plain, ok bool) {
 	return value, false, ok
 }
 
-// A word is eight bytes of the text, which are looked at together.
+// word returns the first eight bytes of a text, which are then looked at together.
+func word(text string) uint64 {
+	c := text[:8]
+	return uint64(c[0]) | uint64(c[1])<<8 | uint64(c[2])<<16 | uint64(c[3])<<24 |
+		uint64(c[4])<<32 | uint64(c[5])<<40 | uint64(c[6])<<48 | uint64(c[7])<<56
+}
+
+// Of a word's bytes each one, and each one's top bit.
 const (
 	ones = 0x0101010101010101
 	tops = 0x8080808080808080
@@ -41,11 +48,9 @@ func IsPlain(value string) bool { return endOfPlain(value, 0) == len(value) }
 // the text's length.
 func endOfPlain(text string, at int) int {
 	for ; len(text)-at >= 8; at += 8 {
-		c := text[at:][:8]
-		word := uint64(c[0]) | uint64(c[1])<<8 | uint64(c[2])<<16 | uint64(c[3])<<24 |
-			uint64(c[4])<<32 | uint64(c[5])<<40 | uint64(c[6])<<48 | uint64(c[7])<<56
+		w := word(text[at:])
 		// Of the first such byte the top bit is set in one of these, and of none before it.
-		found := word | (word + ones) | (word - ones*' ') | (tops - (word ^ ones*'"')) | (tops - (word ^ ones*'\\'))
+		found := w | (w + ones) | (w - ones*' ') | (tops - (w ^ ones*'"')) | (tops - (w ^ ones*'\\'))
 		if found &= tops; found != 0 {
 			return at + bits.TrailingZeros64(found)/8
 		}
