@@ -262,7 +262,7 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s Session) (Tokens, err
 	access, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
 		Issuer: i.c.Issuer, Subject: s.Subject, Audience: []string{i.c.Audience}, ExpiresAt: expiresAt, IssuedAt: m.issuedAt,
 		ID: uid.New(m.now), ClientID: i.c.ClientID, SessionID: s.ID, AuthTime: s.AuthTime,
-		Scopes: m.grant.Scopes, Roles: m.grant.Roles,
+		Scopes: append([]string{}, m.grant.Scopes...), Roles: append([]string{}, m.grant.Roles...), // none is said, too
 	}, m.grant.Custom)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("signing access token: %w", err)

@@ -51,7 +51,7 @@ func TestLogin(t *testing.T) {
 			t.Errorf("header %s", header)
 		}
 		claims := claimsOf(t, token)
-		for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "auth_time", "roles"} {
+		for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "auth_time", "scope", "roles"} {
 			if claims[name] == nil {
 				t.Errorf("no %s in %v", name, claims)
 			}
