@@ -37,6 +37,8 @@ type Config[T any] struct {
 	SessionTTL time.Duration
 	// RefreshGrace is how long a refresh token that was just used still gets its successor again. Defaults to 30 seconds.
 	RefreshGrace time.Duration
+	// MaxSessions is how many sessions a subject may have at a time; a new one ends the oldest beyond it. Defaults to no limit.
+	MaxSessions int
 	// Leeway is how far clocks may be apart. Defaults to 30 seconds; negative means none.
 	Leeway time.Duration
 	// Remember is how many tokens the verifier remembers: see [VerifierConfig]. Defaults to 16,384; negative for none.
@@ -83,7 +85,7 @@ func New[T any](c Config[T]) (*Auth[T], error) {
 	}
 	issuer, err := NewIssuer(IssuerConfig[T]{
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: c.Revocations, Authorize: c.Authorize,
-		AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL, RefreshGrace: c.RefreshGrace, Observe: c.Observe, Now: c.Now,
+		AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions, Observe: c.Observe, Now: c.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -36,6 +36,8 @@ type IssuerConfig[T any] struct {
 	SessionTTL time.Duration
 	// RefreshGrace is how long a refresh token that was just used still gets its successor again. Defaults to 30 seconds.
 	RefreshGrace time.Duration
+	// MaxSessions is how many sessions a subject may have at a time; a new one ends the oldest beyond it. Defaults to no limit.
+	MaxSessions int
 	// Observe is told what happens to sessions; it must not block. Defaults to nobody.
 	Observe func(context.Context, Event)
 	// Now is the clock. Defaults to time.Now.
@@ -106,6 +108,7 @@ func (c IssuerConfig[T]) validate() error {
 	refuse(c.AccessTTL > 24*time.Hour, "AccessTTL is over 24 hours, which no verifier accepts by default")
 	refuse(c.IdleTTL < c.AccessTTL, "IdleTTL is shorter than AccessTTL")
 	refuse(c.SessionTTL < c.IdleTTL, "SessionTTL is shorter than IdleTTL")
+	refuse(c.MaxSessions < 0, "MaxSessions is negative")
 	refuse(c.RefreshGrace < 0, "RefreshGrace is negative")
 	refuse(c.RefreshGrace > 10*time.Minute, "RefreshGrace is over 10 minutes, which a thief would use")
 	return errors.Join(mistakes...)
@@ -129,7 +132,32 @@ func (i *Issuer[T]) StartSession(ctx context.Context, subject string, client Cli
 		return Tokens{}, fmt.Errorf("creating session: %w", err)
 	}
 	i.tell(ctx, EventSessionStarted, s, client, nil)
+	if err := i.endOldest(ctx, subject, m.now); err != nil {
+		return Tokens{}, err
+	}
 	return i.mint(ctx, m, s)
+}
+
+// endOldest ends the subject's sessions beyond [IssuerConfig.MaxSessions], oldest first.
+func (i *Issuer[T]) endOldest(ctx context.Context, subject string, now time.Time) error {
+	if i.c.MaxSessions == 0 {
+		return nil
+	}
+	kept, err := i.c.Store.Sessions(ctx, subject, now, "", i.c.MaxSessions)
+	if err != nil || len(kept) < i.c.MaxSessions {
+		return err
+	}
+	const most = 100 // at one login; what is left goes at the next
+	surplus, err := i.c.Store.Sessions(ctx, subject, now, kept[len(kept)-1].ID, most)
+	if err != nil {
+		return err
+	}
+	for _, s := range surplus {
+		if err := i.RevokeSession(ctx, s.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Refresh exchanges a refresh token for its successor and a new access token (RFC 6749 §6, RFC 9700 §4.14.2). The token that was

@@ -64,6 +64,7 @@ type serveSettings struct {
 	AccessTTL         time.Duration `name:"access-ttl" default:"15m" help:"Life of an access token. Default: ${default}."`
 	SessionIdle       time.Duration `default:"720h" help:"A session that is not refreshed for so long ends. Default: ${default}, 30 days."`
 	SessionMax        time.Duration `default:"2160h" help:"A session ends after so long, however often it is refreshed. Default: ${default}, 90 days."`
+	MaxSessions       int           `default:"100" placeholder:"N" help:"Sessions of one user at a time; a new one ends the oldest beyond it. 0 for no limit. Default: ${default}."`
 	RefreshGrace      time.Duration `default:"30s" help:"For so long a refresh token that was just used is answered with the same successor again. Default: ${default}."`
 	SigningAlgorithm  string        `default:"ES256" enum:"ES256,ES384,ES512,EdDSA,RS256,RS384,RS512,PS256,PS384,PS512,HS256,HS384,HS512" help:"Algorithm of the first signing key. Default: ${default}."`
 
@@ -118,7 +119,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	defer in.Close()
 	api, err := server.New(ctx, server.Config{
 		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, Accounts: in.accounts, Ping: in.db.Ping,
-		ClosedSignup: !c.Signup, AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax, RefreshGrace: c.RefreshGrace,
+		ClosedSignup: !c.Signup, AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
 		AccountLimit: limits[0], AddressLimit: limits[1], TrustedProxies: proxies, Log: log,
 	})
 	if err != nil {
@@ -215,6 +216,9 @@ func (c *serveCommand) validate() (limits [2]limit.Rate, proxies []netip.Prefix,
 	}
 	if c.Redis != "" {
 		refuse("--redis is not supported yet")
+	}
+	if c.MaxSessions < 0 {
+		refuse("--max-sessions is negative")
 	}
 	if c.PasswordMinLength < 8 {
 		refuse("--password-min-length is under 8")

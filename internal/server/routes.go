@@ -8,7 +8,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/account"
 )
 
-// freshFor is how recently somebody must have logged in to delete their account or to change how they are reached.
+// freshFor is how recently somebody must have logged in to delete their account, to change how they are reached, or to give roles.
 const freshFor = 5 * time.Minute
 
 // routes is the whole table: method and path, handler, and who may.
@@ -17,6 +17,7 @@ func (s *Server) routes() *http.ServeMux {
 		admin       = hallpass.Role(account.AdminRole)
 		selfOrAdmin = hallpass.AnyOf(hallpass.Self("id"), admin)
 		freshSelf   = hallpass.AllOf(hallpass.Self("id"), hallpass.Fresh(freshFor))
+		freshAdmin  = hallpass.AllOf(admin, hallpass.Fresh(freshFor))
 	)
 	protect := func(h func(http.ResponseWriter, *http.Request, identity), rules ...hallpass.Rule) http.Handler {
 		return s.auth.Func(known(h), rules...)
@@ -33,9 +34,14 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle("GET /v1/users/{id}", protect(s.showUser, selfOrAdmin))
 	mux.Handle("PATCH /v1/users/{id}", protect(s.changeUser, selfOrAdmin))
 	mux.Handle("DELETE /v1/users/{id}", protect(s.deleteUser, hallpass.AnyOf(freshSelf, admin)))
-	mux.Handle("PUT /v1/users/{id}/roles", protect(s.setRoles, admin))
+	mux.Handle("PUT /v1/users/{id}/roles", protect(s.setRoles, freshAdmin))
 	mux.Handle("POST /v1/users/{id}/disable", protect(s.disable, admin))
 	mux.Handle("POST /v1/users/{id}/enable", protect(s.enable, admin))
+
+	mux.Handle("GET /v1/verify", protect(s.verifyRequest))
+	mux.Handle("POST /v1/introspect", protect(s.introspect, hallpass.AnyOf(admin, hallpass.Scope(introspectScope))))
+	mux.HandleFunc("POST /v1/revoke", s.revoke)
+	mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.metadata)
 
 	mux.Handle("GET /v1/keys", protect(s.listKeys, admin))
 	mux.Handle("POST /v1/keys/rotate", protect(s.rotateKeys, admin))

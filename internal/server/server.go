@@ -41,6 +41,8 @@ type Config struct {
 	ClosedSignup bool
 	// AccessTTL, IdleTTL, SessionTTL and RefreshGrace are those of [hallpass.Config], with its defaults.
 	AccessTTL, IdleTTL, SessionTTL, RefreshGrace time.Duration
+	// MaxSessions is how many sessions a user may have at a time. Defaults to no limit.
+	MaxSessions int
 	// AccountLimit and AddressLimit bound failed logins, per user name and per client address. Zero: no limit.
 	AccountLimit, AddressLimit limit.Rate
 	// TrustedProxies are the networks whose X-Forwarded-For is believed. Defaults to none.
@@ -90,7 +92,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.auth, err = hallpass.New(hallpass.Config[noClaims]{
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: s.revocations,
 		Authenticate: s.authenticate, CheckPassword: s.checkPassword, Authorize: s.authorize,
-		AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL, RefreshGrace: c.RefreshGrace,
+		AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
 		AdminRole: account.AdminRole, Client: s.client, Observe: s.observe, Now: c.Now,
 	})
 	if err != nil {

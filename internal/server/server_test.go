@@ -441,3 +441,34 @@ func TestKeys_rotation(t *testing.T) {
 	}
 	f.do("GET /v1/me", "", root.bearer()).want(http.StatusOK, "")
 }
+
+// What could be used to take an account over wants somebody who has just logged in (RFC 9470).
+func TestStepUp(t *testing.T) {
+	f := newFixture(t, options{})
+	alice, root := f.join("alice"), f.admin("root")
+	f.clock.Advance(5*time.Minute + time.Second)
+	for _, c := range []struct {
+		request, body string
+		by            person
+	}{
+		{"PATCH /v1/users/" + alice.id, `{"email":"new@alice.example"}`, alice},
+		{"PATCH /v1/users/" + alice.id, `{"email":null}`, alice},
+		{"DELETE /v1/users/" + alice.id, "", alice},
+		{"PUT /v1/users/" + alice.id + "/roles", `{"roles":["user","admin"]}`, root},
+	} {
+		a := f.do(c.request, c.body, c.by.bearer()).want(http.StatusUnauthorized, "fresh_token_required")
+		if challenge := a.Header.Get("WWW-Authenticate"); !strings.Contains(challenge, `error="insufficient_user_authentication"`) || !strings.Contains(challenge, `max_age="300"`) {
+			t.Errorf("%s: challenge %s", c.request, challenge)
+		}
+	}
+	f.do("PATCH /v1/users/"+alice.id, `{"username":"alicia"}`, alice.bearer()).want(http.StatusOK, "")
+	f.do("PATCH /v1/users/"+alice.id, `{"email":"set@by.admin.example"}`, root.bearer()).want(http.StatusOK, "")
+	// A refresh does not make it fresh; a password does.
+	refreshed := f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusOK, "").str("access_token")
+	f.do("PATCH /v1/users/"+alice.id, `{"email":"new@alice.example"}`, "Authorization: Bearer "+refreshed).want(http.StatusUnauthorized, "fresh_token_required")
+	fresh := f.do("POST /v1/reauthenticate", `{"password":"`+passwordOf("alice")+`"}`, alice.bearer()).want(http.StatusOK, "").str("access_token")
+	f.do("PATCH /v1/users/"+alice.id, `{"email":"new@alice.example"}`, "Authorization: Bearer "+fresh).want(http.StatusOK, "")
+	if a := f.do("PATCH /v1/users/"+alice.id, `{"email":null}`, "Authorization: Bearer "+fresh).want(http.StatusOK, ""); !strings.Contains(a.Body, `"email":null`) {
+		t.Errorf("the address is still there: %s", a.Body)
+	}
+}

@@ -188,7 +188,8 @@ func (s *Server) changeUser(w http.ResponseWriter, r *http.Request, id identity)
 	s.replyUser(w, r, user, err)
 }
 
-// mayChange refuses members that cannot be set, and wants the current password of who changes their own.
+// mayChange refuses members that cannot be set, and wants the current password of who changes their own, and a fresh login
+// of who changes the address that they are reached at.
 func (s *Server) mayChange(r *http.Request, id identity, body changeRequest) error {
 	problems := body.problems()
 	own := r.PathValue("id") == id.Subject
@@ -201,6 +202,11 @@ func (s *Server) mayChange(r *http.Request, id identity, body changeRequest) err
 	}
 	if problems != nil {
 		return hallpass.InvalidFields(problems...)
+	}
+	if own && body.Email.set != nil && s.c.Now().Sub(id.AuthTime) > freshFor {
+		e := *hallpass.ErrFreshTokenRequired
+		e.MaxAge = freshFor
+		return &e
 	}
 	if !wantsCurrent {
 		return nil
