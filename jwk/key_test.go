@@ -65,7 +65,7 @@ func TestSign_verifiesWithItsPublicHalfAndNothingElse(t *testing.T) {
 	}
 }
 
-// A signature of ECDSA is two numbers of full length (RFC 7518 §3.4); that of every other protocol is ASN.1.
+// J10: a signature of ECDSA is two numbers of full length (RFC 7518 §3.4); that of every other protocol is ASN.1.
 func TestVerify_refusesECDSAInASN1(t *testing.T) {
 	for _, alg := range []jwk.Algorithm{jwk.ES256, jwk.ES384, jwk.ES512} {
 		key := generate(t, alg)
@@ -84,6 +84,7 @@ func TestVerify_refusesECDSAInASN1(t *testing.T) {
 	}
 }
 
+// J21: RFC 8725bis §3.2.
 func TestSign_ecdsaIsDeterministic(t *testing.T) {
 	for _, alg := range []jwk.Algorithm{jwk.ES256, jwk.ES384, jwk.ES512} {
 		key := generate(t, alg)
@@ -141,6 +142,7 @@ func TestGenerate_refusesWhatIsNotAsymmetric(t *testing.T) {
 	}
 }
 
+// J8, J10: a secret is random and at least as long as its hash (RFC 7518 §3.2).
 func TestNewSecret_refusesWhatIsNoSecret(t *testing.T) {
 	random := func(n int) []byte { b := make([]byte, n); rand.Read(b); return b }
 	for name, c := range map[string]struct {

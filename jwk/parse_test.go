@@ -57,6 +57,7 @@ func TestParse_takesWhatIsLeftOut(t *testing.T) {
 	}
 }
 
+// J9: use, key_ops and alg are enforced (RFC 7517 §4.2–4.4). J12: full lengths, points on their curve, sound moduli (RFC 7518 §6).
 func TestParsePublic_refuses(t *testing.T) {
 	ec, ed, rs, oct := document(t, jwk.ES256), document(t, jwk.EdDSA), document(t, jwk.RS256), document(t, jwk.HS256)
 	coordinate := ec["x"].(string)
@@ -218,6 +219,7 @@ func setText(t testing.TB, keys ...any) []byte {
 	return marshal(t, map[string]any{"keys": keys})
 }
 
+// J9: an unknown or unsound key is skipped, and the set is kept (RFC 7517 §5).
 func TestParseSet_skipsWhatItDoesNotKnow(t *testing.T) {
 	good, other := document(t, jwk.ES256), document(t, jwk.EdDSA)
 	set, err := jwk.ParseSet(setText(t,
@@ -260,6 +262,7 @@ func TestParseSet_refusesTheWhole(t *testing.T) {
 	}
 }
 
+// J9: private members are never published (RFC 7517 §9.2).
 func TestSet_publishesNothingPrivate(t *testing.T) {
 	set, err := jwk.ParseSet(setText(t, document(t, jwk.ES256), document(t, jwk.RS256), document(t, jwk.EdDSA)))
 	if err != nil {

@@ -221,6 +221,7 @@ func TestRemote_boundsWhatCacheControlSays(t *testing.T) {
 	}
 }
 
+// J23: no redirects, bounded answers, no secrets (RFC 8725bis §3.10).
 func TestRemote_refusesAnswers(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	good := setText(t, key)
@@ -318,7 +319,7 @@ func TestNewRemote_refusesURLs(t *testing.T) {
 	}
 }
 
-// A name that is public and an address that is not: the address decides, when it is dialled.
+// J23: a name that is public and an address that is not: the address decides, when it is dialled.
 func TestRemote_refusesNamesOfPrivateAddresses(t *testing.T) {
 	p := newPublisher(t, generate(t, jwk.ES256).Public())
 	name, err := os.Hostname()

@@ -233,6 +233,7 @@ func TestKeys_cookbook(t *testing.T) {
 	}
 }
 
+// J22: RFC 7638 §3.
 func TestThumbprint_publishedExamples(t *testing.T) {
 	var examples struct {
 		Thumbprints []struct {
