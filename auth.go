@@ -101,7 +101,7 @@ func New[T any](c Config[T]) (*Auth[T], error) {
 }
 
 // Mount adds the routes under a prefix ("/auth"): POST login, refresh, logout, logout/all and reauthenticate, GET and DELETE sessions,
-// and GET jwks.json for services that verify by themselves. Login and reauthenticate are there when [Config] says how to check a password.
+// and GET jwks.json and revocations for services that verify by themselves. Login and reauthenticate are there when [Config] says how to check a password.
 func (a *Auth[T]) Mount(mux *http.ServeMux, prefix string) {
 	if a.c.Authenticate != nil {
 		mux.HandleFunc("POST "+prefix+"/login", a.login)
@@ -115,6 +115,7 @@ func (a *Auth[T]) Mount(mux *http.ServeMux, prefix string) {
 	mux.Handle("GET "+prefix+"/sessions", a.Func(a.listSessions))
 	mux.Handle("DELETE "+prefix+"/sessions/{id}", a.Func(a.deleteSession))
 	mux.Handle("GET "+prefix+"/jwks.json", a.JWKS())
+	mux.Handle("GET "+prefix+"/revocations", a.RevocationPages())
 }
 
 // WriteError answers a request with err in the [Profile]: an [Error] as it is, anything else as [ErrInternal]. Observe is told of it.

@@ -35,13 +35,15 @@ var layout = map[string][]string{
 	"internal/keyring": {"jwk", "internal/sqldb", "golang.org/x/crypto/chacha20poly1305"},
 	"internal/server":  {".", "jwk", "password", "internal/account", "internal/keyring", "internal/limit", "internal/page", "internal/sqldb"},
 	"cmd/hallpass":     {"*"},
+
+	"examples/offlineservice": {".", "jwk"},
 }
 
 // databaseSQL are the packages that hold rows, and know sql.ErrNoRows.
 var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account"}
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
-var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass"}
+var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass", "examples/offlineservice"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	seen := map[string]bool{}

@@ -2,6 +2,7 @@ package hallpass
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"sync"
@@ -18,7 +19,10 @@ type Revocations struct {
 	shards   [64]revocationShard
 	subjects atomic.Int64 // cuts held; most of the time none, which saves a look-up
 	version  atomic.Int64 // grows when entries have been added
-	seed     maphash.Seed
+
+	// freshUntil is the time, in nanoseconds since 1970, after which the list is too old to go by; 0 for a list that never is.
+	freshUntil atomic.Int64
+	seed       maphash.Seed
 
 	mu       sync.Mutex // guards the fields below
 	sequence int64      // the highest read from the store
@@ -67,6 +71,14 @@ func (l *Revocations) Apply(entries ...Revocation) {
 	if len(entries) > 0 {
 		l.version.Add(1)
 	}
+}
+
+var errStale = errors.New("what has been revoked is not known: the feed has not answered for too long")
+
+// isStale reports whether the list is too old to go by, because its [RevocationFeed] has had no answer.
+func (l *Revocations) isStale(now time.Time) bool {
+	until := l.freshUntil.Load()
+	return until != 0 && now.UnixNano() > until
 }
 
 // IsRevoked reports whether the token with these claims must be refused: by its own ID, its session's, or

@@ -100,6 +100,9 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 // with an error the identity is empty. It is for tokens that do not come in an HTTP request.
 func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T], err error) {
 	now := v.now()
+	if v.revocations.isStale(now) {
+		return id, ErrStoreUnavailable.Because(errStale)
+	}
 	if v.remembered != nil {
 		if e := v.remembered.find(token); e != nil {
 			if v.stillHolds(ctx, e, now) {

@@ -24,7 +24,7 @@ func (s *Server) routes() *http.ServeMux {
 	}
 	mux := http.NewServeMux()
 
-	// POST login, refresh, logout, logout/all, reauthenticate; GET and DELETE sessions; GET jwks.json.
+	// POST login, refresh, logout, logout/all, reauthenticate; GET and DELETE sessions; GET jwks.json, revocations.
 	s.auth.Mount(mux, "/v1")
 	mux.Handle("GET /.well-known/jwks.json", s.auth.JWKS())
 	mux.Handle("GET /v1/me", protect(s.me))
