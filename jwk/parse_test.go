@@ -215,7 +215,7 @@ func TestParseSecret_refuses(t *testing.T) {
 
 func setText(t testing.TB, keys ...any) []byte {
 	t.Helper()
-	return marshal(t, map[string]any{"keys": keys})
+	return marshal(t, map[string]any{"keys": append([]any{}, keys...)})
 }
 
 func TestParseSet_skipsWhatItDoesNotKnow(t *testing.T) {
