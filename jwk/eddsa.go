@@ -15,7 +15,7 @@ type eddsaPublic struct{ key ed25519.PublicKey }
 
 type eddsaPrivate struct {
 	eddsaPublic
-	key ed25519.PrivateKey
+	key hidden // an ed25519.PrivateKey
 }
 
 var (
@@ -62,10 +62,12 @@ func (k eddsaPublic) verify(message, signature []byte) bool {
 
 func (k eddsaPrivate) public() public { return k.eddsaPublic }
 
-func (k eddsaPrivate) sign(message []byte) ([]byte, error) { return ed25519.Sign(k.key, message), nil }
+func (k eddsaPrivate) sign(message []byte) ([]byte, error) {
+	return ed25519.Sign(k.key(), message), nil
+}
 
 func newEdDSA(key ed25519.PrivateKey) eddsaPrivate {
-	return eddsaPrivate{eddsaPublic{key.Public().(ed25519.PublicKey)}, key}
+	return eddsaPrivate{eddsaPublic{key.Public().(ed25519.PublicKey)}, hide(key)}
 }
 
 func (eddsaFamily) generate() (private, error) {
@@ -109,7 +111,7 @@ func (f eddsaFamily) parsePrivate(d document) (private, error) {
 
 func (k eddsaPublic) describe(d *document) { d.Type, d.Curve, d.X = "OKP", "Ed25519", bytes64(k.key) }
 
-func (k eddsaPrivate) reveal(d *document) { d.D = k.key.Seed() }
+func (k eddsaPrivate) reveal(d *document) { d.D = ed25519.PrivateKey(k.key()).Seed() }
 
 func (k eddsaPublic) thumbprintInput() string {
 	return `{"crv":"Ed25519","kty":"OKP","x":"` + bytes64(k.key).String() + `"}`

@@ -26,7 +26,7 @@ type File struct {
 	signing   SigningKey
 	verifying *Set
 	published *Set
-	secret    []byte
+	secret    hidden
 }
 
 // fileDocument is the file: the whole signing key, and the secret from which others are derived.
@@ -164,7 +164,7 @@ func (d fileDocument) ring() (*File, error) {
 		return nil, err
 	}
 	set, err := NewSet(private.Public())
-	return &File{signing: private, verifying: set, published: set, secret: d.Secret}, err
+	return &File{signing: private, verifying: set, published: set, secret: hide(d.Secret)}, err
 }
 
 func (d fileDocument) secretRing() (*File, error) {
@@ -177,7 +177,7 @@ func (d fileDocument) secretRing() (*File, error) {
 		return nil, err
 	}
 	nothing, err := NewSet()
-	return &File{signing: key, verifying: verifying, published: nothing, secret: d.Secret}, err
+	return &File{signing: key, verifying: verifying, published: nothing, secret: hide(d.Secret)}, err
 }
 
 // Key implements [Source].
@@ -191,7 +191,7 @@ func (f *File) Published(context.Context) (*Set, error) { return f.published, ni
 
 // Secret implements [Ring].
 func (f *File) Secret(purpose string) [32]byte {
-	b, err := hkdf.Key(sha256.New, f.secret, nil, purpose, 32)
+	b, err := hkdf.Key(sha256.New, f.secret(), nil, purpose, 32)
 	if err != nil {
 		panic(err) // only for a length that no hash can give
 	}

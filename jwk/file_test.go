@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -146,6 +147,16 @@ func TestOpenFile_refusesWhatOthersCanReach(t *testing.T) {
 	if _, err := jwk.OpenFile(link); !errors.Is(err, jwk.ErrInvalidKey) {
 		t.Errorf("a link: %v", err)
 	}
+	dangling := filepath.Join(dir, "dangling.json")
+	if err := os.Symlink(filepath.Join(dir, "elsewhere.json"), dangling); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := jwk.OpenFile(dangling); !errors.Is(err, jwk.ErrInvalidKey) {
+		t.Errorf("a link to nothing: %v", err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "elsewhere.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a key was made where a link leads: %v", err)
+	}
 	if _, err := jwk.OpenFile(dir); err == nil {
 		t.Error("a folder was opened")
 	}
@@ -209,6 +220,17 @@ func TestOpenFile_tellsWhyItCannot(t *testing.T) {
 	}
 }
 
+// logged returns what the handlers of log/slog make of values.
+func logged(values ...any) string {
+	var text strings.Builder
+	for _, handler := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&text, nil)} {
+		for _, v := range values {
+			slog.New(handler).Info("m", "v", v)
+		}
+	}
+	return text.String()
+}
+
 func TestFile_isNeverPrinted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	ring, err := jwk.OpenFile(path)
@@ -227,9 +249,10 @@ func TestFile_isNeverPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
-		printed := fmt.Sprintf(verb, ring) + fmt.Sprintf(verb, *ring)
+		hidden := struct{ ring jwk.File }{*ring} // fmt calls no method of a field that is not exported
+		printed := fmt.Sprintf(verb, ring) + fmt.Sprintf(verb, *ring) + fmt.Sprintf(verb, hidden) + logged(ring, hidden)
 		for _, secret := range []string{whole.Secret, whole.Key.D} {
-			if strings.Contains(printed, secret) || strings.Contains(printed, fmt.Sprintf("%x", decode64(t, secret))) || strings.Contains(printed, fmt.Sprint(decode64(t, secret))) {
+			if strings.Contains(printed, secret) || strings.Contains(printed, fmt.Sprintf("%x", decode64(t, secret))) || strings.Contains(printed, inner(fmt.Sprint(decode64(t, secret)))) {
 				t.Errorf("%s prints a secret", verb)
 			}
 		}

@@ -15,7 +15,7 @@ var macSizes = map[Algorithm]int{HS256: sha256.Size, HS384: sha512.Size384, HS51
 
 // mac computes one key's HMACs. The states after the key has been hashed in are kept, so that a token costs its own bytes only.
 type mac struct {
-	secret bytes64
+	secret hidden
 	states sync.Pool // of *macState
 }
 
@@ -39,20 +39,28 @@ func newMAC(alg Algorithm, secret []byte) (*mac, error) {
 	case isPublished(secret):
 		return nil, fmt.Errorf("%w: the secret is on a published list; use openssl rand -base64 48, or GenerateSecret", ErrWeakKey)
 	}
-	m := &mac{secret: bytes.Clone(secret)}
+	m := &mac{secret: hide(bytes.Clone(secret))}
 	newHash := map[Algorithm]func() hash.Hash{HS256: sha256.New, HS384: sha512.New384, HS512: sha512.New}[alg]
-	m.states.New = func() any { return &macState{hash: hmac.New(newHash, m.secret)} }
+	m.states.New = func() any { return &macState{hash: hmac.New(newHash, m.secret())} }
 	return m, nil
 }
 
 // repeats reports whether b goes on as it began for eight bytes or more: no generator makes that.
 func repeats(b []byte) bool {
-	for period := 1; period <= len(b)-8; period++ {
-		if bytes.Equal(b[period:], b[:len(b)-period]) {
-			return true
+	// The length of the longest border of each beginning: an end of it that it also begins with. A search by comparing
+	// would take time with the square of the length, and remote sets decide on that.
+	borders := make([]int, len(b))
+	border := 0
+	for i := 1; i < len(b); i++ {
+		for border > 0 && b[i] != b[border] {
+			border = borders[border-1]
 		}
+		if b[i] == b[border] {
+			border++
+		}
+		borders[i] = border
 	}
-	return false
+	return border >= 8
 }
 
 // compute writes the HMAC of a message to the state.

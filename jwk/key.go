@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"unicode"
 )
 
 // family is one kind of key: what is particular to HMAC, RSA, ECDSA and EdDSA. The table of algorithms names each one's.
@@ -49,6 +50,12 @@ type SecretKey struct {
 	algorithm Algorithm
 	mac       *mac
 }
+
+// hidden returns private bytes. Out of a copied key in a field that is not exported fmt prints what it can reach, and calls no
+// method that could refuse. It stops at a function.
+type hidden func() []byte
+
+func hide(b []byte) hidden { return func() []byte { return b } }
 
 // Generate returns a new asymmetric key (RSA: 3072 bits) whose ID is its thumbprint.
 func Generate(alg Algorithm) (*PrivateKey, error) {
@@ -105,7 +112,7 @@ func checkID(id string) error {
 		return fmt.Errorf("%w: a kid has 1 to 256 bytes", ErrInvalidKey)
 	}
 	for _, c := range id {
-		if c < 0x20 || c == 0x7f || c == '\uFFFD' {
+		if unicode.IsControl(c) || c == '\uFFFD' {
 			return fmt.Errorf("%w: a kid holds no control characters", ErrInvalidKey)
 		}
 	}
@@ -120,13 +127,6 @@ func (k *PublicKey) Algorithm() Algorithm { return k.algorithm }
 
 // Verify implements [Key]. It never panics, whatever the signature holds.
 func (k *PublicKey) Verify(message, signature []byte) bool { return k.verify(message, signature) }
-
-// MarshalJSON writes the key as a JWK (RFC 7517 §4), with "use":"sig".
-func (k *PublicKey) MarshalJSON() ([]byte, error) {
-	d := document{KeyID: filled(k.id), Algorithm: filled(k.algorithm), Use: "sig"}
-	k.describe(&d)
-	return json.Marshal(d)
-}
 
 func (k *PublicKey) sealed() {}
 
@@ -171,7 +171,7 @@ func (k *SecretKey) Sign(message []byte) ([]byte, error) { return k.mac.sign(mes
 
 // MarshalPrivate writes the secret as a JWK. Seal what it returns, or keep it in a file of mode 0600.
 func (k *SecretKey) MarshalPrivate() ([]byte, error) {
-	return json.Marshal(document{Type: "oct", KeyID: filled(k.id), Algorithm: filled(k.algorithm), Use: "sig", K: k.mac.secret})
+	return json.Marshal(document{Type: "oct", KeyID: filled(k.id), Algorithm: filled(k.algorithm), Use: "sig", K: k.mac.secret()})
 }
 
 func (k *SecretKey) sealed() {}
@@ -179,6 +179,13 @@ func (k *SecretKey) sealed() {}
 var errPrivate = errors.New("jwk: a private key is written by MarshalPrivate alone")
 
 // The methods below have values as receivers, so that a copy of a key keeps to itself what the key does.
+
+// MarshalJSON writes the key as a JWK (RFC 7517 §4), with "use":"sig".
+func (k PublicKey) MarshalJSON() ([]byte, error) {
+	d := document{KeyID: filled(k.id), Algorithm: filled(k.algorithm), Use: "sig"}
+	k.describe(&d)
+	return json.Marshal(d)
+}
 
 // MarshalJSON refuses, so that no private key is published by mistake.
 func (k PrivateKey) MarshalJSON() ([]byte, error) { return nil, errPrivate }

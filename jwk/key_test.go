@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hallpass-go/hallpass/jwk"
 )
@@ -151,23 +152,26 @@ func TestNewSecret_refusesWhatIsNoSecret(t *testing.T) {
 		secret []byte
 		want   error
 	}{
-		"nothing":                      {jwk.HS256, "k", nil, jwk.ErrWeakKey},
-		"a password":                   {jwk.HS256, "k", []byte("correct horse"), jwk.ErrWeakKey},
-		"one byte short":               {jwk.HS256, "k", random(31), jwk.ErrWeakKey},
-		"one byte short of SHA-384":    {jwk.HS384, "k", random(47), jwk.ErrWeakKey},
-		"one byte short of SHA-512":    {jwk.HS512, "k", random(63), jwk.ErrWeakKey},
-		"zeros":                        {jwk.HS256, "k", make([]byte, 64), jwk.ErrWeakKey},
-		"one letter":                   {jwk.HS256, "k", bytes.Repeat([]byte("a"), 64), jwk.ErrWeakKey},
-		"a word again and again":       {jwk.HS256, "k", bytes.Repeat([]byte("secret"), 8), jwk.ErrWeakKey},
-		"a secret of every tutorial":   {jwk.HS256, "k", []byte("your-256-bit-secret-your-256-bit-secret"), jwk.ErrWeakKey},
-		"a public key":                 {jwk.HS256, "k", []byte("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----"), jwk.ErrInvalidKey},
-		"a public key after some text": {jwk.HS256, "k", append([]byte("Bag Attributes\n"), "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"...), jwk.ErrInvalidKey},
-		"no ID":                        {jwk.HS256, "", random(32), jwk.ErrInvalidKey},
-		"an ID with a line break":      {jwk.HS256, "a\nb", random(32), jwk.ErrInvalidKey},
-		"an ID that is too long":       {jwk.HS256, strings.Repeat("k", 257), random(32), jwk.ErrInvalidKey},
-		"an ID that is not UTF-8":      {jwk.HS256, "\xff", random(32), jwk.ErrInvalidKey},
-		"an asymmetric algorithm":      {jwk.ES256, "k", random(32), jwk.ErrInvalidKey},
-		"an algorithm that is none":    {"none", "k", random(32), jwk.ErrInvalidKey},
+		"nothing":                        {jwk.HS256, "k", nil, jwk.ErrWeakKey},
+		"a password":                     {jwk.HS256, "k", []byte("correct horse"), jwk.ErrWeakKey},
+		"one byte short":                 {jwk.HS256, "k", random(31), jwk.ErrWeakKey},
+		"one byte short of SHA-384":      {jwk.HS384, "k", random(47), jwk.ErrWeakKey},
+		"one byte short of SHA-512":      {jwk.HS512, "k", random(63), jwk.ErrWeakKey},
+		"zeros":                          {jwk.HS256, "k", make([]byte, 64), jwk.ErrWeakKey},
+		"one letter":                     {jwk.HS256, "k", bytes.Repeat([]byte("a"), 64), jwk.ErrWeakKey},
+		"a word again and again":         {jwk.HS256, "k", bytes.Repeat([]byte("secret"), 8), jwk.ErrWeakKey},
+		"a secret of every tutorial":     {jwk.HS256, "k", []byte("your-256-bit-secret-your-256-bit-secret"), jwk.ErrWeakKey},
+		"a public key":                   {jwk.HS256, "k", []byte("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----"), jwk.ErrInvalidKey},
+		"a public key after some text":   {jwk.HS256, "k", append([]byte("Bag Attributes\n"), "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"...), jwk.ErrInvalidKey},
+		"no ID":                          {jwk.HS256, "", random(32), jwk.ErrInvalidKey},
+		"an ID with a line break":        {jwk.HS256, "a\nb", random(32), jwk.ErrInvalidKey},
+		"an ID that is too long":         {jwk.HS256, strings.Repeat("k", 257), random(32), jwk.ErrInvalidKey},
+		"an ID that is not UTF-8":        {jwk.HS256, "\xff", random(32), jwk.ErrInvalidKey},
+		"an ID of a terminal's controls": {jwk.HS256, "a\u009b31m", random(32), jwk.ErrInvalidKey},
+		"an ID with DEL":                 {jwk.HS256, "a\x7f", random(32), jwk.ErrInvalidKey},
+		"an end that is the beginning":   {jwk.HS256, "k", append([]byte("12345678"), append(random(40), "12345678"...)...), jwk.ErrWeakKey},
+		"an asymmetric algorithm":        {jwk.ES256, "k", random(32), jwk.ErrInvalidKey},
+		"an algorithm that is none":      {"none", "k", random(32), jwk.ErrInvalidKey},
 	} {
 		if key, err := jwk.NewSecret(c.alg, c.id, c.secret); !errors.Is(err, c.want) || key != nil {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -175,8 +179,27 @@ func TestNewSecret_refusesWhatIsNoSecret(t *testing.T) {
 			t.Errorf("%s: the error tells the secret: %v", name, err)
 		}
 	}
-	if _, err := jwk.NewSecret(jwk.HS512, "k", random(64)); err != nil {
+	for name, secret := range map[string][]byte{
+		"random":                          random(64),
+		"hex":                             fmt.Appendf(nil, "%x", random(64)),
+		"seven bytes that come back":      append([]byte("1234567"), append(random(60), "1234567"...)...),
+		"eight bytes twice in the middle": append(append(random(30), "1234567812345678"...), random(30)...),
+	} {
+		if _, err := jwk.NewSecret(jwk.HS512, "a kid of many scripts: ключ 鍵", secret); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What a remote set calls a secret is looked at as well, so that this may not take time with the square of its length.
+func TestNewSecret_looksAtALongOneInTime(t *testing.T) {
+	secret := append(bytes.Repeat([]byte("a"), 4<<20), 'b')
+	begun := time.Now()
+	if _, err := jwk.NewSecret(jwk.HS256, "k", secret); err != nil {
 		t.Error(err)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 
@@ -207,7 +230,7 @@ func TestKeys_areNeverPrinted(t *testing.T) {
 		for name, value := range unmarshal(t, whole) {
 			if strings.Contains("d p q dp dq qi k", name) {
 				raw := decode64(t, value.(string))
-				private = append(private, value.(string), fmt.Sprintf("%x", raw), fmt.Sprintf("%X", raw), fmt.Sprint(raw), new(big.Int).SetBytes(raw).String())
+				private = append(private, value.(string), fmt.Sprintf("%x", raw), fmt.Sprintf("%X", raw), inner(fmt.Sprint(raw)), new(big.Int).SetBytes(raw).String())
 			}
 		}
 		if private == nil {
@@ -217,22 +240,24 @@ func TestKeys_areNeverPrinted(t *testing.T) {
 			Key  jwk.SigningKey
 			More []any
 		}{key, []any{key}}
+		hidden := hide(key)
 		var printed strings.Builder
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			fmt.Fprintf(&printed, verb, key)
 			fmt.Fprintf(&printed, verb, holder)
 			fmt.Fprintf(&printed, verb, &holder)
+			fmt.Fprintf(&printed, verb, hidden)
 			switch k := key.(type) { // copies, which have no pointer methods
 			case *jwk.PrivateKey:
 				fmt.Fprintf(&printed, verb, *k)
 			case *jwk.SecretKey:
-				fmt.Fprint(&printed, k)
+				fmt.Fprintf(&printed, verb, *k)
 			}
 		}
 		for _, handler := range []slog.Handler{slog.NewTextHandler(&printed, nil), slog.NewJSONHandler(&printed, nil)} {
-			slog.New(handler).Info("m", "key", key, "holder", holder)
+			slog.New(handler).Info("m", "key", key, "holder", holder, "hidden", hidden)
 		}
-		for _, v := range []any{key, holder, &holder, map[string]any{"k": key}} {
+		for _, v := range []any{key, holder, &holder, map[string]any{"k": key}, embed(key)} {
 			if text, err := json.Marshal(v); err == nil {
 				t.Errorf("%s: %T became JSON: %s", alg, v, text)
 			}
@@ -244,6 +269,57 @@ func TestKeys_areNeverPrinted(t *testing.T) {
 		}
 		if !strings.Contains(fmt.Sprint(key), key.ID()) || !strings.Contains(fmt.Sprint(key), string(alg)) {
 			t.Errorf("%s says %q of itself", alg, fmt.Sprint(key))
+		}
+	}
+}
+
+// inner returns a printed list without its brackets, so that it is found in a longer one.
+func inner(list string) string { return strings.Trim(list, "[]") }
+
+// hide returns copies of a key and a set of it in fields that are not exported: fmt and slog call no method of these.
+func hide(key jwk.SigningKey) any {
+	type hidden struct {
+		key     jwk.SigningKey
+		private jwk.PrivateKey
+		secret  jwk.SecretKey
+		set     jwk.Set
+	}
+	switch k := key.(type) {
+	case *jwk.PrivateKey:
+		set, _ := jwk.NewSet(k.Public())
+		return hidden{key: key, private: *k, set: *set}
+	case *jwk.SecretKey:
+		set, _ := jwk.NewSecretSet(k)
+		return hidden{key: key, secret: *k, set: *set}
+	}
+	return nil
+}
+
+// embed returns a struct that has a key's methods.
+func embed(key jwk.SigningKey) any {
+	if k, ok := key.(*jwk.PrivateKey); ok {
+		return struct {
+			jwk.PrivateKey
+			Name string
+		}{*k, "n"}
+	}
+	return struct {
+		jwk.SecretKey
+		Name string
+	}{*key.(*jwk.SecretKey), "n"}
+}
+
+// A copy of a public key says the same of itself as the key.
+func TestPublicKey_copies(t *testing.T) {
+	key := generate(t, jwk.ES256).Public()
+	if text := marshal(t, *key); !bytes.Equal(text, marshal(t, key)) {
+		t.Errorf("a copy became %s", text)
+	}
+	var printed strings.Builder
+	slog.New(slog.NewTextHandler(&printed, nil)).Info("m", "key", key)
+	for _, text := range []string{fmt.Sprint(key), fmt.Sprintf("%+v", *key), printed.String()} {
+		if !strings.Contains(text, "ES256 public key") || !strings.Contains(text, key.ID()) {
+			t.Errorf("says %q of itself", text)
 		}
 	}
 }

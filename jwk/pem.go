@@ -2,6 +2,7 @@ package jwk
 
 import (
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
 	"strings"
@@ -80,6 +81,11 @@ func readPEM(data []byte, alg Algorithm, id string) (family, *pem.Block, error) 
 	}
 	if len(block.Headers) > 0 || block.Type == "ENCRYPTED PRIVATE KEY" {
 		return nil, nil, fmt.Errorf("%w: the key is encrypted; decrypt it first, as with openssl pkey", ErrInvalidKey)
+	}
+	// Not every parser of the standard library minds what comes after a key.
+	var whole asn1.RawValue
+	if rest, err := asn1.Unmarshal(block.Bytes, &whole); err != nil || len(rest) > 0 {
+		return nil, nil, fmt.Errorf("%w: a PEM block that is not one DER value", ErrInvalidKey)
 	}
 	return f, block, nil
 }

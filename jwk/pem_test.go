@@ -2,6 +2,7 @@ package jwk_test
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -141,15 +142,52 @@ func TestPEM_refuses(t *testing.T) {
 		"PKCS #8, encrypted":      block("ENCRYPTED PRIVATE KEY", decodePEM(t, ec.private[0])),
 		"RSA of 1024 bits":        block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(small)),
 		"SEC 1 named PKCS #8":     block("PRIVATE KEY", decodePEM(t, ec.private[1])),
+		"nothing":                 nil,
+		"no DER":                  block("PRIVATE KEY", []byte("abc")),
+		"two blocks":              bytes.Repeat(ec.private[0], 2),
+		"something after it":      append(bytes.Clone(ec.private[0]), "x"...),
+		"something after the DER": block("PRIVATE KEY", append(decodePEM(t, ec.private[0]), 0)),
+		"a certificate":           block("CERTIFICATE", decodePEM(t, ec.private[0])),
+		"the parameters first":    append(block("EC PARAMETERS", []byte{6, 8, 42, 134, 72, 206, 61, 3, 1, 7}), ec.private[1]...),
+		"another curve":           keys[jwk.ES384].private[0],
+		"another family":          keys[jwk.EdDSA].private[0],
+		"X25519":                  block("PRIVATE KEY", x25519(t)),
+		"RSA of three primes":     block("RSA PRIVATE KEY", threePrimes(t)),
 	} {
 		alg := jwk.ES256
 		if strings.HasPrefix(name, "RSA") {
 			alg = jwk.RS256
 		}
-		if key, err := jwk.ParsePrivatePEM(text, alg, "k"); err == nil || key != nil {
-			t.Errorf("private, %s: taken", name)
+		key, err := jwk.ParsePrivatePEM(text, alg, "k")
+		if !errors.Is(err, jwk.ErrInvalidKey) && !errors.Is(err, jwk.ErrWeakKey) || key != nil {
+			t.Errorf("private, %s: %v, %v", name, key, err)
 		}
 	}
+}
+
+// x25519 returns a key that agrees and cannot sign.
+func x25519(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// threePrimes returns an RSA key of three primes (RFC 8017 §3.2), whose JWK would need "oth".
+func threePrimes(t *testing.T) []byte {
+	t.Helper()
+	//lint:ignore SA1019 such keys are refused, and nothing else makes them
+	key, err := rsa.GenerateMultiPrimeKey(rand.Reader, 3, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x509.MarshalPKCS1PrivateKey(key)
 }
 
 func decodePEM(t *testing.T, text []byte) []byte {

@@ -59,6 +59,7 @@ type Remote struct {
 // remoteSet is a set and how long it is good for.
 type remoteSet struct {
 	*Set
+	fetchedAt  time.Time
 	renewAfter time.Time // ask for the next one, but do not wait for it
 	freshUntil time.Time
 	staleUntil time.Time
@@ -98,8 +99,10 @@ func NewRemote(rawURL string, c RemoteConfig) (*Remote, error) {
 // Key implements [Source]. It waits for a fetch only if there is no set yet, the one at hand is too old, or the ID is unknown. An error wraps
 // [ErrUnknownKey], or [ErrUnavailable] when the host could not be asked or ctx is done.
 func (r *Remote) Key(ctx context.Context, id string) (Key, error) {
-	set, now := r.current.Load(), r.config.Now()
-	fresh := set != nil && now.Before(set.freshUntil)
+	// The time of day: the monotonic clock stands still while a machine sleeps, and keys are taken back meanwhile.
+	set, now := r.current.Load(), r.config.Now().Round(0)
+	// A set from the future is from before the clock was set back, and nobody can tell how old it is.
+	fresh := set != nil && !now.Before(set.fetchedAt) && now.Before(set.freshUntil)
 	if fresh {
 		if key := set.byID[id]; key != nil {
 			if !now.Before(set.renewAfter) {
@@ -138,6 +141,9 @@ func (r *Remote) lookUp(id string, now time.Time) (Key, error) {
 			return nil, ErrUnknownKey
 		}
 	}
+	if failure == nil { // the clock went on a long way while the caller waited
+		return nil, fmt.Errorf("%w: the keys of %s are too old", ErrUnavailable, r.url)
+	}
 	return nil, fmt.Errorf("%w: %w", ErrUnavailable, failure)
 }
 
@@ -148,9 +154,9 @@ func (r *Remote) fetch(now time.Time, unknown bool) *flight {
 	switch {
 	case r.flight != nil:
 		return r.flight
-	case r.failure != nil && now.Before(r.lastAttempt.Add(fetchBackoff)):
+	case r.failure != nil && isWithin(fetchBackoff, r.lastAttempt, now):
 		return nil
-	case unknown && !r.lastUnknown.IsZero() && now.Before(r.lastUnknown.Add(unknownBackoff)):
+	case unknown && isWithin(unknownBackoff, r.lastUnknown, now):
 		return nil
 	}
 	r.lastAttempt = now
@@ -161,6 +167,12 @@ func (r *Remote) fetch(now time.Time, unknown bool) *flight {
 	// Not in the caller's context: others wait for it too. It ends by its own timeout.
 	go r.run(r.flight, now)
 	return r.flight
+}
+
+// isWithin reports whether less than d has passed since then. A time in the future is from before the clock was set back.
+func isWithin(d time.Duration, then, now time.Time) bool {
+	passed := now.Sub(then)
+	return passed >= 0 && passed < d
 }
 
 func (r *Remote) run(f *flight, now time.Time) {
@@ -195,6 +207,7 @@ func (r *Remote) load(ctx context.Context, now time.Time) (*remoteSet, error) {
 	freshUntil := now.Add(maxAge)
 	return &remoteSet{
 		Set:        set,
+		fetchedAt:  now,
 		renewAfter: now.Add(maxAge * 4 / 5),
 		freshUntil: freshUntil,
 		staleUntil: freshUntil.Add(max(r.config.MaxStale, 0)),

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -85,22 +83,16 @@ func has(t *testing.T, r *jwk.Remote, id string) bool {
 
 func TestRemote_fetchesWhenAsked(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
-	p := newPublisher(t, key)
+	p := newPublisher(t)
+	p.hold(t, 200*time.Millisecond, key)
 	r := p.remote(t, nil)
 	if p.fetches.Load() != 0 {
 		t.Error("fetched before a key was asked for")
 	}
-	var all sync.WaitGroup
-	values := make([]jwk.Key, 50)
-	for i := range values {
-		all.Go(func() {
-			var err error
-			if values[i], err = r.Key(context.Background(), key.ID()); err != nil {
-				t.Error(err)
-			}
-		})
+	values, errs := askAtOnce(r, key.ID())
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
 	}
-	all.Wait()
 	if n := p.fetches.Load(); n != 1 {
 		t.Errorf("%d fetches for 50 at once", n)
 	}
@@ -108,6 +100,43 @@ func TestRemote_fetchesWhenAsked(t *testing.T) {
 		if v != values[0] {
 			t.Error("the same key is not the same value")
 		}
+	}
+}
+
+// hold publishes the keys, but takes its time with each answer.
+func (p *publisher) hold(t *testing.T, d time.Duration, keys ...any) {
+	text := setText(t, keys...)
+	p.respond(func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(d)
+		_, _ = w.Write(text)
+	})
+}
+
+// askAtOnce asks fifty times for a key.
+func askAtOnce(r *jwk.Remote, id string) ([]jwk.Key, []error) {
+	values, errs := make([]jwk.Key, 50), make([]error, 50)
+	var all sync.WaitGroup
+	for i := range values {
+		all.Go(func() { values[i], errs[i] = r.Key(context.Background(), id) })
+	}
+	all.Wait()
+	return values, errs
+}
+
+func TestRemote_manyUnknownKeysAtOnceAreOneFetch(t *testing.T) {
+	p := newPublisher(t, generate(t, jwk.ES256).Public())
+	r := p.remote(t, nil)
+	has(t, r, "any")
+	p.advance(31 * time.Second)
+	p.hold(t, 200*time.Millisecond)
+	_, errs := askAtOnce(r, "forged")
+	for _, err := range errs {
+		if !errors.Is(err, jwk.ErrUnknownKey) || errors.Is(err, jwk.ErrUnavailable) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if n := p.fetches.Load(); n != 2 {
+		t.Errorf("%d fetches, want the first and one more", n)
 	}
 }
 
@@ -200,6 +229,8 @@ func TestRemote_boundsWhatCacheControlSays(t *testing.T) {
 		"public, max-age=120, must-validate": {95 * time.Second, 121 * time.Second},
 		"":                                   {3 * time.Minute, 5*time.Minute + time.Second},
 		"max-age=abc":                        {23 * time.Second, 31 * time.Second},
+		"Max-Age=\"120\"":                    {95 * time.Second, 121 * time.Second},
+		"no-cache, max-age=600":              {23 * time.Second, 31 * time.Second},
 	} {
 		p := newPublisher(t)
 		p.respond(func(w http.ResponseWriter, _ *http.Request) {
@@ -245,6 +276,9 @@ func TestRemote_refusesAnswers(t *testing.T) {
 			w.Header().Set("X-Long", strings.Repeat("x", 64<<10))
 			_, _ = w.Write(good)
 		},
+		"a weak secret": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(setText(t, map[string]string{"kty": "oct"}, with(document(t, jwk.ES256), "kty", "XX")))
+		},
 		"a secret":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(setText(t, document(t, jwk.HS256))) },
 		"a mixed set": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(setText(t, key, document(t, jwk.HS256))) },
 	} {
@@ -283,6 +317,17 @@ func TestRemote_trustsNoOtherCertificate(t *testing.T) {
 	}
 }
 
+func TestNewRemote_takesURLs(t *testing.T) {
+	for _, url := range []string{
+		"https://issuer.example/jwks", "https://issuer.example:8443", "https://8.8.8.8/jwks", "https://192.169.0.1/",
+		"https://172.32.0.1/", "https://100.128.0.1/", "https://[2606:4700::1111]/jwks", "https://[::ffff:8.8.8.8]/",
+	} {
+		if _, err := jwk.NewRemote(url, jwk.RemoteConfig{MaxAge: 30 * time.Second}); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
 func TestNewRemote_refusesURLs(t *testing.T) {
 	for url, private := range map[string]bool{
 		"":                                   true,
@@ -307,10 +352,33 @@ func TestNewRemote_refusesURLs(t *testing.T) {
 		"https://0.0.0.0/jwks":               false,
 		"https://[fe80::1%25eth0]/jwks":      false,
 		"https://255.255.255.255/jwks":       false,
+		"https://172.16.0.1/":                false,
+		"https://192.0.0.8/":                 false,
+		"https://192.0.2.1/":                 false,
+		"https://192.88.99.1/":               false,
+		"https://198.19.255.255/":            false,
+		"https://198.51.100.1/":              false,
+		"https://203.0.113.1/":               false,
+		"https://224.0.0.1/":                 false,
+		"https://240.0.0.1/":                 false,
+		"https://[::]/":                      false,
+		"https://[::7f00:1]/":                false,
+		"https://[100::1]/":                  false,
+		"https://[2001::1]/":                 false,
+		"https://[2001:db8::1]/":             false,
+		"https://[2002:7f00:1::]/":           false,
+		"https://[3fff::1]/":                 false,
+		"https://[4000::1]/":                 false,
+		"https://[ff02::1]/":                 false,
 		"https://192.168.0.1:8443/jwks.json": false,
 	} {
 		if r, err := jwk.NewRemote(url, jwk.RemoteConfig{AllowPrivate: private}); err == nil || r != nil {
 			t.Errorf("%s was taken (private addresses allowed: %v)", url, private)
+		}
+	}
+	for _, age := range []time.Duration{-time.Second, time.Nanosecond, 29 * time.Second} {
+		if _, err := jwk.NewRemote("https://issuer.example", jwk.RemoteConfig{MaxAge: age}); err == nil {
+			t.Errorf("MaxAge of %v was taken", age)
 		}
 	}
 	_, err := jwk.NewRemote("http://issuer.example", jwk.RemoteConfig{MaxAge: time.Second})
@@ -319,23 +387,15 @@ func TestNewRemote_refusesURLs(t *testing.T) {
 	}
 }
 
-// J23: a name that is public and an address that is not: the address decides, when it is dialled.
+// J23: a name that looks public and an address that is not: the address decides, when it is dialled.
 func TestRemote_refusesNamesOfPrivateAddresses(t *testing.T) {
 	p := newPublisher(t, generate(t, jwk.ES256).Public())
-	name, err := os.Hostname()
+	r, err := jwk.NewRemote("https://LOCALHOST"+p.URL[strings.LastIndexByte(p.URL, ':'):], jwk.RemoteConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	addresses, err := net.LookupHost(name)
-	if err != nil || strings.Contains(addresses[0], ".") && !strings.HasPrefix(addresses[0], "127.") && !strings.HasPrefix(addresses[0], "10.") &&
-		!strings.HasPrefix(addresses[0], "172.") && !strings.HasPrefix(addresses[0], "192.168.") {
-		t.Skipf("this machine's own name, %s, is that of no private address: %v, %v", name, addresses, err)
-	}
-	r, err := jwk.NewRemote("https://"+name+p.URL[strings.LastIndexByte(p.URL, ':'):], jwk.RemoteConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Key(t.Context(), "k"); !errors.Is(err, jwk.ErrUnavailable) || !strings.Contains(err.Error(), "AllowPrivate") {
+	_, err = r.Key(t.Context(), "k")
+	if !errors.Is(err, jwk.ErrUnavailable) || !strings.Contains(err.Error(), "AllowPrivate") {
 		t.Errorf("got %v", err)
 	}
 	if p.fetches.Load() != 0 {
