@@ -61,7 +61,8 @@ func cutLast(token string) (signed, signature string, ok bool) {
 func generate(t testing.TB, alg jwk.Algorithm) *jwk.PrivateKey {
 	t.Helper()
 	if strings.HasPrefix(string(alg), "RS") || strings.HasPrefix(string(alg), "PS") {
-		key, err := jwk.ParsePrivatePEM(rsaKeys()[rsaTurn.Add(1)%2], alg, "")
+		turn, _ := rsaTurns.LoadOrStore(alg, new(atomic.Int64))
+		key, err := jwk.ParsePrivatePEM(rsaKeys()[turn.(*atomic.Int64).Add(1)%2], alg, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,8 +76,8 @@ func generate(t testing.TB, alg jwk.Algorithm) *jwk.PrivateKey {
 }
 
 var (
-	rsaTurn atomic.Int64
-	rsaKeys = sync.OnceValue(func() (keys [2][]byte) {
+	rsaTurns sync.Map // of each algorithm, so that tests of two do not take each other's turn
+	rsaKeys  = sync.OnceValue(func() (keys [2][]byte) {
 		for i := range keys {
 			key, err := rsa.GenerateKey(rand.Reader, 2048)
 			if err != nil {
