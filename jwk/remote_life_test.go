@@ -96,13 +96,19 @@ func TestRemote_renewsWhileItsKeysAreUsed(t *testing.T) {
 func TestRemote_aCallerThatGivesUpDoesNotEndTheFetch(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	p := newPublisher(t)
-	p.hold(t, 300*time.Millisecond, key)
 	r := p.remote(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
+	gone := make(chan struct{})
+	text := setText(t, key)
+	p.respond(func(w http.ResponseWriter, _ *http.Request) {
+		cancel()
+		<-gone
+		_, _ = w.Write(text)
+	})
 	if _, err := r.Key(ctx, key.ID()); !errors.Is(err, jwk.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 		t.Errorf("the one that gave up: %v", err)
 	}
+	close(gone)
 	if !has(t, r, key.ID()) {
 		t.Error("the fetch ended with the caller that began it")
 	}
@@ -206,7 +212,7 @@ func TestRemote_aClockThatIsSetBack(t *testing.T) {
 func TestRemote_aFetchThatBeganLongAgo(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	p := newPublisher(t)
-	p.hold(t, 300*time.Millisecond, key)
+	p.hold(t, time.Second, key)
 	r := p.remote(t, nil)
 	go func() { _, _ = r.Key(context.Background(), key.ID()) }()
 	for p.fetches.Load() == 0 {
