@@ -83,6 +83,11 @@ func TestRemote_renewsWhileItsKeysAreUsed(t *testing.T) {
 			t.Fatalf("while the host is asked: %v, %v", now, err)
 		}
 	}
+	for begun := time.Now(); p.fetches.Load() < 2; time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("the host is not asked")
+		}
+	}
 	close(release)
 	if !has(t, r, next.ID()) {
 		t.Error("the renewed set is not there")
@@ -134,6 +139,27 @@ func TestRemote_givesUpAHostThatTakesItsTime(t *testing.T) {
 	}
 	if took := time.Since(begun); took < 4*time.Second || took > 15*time.Second {
 		t.Errorf("took %v", took)
+	}
+}
+
+// A host that is in trouble is not asked by each request.
+func TestRemote_letsAHostThatFailedRest(t *testing.T) {
+	key := generate(t, jwk.ES256).Public()
+	p := newPublisher(t)
+	p.respond(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	r := p.remote(t, nil)
+	for range 3 {
+		if _, err := r.Key(t.Context(), key.ID()); !errors.Is(err, jwk.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if n := p.fetches.Load(); n != 1 {
+		t.Errorf("%d fetches within the 5 seconds, want 1", n)
+	}
+	p.publish(t, key)
+	p.advance(5 * time.Second)
+	if !has(t, r, key.ID()) {
+		t.Error("not asked again after 5 seconds")
 	}
 }
 
