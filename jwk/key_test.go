@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,24 @@ func TestSign_verifiesWithItsPublicHalfAndNothingElse(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// One more zero before a number would be a second text of the same signature.
+func TestVerify_refusesLongNumbersOfECDSA(t *testing.T) {
+	for _, alg := range []jwk.Algorithm{jwk.ES256, jwk.ES384, jwk.ES512} {
+		key := generate(t, alg)
+		signature, err := key.Sign([]byte("m"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		half := len(signature) / 2
+		if key.Verify([]byte("m"), slices.Insert(bytes.Clone(signature), half, 0)) {
+			t.Errorf("%s: a zero before s was taken", alg)
+		}
+		if key.Verify([]byte("m"), slices.Insert(slices.Insert(bytes.Clone(signature), half, 0), 0, 0)) {
+			t.Errorf("%s: zeros before r and s were taken", alg)
+		}
 	}
 }
 

@@ -62,6 +62,7 @@ func TestParse_takesWhatIsLeftOut(t *testing.T) {
 func TestParsePublic_refuses(t *testing.T) {
 	ec, ed, rs, oct := document(t, jwk.ES256), document(t, jwk.EdDSA), document(t, jwk.RS256), document(t, jwk.HS256)
 	coordinate := ec["x"].(string)
+	x, y := decode64(t, coordinate), decode64(t, ec["y"].(string))
 	for name, members := range map[string]map[string]any{
 		"use enc":                      with(ec, "use", "enc"),
 		"use of no kind":               with(ec, "use", ""),
@@ -94,6 +95,7 @@ func TestParsePublic_refuses(t *testing.T) {
 		"y that is x":                  with(ec, "y", coordinate),
 		"coordinates beyond the prime": with(with(ec, "x", encode64(bytes.Repeat([]byte{0xff}, 32))), "y", encode64(bytes.Repeat([]byte{0xff}, 32))),
 		"the point at infinity":        with(with(ec, "x", encode64(make([]byte, 32))), "y", encode64(make([]byte, 32))),
+		"a byte of x in y":             with(with(ec, "x", encode64(x[:31])), "y", encode64(append(x[31:32:32], y...))),
 		"a short coordinate":           with(ec, "x", encode64(decode64(t, coordinate)[1:])),
 		"a zero before a coordinate":   with(ec, "x", encode64(append([]byte{0}, decode64(t, coordinate)...))),
 		"padding":                      with(ec, "x", coordinate+"="),
