@@ -167,24 +167,31 @@ func TestParsePrivate_refusesHalvesThatDoNotBelongTogether(t *testing.T) {
 	ec, ed, rs := document(t, jwk.ES256), document(t, jwk.EdDSA), document(t, jwk.PS256)
 	otherEC, otherEd, otherRSA := document(t, jwk.ES256), document(t, jwk.EdDSA), document(t, jwk.PS256)
 	for name, members := range map[string]map[string]any{
-		"no d":                      with(ec, "d", nil),
-		"another d":                 with(ec, "d", otherEC["d"]),
-		"d of zero":                 with(ec, "d", encode64(make([]byte, 32))),
-		"a short d":                 with(ec, "d", encode64(decode64(t, ec["d"].(string))[1:])),
-		"another d of Ed25519":      with(ed, "d", otherEd["d"]),
-		"a long d of Ed25519":       with(ed, "d", encode64(make([]byte, 64))),
-		"another d of RSA":          with(rs, "d", otherRSA["d"]),
-		"another prime":             with(rs, "p", otherRSA["p"]),
-		"no primes":                 with(with(rs, "p", nil), "q", nil),
-		"another dp":                with(rs, "dp", otherRSA["dp"]),
+		"no d":                 with(ec, "d", nil),
+		"another d":            with(ec, "d", otherEC["d"]),
+		"d of zero":            with(ec, "d", encode64(make([]byte, 32))),
+		"a short d":            with(ec, "d", encode64(decode64(t, ec["d"].(string))[1:])),
+		"another d of Ed25519": with(ed, "d", otherEd["d"]),
+		"a long d of Ed25519":  with(ed, "d", encode64(make([]byte, 64))),
+		"another d of RSA":     with(rs, "d", otherRSA["d"]),
+		"another prime":        with(rs, "p", otherRSA["p"]),
+		"no primes":            with(with(rs, "p", nil), "q", nil),
+		"another dp":           with(rs, "dp", otherRSA["dp"]),
+		"another dq":           with(rs, "dq", otherRSA["dq"]),
+		"another d and nothing that follows from it":     with(bare(rs), "d", otherRSA["d"]),
+		"another prime and nothing that follows from it": with(bare(rs), "q", otherRSA["q"]),
+		"a prime of one":            with(bare(rs), "p", "AQ"),
+		"a prime of zero":           with(bare(rs), "p", "AA"),
+		"d of RSA that is zero":     with(bare(rs), "d", "AA"),
 		"another qi":                with(rs, "qi", otherRSA["qi"]),
 		"more than two primes":      with(rs, "oth", []any{map[string]string{"r": "AQ"}}),
 		"key_ops without sign":      with(ec, "key_ops", []string{"verify"}),
 		"a secret":                  document(t, jwk.HS256),
 		"a modulus of another pair": with(rs, "n", otherRSA["n"]),
 	} {
-		if key, err := jwk.ParsePrivate(marshal(t, members)); err == nil || key != nil {
-			t.Errorf("%s: taken", name)
+		key, err := jwk.ParsePrivate(marshal(t, members))
+		if !errors.Is(err, jwk.ErrInvalidKey) && !errors.Is(err, jwk.ErrWeakKey) || key != nil {
+			t.Errorf("%s: %v, %v", name, key, err)
 		}
 	}
 	for _, left := range []string{"dp", "dq", "qi"} {
@@ -197,11 +204,18 @@ func TestParsePrivate_refusesHalvesThatDoNotBelongTogether(t *testing.T) {
 	}
 }
 
+// bare returns a private RSA key without the members that follow from the others.
+func bare(rs map[string]any) map[string]any {
+	return with(with(with(rs, "dp", nil), "dq", nil), "qi", nil)
+}
+
 func TestParseSecret_refuses(t *testing.T) {
 	oct := document(t, jwk.HS256)
 	for name, members := range map[string]map[string]any{
 		"no kid":                with(oct, "kid", nil),
 		"no alg":                with(oct, "alg", nil),
+		"no kty":                with(oct, "kty", nil),
+		"another kty":           with(oct, "kty", "EC"),
 		"alg of a public key":   with(oct, "alg", "ES256"),
 		"alg of a longer hash":  with(oct, "alg", "HS512"),
 		"alg of a wrapping":     with(oct, "alg", "A256KW"),
