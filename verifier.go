@@ -96,7 +96,7 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 }
 
 // Verify returns the identity that an access token proves: signature first, then claims, then revocation. Errors are
-// [ErrTokenInvalid], [ErrTokenExpired], [ErrTokenRevoked], or [ErrStoreUnavailable] when the keys cannot be had;
+// [ErrTokenInvalid], [ErrTokenExpired], [ErrTokenRevoked], or [ErrStoreUnavailable] when the keys or the revocations cannot be had;
 // with an error the identity is empty. It is for tokens that do not come in an HTTP request.
 func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T], err error) {
 	now := v.now()
