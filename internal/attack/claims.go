@@ -62,12 +62,19 @@ func (f *forger) headerText() {
 }
 
 func (f *forger) claimText() {
-	for name, claims := range laxTexts(text(f.claims()), "sub", `"admin"`) {
+	claims := f.claims()
+	member := "sub"
+	if claims[member] == nil {
+		member = "exp"
+	}
+	for name, claims := range laxTexts(text(claims), member, `"admin"`) {
 		f.add("claims text", name, f.raw(text(f.header()), claims))
 	}
 	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "jti"} {
-		other := strings.Replace(text(f.claims()), `"`+name+`"`, `"`+strings.ToUpper(name)+`"`, 1)
-		f.add("claims text", strings.ToUpper(name), f.raw(text(f.header()), other))
+		if claims[name] != nil {
+			other := with(with(claims, name, nil), strings.ToUpper(name), claims[name])
+			f.add("claims text", strings.ToUpper(name), f.signed(f.header(), other))
+		}
 	}
 }
 
