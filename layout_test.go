@@ -36,6 +36,10 @@ var layout = map[string][]string{
 	"internal/server":  {".", "jwk", "password", "internal/account", "internal/keyring", "internal/limit", "internal/page", "internal/sqldb"},
 	"cmd/hallpass":     {"*"},
 
+	"compat/internal/pyjwt": {"jwk", "internal/base64url", "internal/strictjson"},
+	"compat/contract":       {"jwk", "internal/base64url", "internal/strictjson"},
+	"compat/contract/check": {"compat/contract", "jwk"},
+
 	"examples/offlineservice": {".", "jwk"},
 }
 
@@ -43,7 +47,8 @@ var layout = map[string][]string{
 var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account"}
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
-var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass", "examples/offlineservice"}
+var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass",
+	"compat/contract", "examples/offlineservice"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	seen := map[string]bool{}

@@ -57,7 +57,9 @@ func (f *forger) headerText() {
 		f.add("header text", name, f.raw(header, text(f.claims())))
 	}
 	for _, change := range [][2]string{{`"alg"`, `"ALG"`}, {`"kid"`, "\"\u212aid\""}, {`"typ"`, `"Typ"`}} {
-		f.add("header text", change[1], f.raw(strings.Replace(text(f.header()), change[0], change[1], 1), text(f.claims())))
+		if header := text(f.header()); strings.Contains(header, change[0]) {
+			f.add("header text", change[1], f.raw(strings.Replace(header, change[0], change[1], 1), text(f.claims())))
+		}
 	}
 }
 

@@ -1,0 +1,198 @@
+package contract
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/base64url"
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+// ErrNoKey says that a case makes tokens, and no key was given.
+var ErrNoKey = errors.New("not run: the case makes tokens with the server's key, and none was given")
+
+// Options say against what the cases run.
+type Options struct {
+	URL       string            // of the server, without a slash at its end
+	Original  bool              // whether it is the first system
+	Key       jwk.SigningKey    // the server's; without one, cases that make tokens are not run
+	Variables map[string]string // what the cases need to know, such as credentials
+	Client    *http.Client      // defaults to one that follows no redirect and gives up after ten seconds
+}
+
+// Result is how a case ended.
+type Result struct {
+	Case Case
+	Err  error // nil when all came as wanted; wraps ErrNoKey when it was not run
+}
+
+// Run runs every case, one after the other. The error is that of the setup.
+func (s System) Run(ctx context.Context, o Options) ([]Result, error) {
+	if o.Client == nil {
+		o.Client = &http.Client{
+			Timeout:       10 * time.Second,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	common := variables{"unique": strings.ToLower(rand.Text())}
+	for name, value := range o.Variables {
+		common[name] = value
+	}
+	if err := (&player{Options: o, variables: common}).play(ctx, s.Setup); err != nil {
+		return nil, fmt.Errorf("setting up: %w", err)
+	}
+	results := make([]Result, len(s.Cases))
+	for i, c := range s.Cases {
+		err := (&player{Options: o, variables: maps.Clone(common)}).play(ctx, c.Steps)
+		results[i] = Result{Case: c, Err: err}
+	}
+	return results, nil
+}
+
+// player does the steps of one case.
+type player struct {
+	Options
+	variables variables
+}
+
+func (p *player) play(ctx context.Context, steps []Step) error {
+	for i, step := range steps {
+		var err error
+		if step.Mint != nil {
+			err = p.mint(step.Mint)
+		} else {
+			err = p.exchange(ctx, step)
+		}
+		if err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+func (p *player) exchange(ctx context.Context, step Step) error {
+	request, err := p.request(ctx, step.Request)
+	if err != nil {
+		return err
+	}
+	response, err := p.Client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	want := step.Want
+	if p.Original && step.Original != nil {
+		want = step.Original
+	}
+	if err := p.compare(want, response, body); err != nil {
+		return fmt.Errorf("%s %s: %w\nthe answer was %s\n%s", request.Method, request.URL.Path, err, response.Status, body)
+	}
+	for _, name := range slices.Sorted(maps.Keys(step.Save)) {
+		value, err := saved(step.Save[name], response, body)
+		if err != nil {
+			return fmt.Errorf("%s %s: saving %s: %w", request.Method, request.URL.Path, name, err)
+		}
+		p.variables[name] = value
+	}
+	return nil
+}
+
+func (p *player) request(ctx context.Context, r *Request) (*http.Request, error) {
+	path, err := p.variables.expand(r.Path)
+	if err != nil {
+		return nil, err
+	}
+	body, err := p.variables.expand(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if r.JSON != nil {
+		data, err := p.variables.expandJSON(r.JSON)
+		if err != nil {
+			return nil, err
+		}
+		body = string(data)
+	}
+	request, err := http.NewRequestWithContext(ctx, r.Method, p.URL+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if r.JSON != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for name, text := range r.Headers {
+		value, err := p.variables.expand(text)
+		if err != nil {
+			return nil, err
+		}
+		request.Header.Set(name, value)
+	}
+	if r.Basic != nil {
+		user, userErr := p.variables.expand(r.Basic.User)
+		password, passwordErr := p.variables.expand(r.Basic.Password)
+		if err := errors.Join(userErr, passwordErr); err != nil {
+			return nil, err
+		}
+		request.SetBasicAuth(user, password)
+	}
+	return request, nil
+}
+
+// mint makes a token: header and claims as objects with their variables, or as texts that may be no JSON at all.
+func (p *player) mint(m *Mint) error {
+	if p.Key == nil {
+		return ErrNoKey
+	}
+	var input []string
+	for _, segment := range []json.RawMessage{m.Header, m.Claims} {
+		data, err := p.variables.expandJSON(segment)
+		if err != nil {
+			return err
+		}
+		var text string
+		if bytes.HasPrefix(data, []byte(`"`)) {
+			if err := json.Unmarshal(data, &text); err != nil {
+				return err
+			}
+			data = []byte(text)
+		}
+		input = append(input, base64url.Encode(data))
+	}
+	signing := strings.Join(input, ".")
+	signature, err := p.sign(m.Key, []byte(signing))
+	if err != nil {
+		return err
+	}
+	p.variables[m.As] = signing + "." + base64url.Encode(signature)
+	return nil
+}
+
+func (p *player) sign(with string, message []byte) ([]byte, error) {
+	switch with {
+	case "":
+		return p.Key.Sign(message)
+	case "none":
+		return nil, nil
+	case "other":
+		other, err := jwk.GenerateSecret(jwk.HS256)
+		if err != nil {
+			return nil, err
+		}
+		return other.Sign(message)
+	}
+	return nil, fmt.Errorf("no key is called %q", with)
+}

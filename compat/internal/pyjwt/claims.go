@@ -1,0 +1,164 @@
+package pyjwt
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/strictjson"
+)
+
+// Members are the members of a JSON object, each as its JSON text.
+type Members map[string]string
+
+// String returns a member that is a string.
+func (m Members) String(name string) (string, bool) {
+	s := strictjson.NewScanner(m[name])
+	value, ok := s.String()
+	return value, ok
+}
+
+// syntaxError words it as Python's json does, as far as one can tell from an offset.
+func syntaxError(text, segment string, err error) error {
+	offset := 0
+	if syntax := (*strictjson.SyntaxError)(nil); errors.As(err, &syntax) {
+		offset = min(syntax.Offset, len(text))
+	}
+	line := 1 + strings.Count(text[:offset], "\n")
+	column := offset - strings.LastIndexByte(text[:offset], '\n')
+	return &Error{ErrDecode, fmt.Sprintf("Invalid %s string: Expecting value: line %d column %d (char %d)", segment, line, column, offset)}
+}
+
+// checkClaims checks in PyJWT's order: required, iat, nbf, exp, iss, aud; version 2 has sub at the end.
+func (d *Decoder) checkClaims(claims Members, now time.Time) error {
+	for _, name := range d.Required {
+		if value, there := claims[name]; !there || value == "null" {
+			return &Error{ErrMissingClaim, fmt.Sprintf("Token is missing the %q claim", name)}
+		}
+	}
+	for _, check := range []func(Members, int64) error{d.checkIssuedAt, d.checkNotBefore, d.checkExpiry} {
+		if err := check(claims, now.Unix()); err != nil {
+			return err
+		}
+	}
+	if err := d.checkIssuer(claims); err != nil {
+		return err
+	}
+	if err := d.checkAudience(claims); err != nil {
+		return err
+	}
+	if _, isText := claims.String("sub"); d.Subject && claims["sub"] != "" && !isText {
+		return &Error{ErrSubject, "Subject must be a string"}
+	}
+	return nil
+}
+
+func (d *Decoder) checkIssuedAt(claims Members, now int64) error {
+	at, there, err := claims.seconds("iat", "Issued At claim (iat)")
+	if err != nil || !there || at <= now+d.leeway() {
+		return err
+	}
+	if d.Version == V1 {
+		return &Error{ErrImmature, "Issued At claim (iat) cannot be in the future."}
+	}
+	return &Error{ErrImmature, "The token is not yet valid (iat)"}
+}
+
+func (d *Decoder) checkNotBefore(claims Members, now int64) error {
+	at, there, err := claims.seconds("nbf", "Not Before claim (nbf)")
+	if err != nil || !there || at <= now+d.leeway() {
+		return err
+	}
+	return &Error{ErrImmature, "The token is not yet valid (nbf)"}
+}
+
+// checkExpiry: version 1 takes a token in the second in which it expires, version 2 does not.
+func (d *Decoder) checkExpiry(claims Members, now int64) error {
+	at, there, err := claims.seconds("exp", "Expiration Time claim (exp)")
+	if err != nil || !there {
+		return err
+	}
+	last := now - d.leeway()
+	if at > last || at == last && d.Version == V1 {
+		return nil
+	}
+	return &Error{ErrExpired, "Signature has expired"}
+}
+
+func (d *Decoder) leeway() int64 { return int64(d.Leeway / time.Second) }
+
+// seconds reads a time as Python's int() does: numbers lose their fraction, and texts of digits are numbers.
+func (m Members) seconds(name, words string) (at int64, there bool, err error) {
+	value, there := m[name]
+	if !there {
+		return 0, false, nil
+	}
+	if text, isText := m.String(name); isText {
+		at, err = strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	} else {
+		var number float64
+		number, err = strconv.ParseFloat(value, 64)
+		at = int64(number)
+		if math.Abs(number) > 1<<53 {
+			err = strconv.ErrRange
+		}
+	}
+	if err != nil {
+		return 0, true, &Error{ErrDecode, words + " must be an integer."}
+	}
+	return at, true, nil
+}
+
+func (d *Decoder) checkIssuer(claims Members) error {
+	if d.Issuer == "" {
+		return nil
+	}
+	if claims["iss"] == "" {
+		return &Error{ErrMissingClaim, `Token is missing the "iss" claim`}
+	}
+	if issuer, isText := claims.String("iss"); !isText || issuer != d.Issuer {
+		return &Error{ErrIssuer, "Invalid issuer"}
+	}
+	return nil
+}
+
+func (d *Decoder) checkAudience(claims Members) error {
+	named, there := claims["aud"]
+	there = there && named != "null"
+	switch {
+	case d.Audience == "" && !there:
+		return nil
+	case d.Audience == "":
+		return &Error{ErrAudience, "Invalid audience"}
+	case !there:
+		return &Error{ErrMissingClaim, `Token is missing the "aud" claim`}
+	case claims.audienceHas(d.Audience):
+		return nil
+	case d.Version == V1:
+		return &Error{ErrAudience, "Invalid audience"}
+	}
+	return &Error{ErrAudience, "Audience doesn't match"}
+}
+
+// audienceHas reports whether "aud" is the audience or a list of strings that has it.
+func (m Members) audienceHas(audience string) bool {
+	if one, isText := m.String("aud"); isText {
+		return one == audience
+	}
+	s := strictjson.NewScanner(m["aud"])
+	if s.Kind() != '[' {
+		return false
+	}
+	found := false
+	for list := s.Array(); list.Next(&s); {
+		one, isText := s.String()
+		if !isText {
+			return false
+		}
+		found = found || one == audience
+	}
+	return found
+}

@@ -1,0 +1,165 @@
+// Package pyjwt reads and writes tokens as the Python library PyJWT does, which Flask-JWT and Flask-JWT-Extended stand
+// on: the order of its checks, what it takes for a time, and its words for what is wrong.
+//
+// It is stricter where a client cannot tell from an honest token: a key has one algorithm, JSON and base64url are read
+// by this module's own readers, and headers that would change what a token means are refused.
+package pyjwt
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/base64url"
+	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+// MaxTokenSize is how long a token may be, in bytes.
+const MaxTokenSize = 8 << 10
+
+// What is wrong with a token, for callers that answer some of it in their own way.
+var (
+	ErrDecode       = errors.New("pyjwt: not a token")
+	ErrAlgorithm    = errors.New("pyjwt: another algorithm")
+	ErrSignature    = errors.New("pyjwt: the signature is not the key's")
+	ErrMissingClaim = errors.New("pyjwt: a claim is missing")
+	ErrExpired      = errors.New("pyjwt: expired")
+	ErrImmature     = errors.New("pyjwt: not valid yet")
+	ErrIssuer       = errors.New("pyjwt: another issuer")
+	ErrAudience     = errors.New("pyjwt: another audience")
+	ErrSubject      = errors.New("pyjwt: the subject is not a string")
+)
+
+// Error is what is wrong with a token in PyJWT's words, which are sent to clients.
+type Error struct {
+	Kind error // one of this package's
+	Text string
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Text }
+
+// Unwrap returns Kind.
+func (e *Error) Unwrap() error { return e.Kind }
+
+// Version is a major version of PyJWT. They differ in words and in what they check.
+type Version int
+
+// The versions.
+const (
+	V1 Version = 1 // of Flask-JWT: 1.4
+	V2 Version = 2 // of Flask-JWT-Extended: 2.10 and later
+)
+
+// Decoder says what is expected of a token.
+type Decoder struct {
+	Version  Version
+	Key      jwk.Key // its algorithm is the one that is allowed
+	Leeway   time.Duration
+	Required []string // claims that must be there, in the order in which they are asked for
+	Issuer   string   // "" expects none, and takes any
+	Audience string   // "" expects none, and refuses a token that names one
+	Subject  bool     // whether "sub", if there, must be a string; version 2 alone asks for it
+}
+
+// Token is a token whose signature and claims hold.
+type Token struct {
+	Header Members
+	Claims Members
+}
+
+// Decode reads and checks a token at a time. The error is an *Error.
+func (d *Decoder) Decode(token string, now time.Time) (Token, error) {
+	if len(token) > MaxTokenSize {
+		return Token{}, &Error{ErrDecode, "Token is too long"}
+	}
+	input, signature64, ok := cutLast(token)
+	header64, payload64, more := strings.Cut(input, ".")
+	if !ok || !more {
+		return Token{}, &Error{ErrDecode, "Not enough segments"}
+	}
+	header, err := readHeader(header64)
+	if err != nil {
+		return Token{}, err
+	}
+	payload, ok := base64url.DecodeString(payload64)
+	if !ok {
+		return Token{}, &Error{ErrDecode, "Invalid payload padding"}
+	}
+	signature, ok := base64url.DecodeString(signature64)
+	if !ok {
+		return Token{}, &Error{ErrDecode, "Invalid crypto padding"}
+	}
+	if alg, isText := header.String("alg"); !isText || alg != string(d.Key.Algorithm()) {
+		return Token{}, &Error{ErrAlgorithm, "The specified alg value is not allowed"}
+	}
+	if !d.Key.Verify([]byte(input), signature) {
+		return Token{}, &Error{ErrSignature, "Signature verification failed"}
+	}
+	claims, err := readObject(string(payload), "payload")
+	if err != nil {
+		return Token{}, err
+	}
+	if err := d.checkClaims(claims, now); err != nil {
+		return Token{}, err
+	}
+	return Token{Header: header, Claims: claims}, nil
+}
+
+func cutLast(token string) (before, after string, found bool) {
+	i := strings.LastIndexByte(token, '.')
+	if i < 0 {
+		return "", "", false
+	}
+	return token[:i], token[i+1:], true
+}
+
+// meaningful are the header members that tell a reader to take a token for something else, or to fetch a key: no
+// client of these libraries sends one, and PyJWT would ignore most of them.
+var meaningful = []string{"crit", "b64", "zip", "enc", "jku", "jwk", "x5u", "x5c"}
+
+func readHeader(text string) (Members, error) {
+	data, ok := base64url.DecodeString(text)
+	if !ok {
+		return nil, &Error{ErrDecode, "Invalid header padding"}
+	}
+	header, err := readObject(string(data), "header")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range meaningful {
+		if _, there := header[name]; there {
+			return nil, &Error{ErrDecode, "Invalid header string: " + name + " is not supported"}
+		}
+	}
+	// PyJWT passes over the type. One that is there and names another kind of token is refused here.
+	if typ, isText := header.String("typ"); header["typ"] != "" && (!isText || !strings.EqualFold(typ, "JWT")) {
+		return nil, &Error{ErrDecode, "Invalid header string: typ must be JWT"}
+	}
+	if _, isText := header.String("kid"); !isText && header["kid"] != "" {
+		return nil, &Error{ErrDecode, "Key ID header parameter must be a string"}
+	}
+	return header, nil
+}
+
+// readObject reads the JSON object of a segment.
+func readObject(text, segment string) (Members, error) {
+	s := strictjson.NewScanner(text)
+	if kind := s.Kind(); kind != '{' && kind != 0 {
+		s.Skip()
+		if err := s.End(); err != nil {
+			return nil, syntaxError(text, segment, err)
+		}
+		return nil, &Error{ErrDecode, "Invalid " + segment + " string: must be a json object"}
+	}
+	members := Members{}
+	object := s.Object()
+	for name, ok := object.Next(&s); ok; name, ok = object.Next(&s) {
+		members[name] = s.Skip()
+	}
+	if err := s.End(); err != nil {
+		return nil, syntaxError(text, segment, err)
+	}
+	return members, nil
+}
