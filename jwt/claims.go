@@ -2,6 +2,7 @@ package jwt
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 const TypeAccess = "at+jwt"
 
 // Claims are the registered claims of an access token: RFC 7519 §4.1 and RFC 9068 §2.2, with the
-// session ("sid") and the roles. Times have the resolution of a second when signed; a fraction is read and kept.
+// session ("sid") and the roles. Times have the resolution of a second when signed; a fraction is read and kept. Lists that
+// [Verifier.Verify] returned are shared with the claims of other tokens: they are read only.
 type Claims struct {
 	Issuer    string    // iss
 	Subject   string    // sub
@@ -28,11 +30,34 @@ type Claims struct {
 	Roles     []string  // roles; nil when absent
 }
 
+// The registered claims by their numbers, in the order in which they are written.
+const (
+	iss = iota
+	sub
+	aud
+	exp
+	nbf
+	iat
+	jti
+	clientID
+	sid
+	authTime
+	scope
+	roles
+)
+
+// registered are the names of these claims, which custom members cannot take (RFC 7519 §4.1, RFC 9068 §2.2).
+var registered = [...]string{
+	iss: "iss", sub: "sub", aud: "aud", exp: "exp", nbf: "nbf", iat: "iat", jti: "jti",
+	clientID: "client_id", sid: "sid", authTime: "auth_time", scope: "scope", roles: "roles",
+}
+
 // reader reads the claims of one payload. The first claim that does not fit is the error; the scan goes on, since a payload
 // that is no JSON is a different mistake.
 type reader struct {
 	strictjson.Scanner
-	names []string // of all the lists, in one piece of memory
+	known *known
+	names []string // of all the lists that were not known, in one piece of memory
 	err   *Error
 }
 
@@ -43,16 +68,16 @@ func (r *reader) misfit(err *Error) {
 }
 
 // readClaims reads the registered claims of a payload into c. A claim of the wrong type is a failure, never "absent".
-func readClaims(payload string, c *Claims) error {
-	r := reader{Scanner: strictjson.NewScanner(payload)}
-	members := r.Object()
+func readClaims(payload string, c *Claims, k *known) error {
+	r := reader{Scanner: strictjson.NewScanner(payload), known: k}
+	members := r.ObjectOf(usualOrder)
 	for i := range usualOrder {
-		if members.Expect(&r.Scanner, &usualOrder[i]) {
-			r.claim(c, usualOrder[i].Name)
+		if members.Expect(&r.Scanner, i) {
+			r.claim(c, i)
 		}
 	}
 	for name, ok := members.Next(&r.Scanner); ok; name, ok = members.Next(&r.Scanner) {
-		r.claim(c, name)
+		r.claim(c, slices.Index(registered[:], name))
 	}
 	switch {
 	case r.End() != nil:
@@ -64,39 +89,35 @@ func readClaims(payload string, c *Claims) error {
 }
 
 // usualOrder is the order in which [Sign] writes the claims, so that those of its tokens need not be looked for.
-var usualOrder = func() (order [12]strictjson.Expected) {
-	for i, name := range registered {
-		order[i] = strictjson.NewExpected(name)
-	}
-	return order
-}()
+var usualOrder = strictjson.NewOrder(registered[:]...)
 
-func (r *reader) claim(c *Claims, name string) {
-	switch name {
-	case "iss":
-		c.Issuer = r.plain(errIssClaim)
-	case "sub":
+// claim reads the value of the registered claim of a number, or skips that of another.
+func (r *reader) claim(c *Claims, number int) {
+	switch number {
+	case iss:
+		c.Issuer = r.issuer()
+	case sub:
 		c.Subject = r.plain(errSubClaim)
-	case "aud":
+	case aud:
 		c.Audience = r.audience()
-	case "exp":
+	case exp:
 		c.ExpiresAt = r.date(errExpClaim)
-	case "nbf":
+	case nbf:
 		c.NotBefore = r.date(errNbfClaim)
-	case "iat":
+	case iat:
 		c.IssuedAt = r.date(errIatClaim)
-	case "jti":
+	case jti:
 		c.ID = r.plain(errJtiClaim)
-	case "client_id":
+	case clientID:
 		c.ClientID = r.plain(errClientClaim)
-	case "sid":
+	case sid:
 		c.SessionID = r.plain(errSidClaim)
-	case "auth_time":
+	case authTime:
 		c.AuthTime = r.date(errAuthTimeClaim)
-	case "scope":
+	case scope:
 		c.Scopes = r.scopes()
-	case "roles":
-		c.Roles = r.list(errRolesClaim)
+	case roles:
+		c.Roles = r.roles()
 	default:
 		r.Skip()
 	}
@@ -141,7 +162,17 @@ func isPlain(s string) bool {
 	return s != ""
 }
 
+func (r *reader) issuer() string {
+	if r.Literal(r.known.issuer) {
+		return r.known.issuerName
+	}
+	return r.plain(errIssClaim)
+}
+
 func (r *reader) audience() []string {
+	if r.Literal(r.known.audience) {
+		return r.known.audiences
+	}
 	if r.Kind() == '[' {
 		return r.list(errAudClaim)
 	}
@@ -159,7 +190,21 @@ func (r *reader) keep(name string) {
 }
 
 func (r *reader) since(start int) []string {
+	if r.names == nil {
+		return []string{}
+	}
 	return r.names[start:len(r.names):len(r.names)]
+}
+
+func (r *reader) roles() []string {
+	if known, ok := r.known.roles.next(&r.Scanner); ok {
+		return known
+	}
+	roles := r.list(errRolesClaim)
+	if r.err == nil {
+		r.known.roles.remember(`["`, roles, `","`, `"]`)
+	}
+	return roles
 }
 
 func (r *reader) list(misfit *Error) []string {
@@ -176,13 +221,24 @@ func (r *reader) list(misfit *Error) []string {
 	return r.since(start)
 }
 
-// scopes reads RFC 6749 §3.3: printable ASCII without quotes and backslashes, a space between.
 func (r *reader) scopes() []string {
+	if known, ok := r.known.scopes.next(&r.Scanner); ok {
+		return known
+	}
 	text, ok := stringOrSkip(&r.Scanner)
 	if !ok {
 		r.misfit(errScopeClaim)
 		return nil
 	}
+	scopes := r.split(text)
+	if r.err == nil {
+		r.known.scopes.remember(`"`, scopes, " ", `"`)
+	}
+	return scopes
+}
+
+// split splits RFC 6749 §3.3's list: printable ASCII without quotes and backslashes, a space between.
+func (r *reader) split(text string) []string {
 	first, start := len(r.names), 0
 	for i := range len(text) {
 		switch {

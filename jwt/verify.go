@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -37,7 +36,7 @@ type Config struct {
 type Verifier struct {
 	c        Config
 	longType string
-	headers  atomic.Pointer[[]knownHeader] // those of tokens that verified, so that they are read once
+	known    known // what tokens of this issuer repeat
 }
 
 // NewVerifier returns a verifier, or every mistake in c at once.
@@ -68,7 +67,7 @@ func NewVerifier(c Config) (*Verifier, error) {
 		c.MaxLifetime = 24 * time.Hour
 	}
 	v := &Verifier{c: c, longType: "application/" + c.Type}
-	v.headers.Store(new([]knownHeader))
+	v.known.expect(c.Issuer, c.Audience)
 	return v, nil
 }
 
@@ -76,27 +75,39 @@ func NewVerifier(c Config) (*Verifier, error) {
 // RFC 7519 §7.2, RFC 8725 §3, RFC 9068 §4). It returns the claims, and decodes the application's own into the struct that custom points to
 // (nil for none): members by exact name, unknown ones ignored. Nothing is returned or written unless everything held.
 func (v *Verifier) Verify(ctx context.Context, token string, now time.Time, custom any) (Claims, error) {
-	claims, _, err := v.VerifyKey(ctx, token, now, custom)
-	return claims, err
+	var claims Claims
+	if _, err := v.read(ctx, token, now, custom, &claims); err != nil {
+		return Claims{}, err
+	}
+	return claims, nil
 }
 
 // VerifyKey is [Verifier.Verify] and also returns the key that the signature is of.
 func (v *Verifier) VerifyKey(ctx context.Context, token string, now time.Time, custom any) (Claims, jwk.Key, error) {
-	payload, key, err := v.open(ctx, token)
+	var claims Claims
+	key, err := v.read(ctx, token, now, custom, &claims)
 	if err != nil {
 		return Claims{}, nil, err
 	}
-	var claims Claims
-	if err := readClaims(payload, &claims); err != nil {
-		return Claims{}, nil, err
+	return claims, key, nil
+}
+
+// read reads a token's claims into c, which means nothing if there is an error, and returns the key that the signature is of.
+func (v *Verifier) read(ctx context.Context, token string, now time.Time, custom any, c *Claims) (jwk.Key, error) {
+	payload, key, err := v.open(ctx, token)
+	if err != nil {
+		return nil, err
 	}
-	if err := v.validate(&claims, now); err != nil {
-		return Claims{}, nil, err
+	if err := readClaims(payload, c, &v.known); err != nil {
+		return nil, err
+	}
+	if err := v.validate(c, now); err != nil {
+		return nil, err
 	}
 	if custom != nil && strictjson.DecodeKnown(payload, custom) != nil {
-		return Claims{}, nil, errCustom
+		return nil, errCustom
 	}
-	return claims, key, nil
+	return key, nil
 }
 
 // open is the JWS layer: it returns the payload of a token whose signature holds, and the key that it is of.
@@ -105,7 +116,7 @@ func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, err
 	if err != nil {
 		return "", nil, err
 	}
-	h, known := v.knownHeader(p.header)
+	h, known := v.known.header(p.header)
 	if !known {
 		if h, err = readHeader(p.header); err != nil {
 			return "", nil, err
@@ -130,35 +141,9 @@ func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, err
 		return "", nil, err
 	}
 	if !known {
-		v.rememberHeader(p.header, h)
+		v.known.rememberHeader(p.header, h)
 	}
 	return payload, key, nil
-}
-
-// knownHeader is a header as it is written and as it was read.
-type knownHeader struct {
-	segment string
-	header
-}
-
-// maxHeaders bounds the headers remembered. Only tokens that verified add one, so it is keys times a few spellings.
-const maxHeaders = 16
-
-func (v *Verifier) knownHeader(segment string) (header, bool) {
-	for _, h := range *v.headers.Load() {
-		if h.segment == segment {
-			return h.header, true
-		}
-	}
-	return header{}, false
-}
-
-// rememberHeader adds a header, in the place of the oldest when there are enough.
-func (v *Verifier) rememberHeader(segment string, h header) {
-	old := v.headers.Load()
-	kept := (*old)[max(0, len(*old)-maxHeaders+1):]
-	next := append(slices.Clone(kept), knownHeader{strings.Clone(segment), h})
-	v.headers.CompareAndSwap(old, &next)
 }
 
 // parts are the three segments of a token, and what its signature is over.
@@ -260,16 +245,16 @@ func (v *Verifier) validate(c *Claims, now time.Time) error {
 		return errIssuer
 	case !slices.Contains(c.Audience, v.c.Audience):
 		return errAudience
-	case c.ExpiresAt.Sub(c.IssuedAt) > v.c.MaxLifetime:
+	case c.ExpiresAt.After(c.IssuedAt.Add(v.c.MaxLifetime)):
 		return errLifetime
 	}
-	leeway := v.c.Leeway
+	earliest, latest := now.Add(-v.c.Leeway), now.Add(v.c.Leeway)
 	switch {
-	case now.Sub(c.ExpiresAt) >= leeway:
+	case !earliest.Before(c.ExpiresAt):
 		return errExpired
-	case !c.NotBefore.IsZero() && c.NotBefore.Sub(now) > leeway:
+	case c.NotBefore.After(latest): // not when it is absent: the zero time is before all others
 		return errNotBefore
-	case c.IssuedAt.Sub(now) > leeway:
+	case c.IssuedAt.After(latest):
 		return errIssuedAt
 	}
 	return nil

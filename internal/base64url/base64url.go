@@ -14,7 +14,7 @@ import (
 func Encode(src []byte) string { return base64.RawURLEncoding.EncodeToString(src) }
 
 // EncodedLen returns the length of the text for n bytes.
-func EncodedLen(n int) int { return base64.RawURLEncoding.EncodedLen(n) }
+func EncodedLen(n int) int { return n/3*4 + (n%3*8+5)/6 }
 
 // DecodedLen returns how many bytes a text of n characters stands for.
 func DecodedLen(n int) int { return n/4*3 + n%4*3/4 }

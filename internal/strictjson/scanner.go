@@ -114,10 +114,13 @@ func (s *Scanner) Object() Members {
 
 // Members is the state of one object that is being read. The zero value is an object just opened.
 type Members struct {
-	count  int
-	hashes uint64 // the bits of the names so far
-	few    [12]string
-	many   map[string]struct{}
+	count    int
+	order    []Expected
+	expected uint64 // which of order there were, as bits
+	hashes   uint64 // the bits of the other names so far
+	few      [12]string
+	others   int // how many names there are beside the expected ones
+	many     map[string]struct{}
 }
 
 // Next returns the next member's name, with the scanner at its value, or false after the last one. A name seen before is a problem.
@@ -162,28 +165,39 @@ func (s *Scanner) compactName(first bool) (string, bool) {
 
 // Expected is a member that a caller expects, made ready to be looked for.
 type Expected struct {
-	Name    string
+	name    string
 	written string // in quotes, with the colon
 	first   uint64 // its first eight bytes
 	mask    uint64 // as many of them as it has
 }
 
-// NewExpected returns a name, which needs no escapes, to be looked for.
-func NewExpected(name string) Expected {
-	e := Expected{Name: name, written: `"` + name + `":`, mask: 1<<64 - 1}
-	if n := len(e.written); n < 8 {
-		e.mask = 1<<(8*n) - 1
+// NewOrder returns names, at most 64 that need no escapes, to be looked for in their order.
+func NewOrder(names ...string) []Expected {
+	order := make([]Expected, len(names))
+	for i, name := range names {
+		e := Expected{name: name, written: `"` + name + `":`, mask: 1<<64 - 1}
+		if n := len(e.written); n < 8 {
+			e.mask = 1<<(8*n) - 1
+		}
+		e.first = word(e.written+"        ") & e.mask
+		order[i] = e
 	}
-	e.first = word(e.written+"        ") & e.mask
-	return e
+	return order
 }
 
-// Expect reports whether the next member is the one that the caller expects, without blanks around its name. If so, the scanner is at its
-// value, as after [Members.Next], which needs longer; if not, it stays where it is. A name may be expected once, before any call of Next.
-func (m *Members) Expect(s *Scanner, e *Expected) bool {
+// ObjectOf is [Scanner.Object] for an object whose members mostly have an order, which [Members.Expect] then asks for.
+func (s *Scanner) ObjectOf(order []Expected) Members {
+	s.open('{', "expected an object")
+	return Members{order: order}
+}
+
+// Expect reports whether the next member is number i of the order, without blanks around its name. If so, the scanner is at its
+// value, as after [Members.Next], which needs longer; if not, it stays where it is. Each may be asked for once, before any call of Next.
+func (m *Members) Expect(s *Scanner, i int) bool {
+	e := &m.order[i]
 	at := s.at
 	if m.count > 0 {
-		if at == len(s.text) || s.text[at] != ',' || m.count == len(m.few) {
+		if at == len(s.text) || s.text[at] != ',' {
 			return false
 		}
 		at++
@@ -193,8 +207,7 @@ func (m *Members) Expect(s *Scanner, e *Expected) bool {
 		return false
 	}
 	s.at = at + len(e.written)
-	m.few[m.count] = e.Name
-	m.hashes = 1<<64 - 1 // whatever comes is compared with all of them
+	m.expected |= 1 << i
 	m.count++
 	return true
 }
@@ -223,8 +236,14 @@ func (s *Scanner) name(first bool) (string, bool) {
 
 // seen notes a name and reports whether it was there before. Beyond a few names a map keeps hostile objects from taking quadratic time.
 func (m *Members) seen(name string) bool {
-	n := m.count
 	m.count++
+	for i := range m.order {
+		if m.expected&(1<<i) != 0 && m.order[i].name == name {
+			return true
+		}
+	}
+	n := m.others
+	m.others++
 	if n < len(m.few) {
 		bit := hashBit(name)
 		if m.hashes&bit != 0 && slices.Contains(m.few[:n], name) {
@@ -274,6 +293,16 @@ func (e *Elements) Next(s *Scanner) bool {
 	}
 	e.started = true
 	return s.problem == nil
+}
+
+// Literal reads the next value if it is written exactly as text, which is a string or an array in JSON. If not, or if text is
+// empty, it returns false and stays where it is.
+func (s *Scanner) Literal(text string) bool {
+	if text == "" || !strings.HasPrefix(s.text[s.at:], text) {
+		return false
+	}
+	s.at += len(text)
+	return true
 }
 
 // Seconds reads a number that is written as a few digits and followed by a comma or the end of an object, as times mostly
