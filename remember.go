@@ -18,6 +18,7 @@ import (
 // is still in the set. Look-ups take no lock; the oldest token of a shard makes room for a new one.
 type remembered[T any] struct {
 	shards [rememberedShards]rememberedShard[T]
+	used   atomic.Bool // whether there has been a token, which is never so with HMAC keys
 	seed   maphash.Seed
 	limit  int       // tokens in a shard
 	clone  func(T) T // gives an application's claims memory of their own; nil if they have none to share
@@ -60,16 +61,16 @@ func (m *remembered[T]) hash(token string) uint64 {
 
 // find returns what is remembered of a token, or nil.
 func (m *remembered[T]) find(token string) *memory[T] {
+	if !m.used.Load() {
+		return nil
+	}
 	hash := m.hash(token)
 	shard := &m.shards[hash%rememberedShards]
-	if e := shard.find(hash, token); e != nil {
-		if rand.Uint32()%hitSample == 0 {
-			shard.hits.Add(hitSample)
-		}
-		return e
+	e := shard.find(hash, token)
+	if e != nil && rand.Uint32()%hitSample == 0 {
+		shard.hits.Add(hitSample)
 	}
-	shard.misses.Add(1)
-	return nil
+	return e
 }
 
 func (s *rememberedShard[T]) find(hash uint64, token string) *memory[T] {
@@ -92,8 +93,10 @@ func bucket[T any](buckets []atomic.Pointer[memory[T]], hash uint64) *atomic.Poi
 func (m *remembered[T]) add(e *memory[T]) {
 	hash := m.hash(e.token)
 	shard := &m.shards[hash%rememberedShards]
+	shard.misses.Add(1)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
+	m.used.Store(true)
 	if shard.buckets.Load() == nil {
 		buckets := make([]atomic.Pointer[memory[T]], 1<<bits.Len(uint(m.limit-1)))
 		shard.buckets.Store(&buckets)
@@ -182,7 +185,7 @@ func own(room, values []string) (own, rest []string) {
 // RememberedStats are the figures of a verifier's remembered tokens, for metrics.
 type RememberedStats struct {
 	Hits   int64 // verifications saved, to within a few per cent
-	Misses int64 // verifications done in full
+	Misses int64 // tokens verified in full, and then remembered
 	Tokens int   // tokens held now
 }
 

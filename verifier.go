@@ -112,11 +112,14 @@ func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T],
 			v.remembered.forget(e)
 		}
 	}
-	return v.verify(ctx, token, now)
+	if err := v.verify(ctx, token, now, &id); err != nil {
+		return Identity[T]{}, err
+	}
+	return id, nil
 }
 
-// verify verifies a token in full, and remembers it.
-func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (Identity[T], error) {
+// verify verifies a token in full, and remembers it. With an error, id means nothing.
+func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time, id *Identity[T]) error {
 	version := v.revocations.version.Load() // before the look-up: what is revoked meanwhile is then looked up again
 	var custom *T
 	var target any // stays nil when there is nothing to decode, which saves memory
@@ -124,25 +127,24 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (
 		custom = new(T)
 		target = custom
 	}
-	claims, key, err := v.tokens.VerifyKey(ctx, token, now, target)
+	key, err := v.tokens.VerifyKey(ctx, token, now, &id.Claims, target)
 	if err != nil {
-		return Identity[T]{}, tokenError(err)
+		return tokenError(err)
 	}
-	if v.revocations.IsRevoked(&claims) {
-		return Identity[T]{}, ErrTokenRevoked
+	if v.revocations.IsRevoked(&id.Claims) {
+		return ErrTokenRevoked
 	}
-	id := Identity[T]{Claims: claims}
 	if custom != nil {
 		id.Custom = *custom
 	}
 	if _, isSecret := key.(*jwk.SecretKey); v.remembered != nil && !isSecret {
-		e := v.remembered.newMemory(token, &id)
+		e := v.remembered.newMemory(token, id)
 		e.key = key
-		e.from, e.until = v.tokens.Window(&claims)
+		e.from, e.until = v.tokens.Window(&id.Claims)
 		e.unrevoked.Store(version)
 		v.remembered.add(e)
 	}
-	return id, nil
+	return nil
 }
 
 // stillHolds looks at all that may have changed since a token was verified by its signature.

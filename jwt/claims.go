@@ -13,8 +13,7 @@ import (
 const TypeAccess = "at+jwt"
 
 // Claims are the registered claims of an access token: RFC 7519 §4.1 and RFC 9068 §2.2, with the
-// session ("sid") and the roles. Times have the resolution of a second when signed; a fraction is read and kept. Lists that
-// [Verifier.Verify] returned are shared with the claims of other tokens: they are read only.
+// session ("sid") and the roles. Times have the resolution of a second when signed; a fraction is read and kept.
 type Claims struct {
 	Issuer    string    // iss
 	Subject   string    // sub
@@ -57,7 +56,7 @@ var registered = [...]string{
 type reader struct {
 	strictjson.Scanner
 	known *known
-	names []string // of all the lists that were not known, in one piece of memory
+	names []string // of all the lists, in one piece of memory
 	err   *Error
 }
 
@@ -164,29 +163,30 @@ func isPlain(s string) bool {
 
 func (r *reader) issuer() string {
 	if r.Literal(r.known.issuer) {
-		return r.known.issuerName
+		return r.known.issuerValue
 	}
 	return r.plain(errIssClaim)
 }
 
 func (r *reader) audience() []string {
+	start := len(r.names)
 	if r.Literal(r.known.audience) {
-		return r.known.audiences
+		r.keep(r.known.audienceValue)
+		return r.since(start)
 	}
 	if r.Kind() == '[' {
 		return r.list(errAudClaim)
 	}
-	start := len(r.names)
 	r.keep(r.plain(errAudClaim))
 	return r.since(start)
 }
 
-// keep adds a name to the list in memory; since returns those from one on, as a slice that cannot grow into its neighbour.
-func (r *reader) keep(name string) {
+// keep adds names to the list in memory, which is this token's own, so that what a handler does to it is no other's; since returns those from one on, as a slice that cannot grow into its neighbour.
+func (r *reader) keep(names ...string) {
 	if r.names == nil {
-		r.names = make([]string, 0, 4)
+		r.names = make([]string, 0, max(4, len(names)))
 	}
-	r.names = append(r.names, name)
+	r.names = append(r.names, names...)
 }
 
 func (r *reader) since(start int) []string {
@@ -196,9 +196,15 @@ func (r *reader) since(start int) []string {
 	return r.names[start:len(r.names):len(r.names)]
 }
 
+func (r *reader) copied(known []string) []string {
+	start := len(r.names)
+	r.keep(known...)
+	return r.since(start)
+}
+
 func (r *reader) roles() []string {
 	if known, ok := r.known.roles.next(&r.Scanner); ok {
-		return known
+		return r.copied(known)
 	}
 	roles := r.list(errRolesClaim)
 	if r.err == nil {
@@ -223,7 +229,7 @@ func (r *reader) list(misfit *Error) []string {
 
 func (r *reader) scopes() []string {
 	if known, ok := r.known.scopes.next(&r.Scanner); ok {
-		return known
+		return r.copied(known)
 	}
 	text, ok := stringOrSkip(&r.Scanner)
 	if !ok {

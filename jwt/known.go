@@ -11,11 +11,10 @@ import (
 // known is what the tokens of one issuer repeat: it is read once, and afterwards compared. Only tokens that verified add to
 // it, and there is a bound to how much, so nobody else can.
 type known struct {
-	issuer, audience string   // as JSON, "" when they are not written plainly
-	issuerName       string   // the issuer as it is
-	audiences        []string // a list of the audience alone
-	headers          atomic.Pointer[[]knownHeader]
-	scopes, roles    knownLists
+	issuer, audience           string // as JSON, "" when they are not written plainly
+	issuerValue, audienceValue string
+	headers                    atomic.Pointer[[]knownHeader]
+	scopes, roles              knownLists
 }
 
 // knownHeader is a header as it is written and as it was read.
@@ -38,7 +37,7 @@ const (
 )
 
 func (k *known) expect(issuer, audience string) {
-	k.issuerName, k.audiences = issuer, []string{audience}[:1:1]
+	k.issuerValue, k.audienceValue = issuer, audience
 	if strictjson.IsPlain(issuer) {
 		k.issuer = `"` + issuer + `"`
 	}

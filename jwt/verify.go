@@ -76,24 +76,15 @@ func NewVerifier(c Config) (*Verifier, error) {
 // (nil for none): members by exact name, unknown ones ignored. Nothing is returned or written unless everything held.
 func (v *Verifier) Verify(ctx context.Context, token string, now time.Time, custom any) (Claims, error) {
 	var claims Claims
-	if _, err := v.read(ctx, token, now, custom, &claims); err != nil {
+	if _, err := v.VerifyKey(ctx, token, now, &claims, custom); err != nil {
 		return Claims{}, err
 	}
 	return claims, nil
 }
 
-// VerifyKey is [Verifier.Verify] and also returns the key that the signature is of.
-func (v *Verifier) VerifyKey(ctx context.Context, token string, now time.Time, custom any) (Claims, jwk.Key, error) {
-	var claims Claims
-	key, err := v.read(ctx, token, now, custom, &claims)
-	if err != nil {
-		return Claims{}, nil, err
-	}
-	return claims, key, nil
-}
-
-// read reads a token's claims into c, which means nothing if there is an error, and returns the key that the signature is of.
-func (v *Verifier) read(ctx context.Context, token string, now time.Time, custom any, c *Claims) (jwk.Key, error) {
+// VerifyKey is [Verifier.Verify] that writes the claims to c, and returns the key that the signature is of. After an error, what c
+// holds means nothing.
+func (v *Verifier) VerifyKey(ctx context.Context, token string, now time.Time, c *Claims, custom any) (jwk.Key, error) {
 	payload, key, err := v.open(ctx, token)
 	if err != nil {
 		return nil, err
