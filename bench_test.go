@@ -250,3 +250,22 @@ func BenchmarkLimitSign(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkRefuse(b *testing.B) {
+	key, _ := benchKey(b, jwk.ES256)
+	v, tokens := newBenchVerifier(b, key, 1, 0)
+	payload := strings.Split(tokens[0], ".")[1]
+	for name, token := range map[string]string{
+		"none":    "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0Iiwia2lkIjoiYSJ9." + payload + ".",
+		"garbage": strings.Repeat("x", 400),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := v.Verify(b.Context(), token); err == nil {
+					b.Fatal("accepted")
+				}
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package hallpass
 import (
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/strictjson"
@@ -114,17 +115,28 @@ func AsError(err error) *Error {
 	return e.Because(err)
 }
 
+// refusals are what the codec's errors are to a client, made once each: the codec has a few dozen, all made beforehand.
+var refusals sync.Map // *jwt.Error → *Error
+
 // tokenError says what an error of the codec is to a client: expired, or invalid and nothing more,
-// since the difference between forgeries only helps who makes them.
+// since the difference between forgeries only helps who makes them. It allocates nothing, since a refusal must be cheap.
 func tokenError(err error) *Error {
-	detailed, known := err.(*jwt.Error) // not errors.As: a refusal must be cheap
-	switch {
-	case known && detailed.Kind == jwt.ErrExpired:
-		return ErrTokenExpired.Because(err)
-	case !known && errors.Is(err, jwk.ErrUnavailable):
-		return ErrStoreUnavailable.Because(err)
+	detailed, known := err.(*jwt.Error)
+	if !known {
+		if errors.Is(err, jwk.ErrUnavailable) {
+			return ErrStoreUnavailable.Because(err)
+		}
+		return ErrTokenInvalid.Because(err)
 	}
-	return ErrTokenInvalid.Because(err)
+	if e, made := refusals.Load(detailed); made {
+		return e.(*Error)
+	}
+	e := ErrTokenInvalid.Because(err)
+	if detailed.Kind == jwt.ErrExpired {
+		e = ErrTokenExpired.Because(err)
+	}
+	refusals.Store(detailed, e)
+	return e
 }
 
 // bodyError says what an error of reading a JSON body is to a client.
