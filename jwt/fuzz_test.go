@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +79,9 @@ func FuzzClaims(f *testing.F) {
 	for _, seed := range []string{
 		b.payload, `{}`, `[]`, `null`, ``, with(b.payload, "aud", `["a","https://api.example"]`),
 		with(b.payload, "exp", "1.8e9"), with(b.payload, "exp", "18000002995e-1"), with(b.payload, "scope", `"read write"`),
-		with(b.payload, "roles", `["admin"]`), with(b.payload, "sub", `"\u0061\ud83d\ude00"`), with(b.payload, "nbf", "1799999999"),
+		with(b.payload, "roles", `["admin"]`), with(b.payload, "roles", `"read write"`), with(b.payload, "scope", `["admin"]`),
+		with(b.payload, "roles", `["admin" ]`), with(b.payload, "scope", `"read write",1`), with(b.payload, "aud", `"https://api.example"x`),
+		with(b.payload, "sub", `"\u0061\ud83d\ude00"`), with(b.payload, "nbf", "1799999999"),
 		b.payload[:len(b.payload)-1] + `,"iss":"x"}`,
 	} {
 		f.Add([]byte(seed))
@@ -93,7 +96,8 @@ func FuzzClaims(f *testing.F) {
 		if !ok {
 			t.Fatalf("accepted: %s", payload)
 		}
-		if claims.Issuer != issuer || claims.Subject != want.Subject || claims.ID != want.ID {
+		if claims.Issuer != issuer || claims.Subject != want.Subject || claims.ID != want.ID ||
+			!slices.Equal(claims.Roles, want.Roles) || strings.Join(claims.Scopes, " ") != want.Scope {
 			t.Errorf("%s was read as %+v", payload, claims)
 		}
 		for date, seconds := range map[time.Time]float64{claims.ExpiresAt: want.ExpiresAt, claims.IssuedAt: want.IssuedAt} {
@@ -115,6 +119,9 @@ type referenceClaim struct {
 	ID        string  `json:"jti"`
 	ExpiresAt float64 `json:"exp"`
 	IssuedAt  float64 `json:"iat"`
+
+	Scope string   `json:"scope"`
+	Roles []string `json:"roles"`
 }
 
 // referenceClaims reads a payload with the standard library, whose laxness in names is made up for by looking for them.
@@ -129,6 +136,11 @@ func referenceClaims(payload []byte) (c referenceClaim, ok bool) {
 			return c, false
 		}
 		exact[name] = members[name]
+	}
+	for _, name := range []string{"scope", "roles"} {
+		if members[name] != nil {
+			exact[name] = members[name]
+		}
 	}
 	text, err := json.Marshal(exact)
 	return c, err == nil && json.Unmarshal(text, &c) == nil
