@@ -36,9 +36,11 @@ var layout = map[string][]string{
 	"internal/server":  {".", "jwk", "password", "internal/account", "internal/keyring", "internal/limit", "internal/page", "internal/sqldb"},
 	"cmd/hallpass":     {"*"},
 
-	"compat/internal/pyjwt": {"jwk", "internal/base64url", "internal/strictjson"},
-	"compat/contract":       {"jwk", "internal/base64url", "internal/strictjson"},
-	"compat/contract/check": {"compat/contract", "jwk"},
+	"compat/flaskjwt":           {"jwk", "compat/internal/pyjwt"},
+	"compat/internal/pyjwt":     {"jwk", "internal/base64url", "internal/strictjson"},
+	"compat/internal/pyjwttest": {},
+	"compat/contract":           {"jwk", "internal/base64url", "internal/strictjson"},
+	"compat/contract/check":     {"compat/contract", "jwk"},
 
 	"examples/offlineservice": {".", "jwk"},
 }
@@ -48,7 +50,7 @@ var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account"}
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass",
-	"compat/contract", "examples/offlineservice"}
+	"compat/contract", "compat/flaskjwt", "examples/offlineservice"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	seen := map[string]bool{}

@@ -14,6 +14,37 @@ import (
 // Members are the members of a JSON object, each as its JSON text.
 type Members map[string]string
 
+// ErrNotObject says that a text is JSON, and no object.
+var ErrNotObject = errors.New("pyjwt: no JSON object")
+
+// ReadObject returns the members of a JSON object. The error is [ErrNotObject], or a [*strictjson.SyntaxError] for what is no
+// JSON, or has a member twice.
+func ReadObject(text string) (Members, error) {
+	s := strictjson.NewScanner(text)
+	if kind := s.Kind(); kind != '{' && kind != 0 {
+		s.Skip()
+		if err := s.End(); err != nil {
+			return nil, err
+		}
+		return nil, ErrNotObject
+	}
+	members := Members{}
+	object := s.Object()
+	for name, ok := object.Next(&s); ok; name, ok = object.Next(&s) {
+		members[name] = s.Skip()
+	}
+	if err := s.End(); err != nil {
+		return nil, err
+	}
+	return members, nil
+}
+
+// Int returns a member that is a whole number.
+func (m Members) Int(name string) (int64, bool) {
+	value, err := strconv.ParseInt(m[name], 10, 64)
+	return value, err == nil
+}
+
 // String returns a member that is a string.
 func (m Members) String(name string) (string, bool) {
 	s := strictjson.NewScanner(m[name])
@@ -125,9 +156,12 @@ func (d *Decoder) checkIssuer(claims Members) error {
 	return nil
 }
 
+// checkAudience: to version 2 an audience that is empty is none.
 func (d *Decoder) checkAudience(claims Members) error {
 	named, there := claims["aud"]
-	there = there && named != "null"
+	if d.Version == V2 && (named == "null" || named == `""` || named == "[]") {
+		there = false
+	}
 	switch {
 	case d.Audience == "" && !there:
 		return nil

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/base64url"
-	"github.com/hallpass-go/hallpass/internal/strictjson"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -145,20 +144,11 @@ func readHeader(text string) (Members, error) {
 
 // readObject reads the JSON object of a segment.
 func readObject(text, segment string) (Members, error) {
-	s := strictjson.NewScanner(text)
-	if kind := s.Kind(); kind != '{' && kind != 0 {
-		s.Skip()
-		if err := s.End(); err != nil {
-			return nil, syntaxError(text, segment, err)
-		}
+	members, err := ReadObject(text)
+	switch {
+	case errors.Is(err, ErrNotObject):
 		return nil, &Error{ErrDecode, "Invalid " + segment + " string: must be a json object"}
-	}
-	members := Members{}
-	object := s.Object()
-	for name, ok := object.Next(&s); ok; name, ok = object.Next(&s) {
-		members[name] = s.Skip()
-	}
-	if err := s.End(); err != nil {
+	case err != nil:
 		return nil, syntaxError(text, segment, err)
 	}
 	return members, nil

@@ -1,0 +1,212 @@
+// Package flaskjwt speaks the wire of Flask-JWT 0.3: its login, its "Authorization: JWT <token>", its claims and each of
+// its error bodies, so that clients of such an API can stay as they are while the server moves.
+//
+// What one gives up by choosing it, compared with package hallpass: tokens name no issuer and no audience, the secret that
+// verifies them also makes them, there are no refresh tokens and no sessions, and a token holds until it expires, whoever
+// has it. That is why it lives five minutes. Nothing here changes the defaults of package hallpass.
+//
+// It answers with another thing than the original only where that falls over or is unsafe: a secret must be a strong one;
+// a request that made the original fail with 500 (a list as login, a token without "identity") is refused like its kin;
+// and JSON that has members twice, headers that would bring keys, and "crit" are refused as no token.
+package flaskjwt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hallpass-go/hallpass/compat/internal/pyjwt"
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+// Config has Flask-JWT's settings and handlers. U is the application's user.
+type Config[U any] struct {
+	// Secret signs and verifies (JWT_SECRET_KEY). At least as many random bytes as the algorithm's hash has. Required.
+	Secret []byte
+	// Authenticate is the authentication_handler: it returns whose user name and password these are, or false. Take as long
+	// for a user who does not exist as for a wrong password. Required.
+	Authenticate func(ctx context.Context, username, password string) (U, bool, error)
+	// Identify is the identity_handler: it returns the user of a verified token, or false for one who is gone. Required.
+	Identify func(ctx context.Context, claims Claims) (U, bool, error)
+	// Identity returns the "identity" claim of a user: what their ID is in JSON, mostly a number. Required.
+	Identity func(user U) any
+	// Payload is the rest of the jwt_payload_handler: more claims of a user. Optional.
+	Payload func(user U) map[string]any
+
+	// Algorithm is JWT_ALGORITHM: HS256, HS384 or HS512. Defaults to HS256.
+	Algorithm jwk.Algorithm
+	// HeaderPrefix is JWT_AUTH_HEADER_PREFIX, whatever its case in a request. Defaults to "JWT".
+	HeaderPrefix string
+	// Realm is JWT_DEFAULT_REALM. Defaults to "Login Required".
+	Realm string
+	// AuthPath is JWT_AUTH_URL_RULE, where [Auth.Mount] puts the login. Defaults to "/auth".
+	AuthPath string
+	// UsernameKey is JWT_AUTH_USERNAME_KEY. Defaults to "username".
+	UsernameKey string
+	// PasswordKey is JWT_AUTH_PASSWORD_KEY. Defaults to "password".
+	PasswordKey string
+	// Expiration is JWT_EXPIRATION_DELTA, how long a token lives. Defaults to 5 minutes.
+	Expiration time.Duration
+	// NotBefore is JWT_NOT_BEFORE_DELTA, how long after its making a token begins to hold. Defaults to none.
+	NotBefore time.Duration
+	// Leeway is JWT_LEEWAY, how far clocks may differ; negative for none. Defaults to 10 seconds.
+	Leeway time.Duration
+	// RequiredClaims is JWT_REQUIRED_CLAIMS, beside exp, iat and nbf, which are always required. Defaults to no others.
+	RequiredClaims []string
+
+	// Indented writes JSON as Flask does in debug mode and with JSONIFY_PRETTYPRINT_REGULAR. Defaults to one line.
+	Indented bool
+	// Failed is told the errors of Authenticate and Identify, which a client sees as 500 only. Optional.
+	Failed func(ctx context.Context, err error)
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Claims are the claims of a verified token, each as its JSON text.
+type Claims map[string]string
+
+// String returns a claim that is a string.
+func (c Claims) String(name string) (string, bool) { return pyjwt.Members(c).String(name) }
+
+// Int returns a claim that is a whole number.
+func (c Claims) Int(name string) (int64, bool) { return pyjwt.Members(c).Int(name) }
+
+// Auth is the login and the guard of one API. It is safe for concurrent use.
+type Auth[U any] struct {
+	c       Config[U]
+	key     *jwk.SecretKey
+	decoder pyjwt.Decoder
+}
+
+// New returns an API's login and guard, or every mistake in c at once. Errors about the secret wrap [jwk.ErrWeakKey] or
+// [jwk.ErrInvalidKey].
+func New[U any](c Config[U]) (*Auth[U], error) {
+	var mistakes []error
+	for name, missing := range map[string]bool{"Authenticate": c.Authenticate == nil, "Identify": c.Identify == nil, "Identity": c.Identity == nil} {
+		if missing {
+			mistakes = append(mistakes, fmt.Errorf("flaskjwt: %s is nil", name))
+		}
+	}
+	if c.Expiration < 0 || c.NotBefore < 0 {
+		mistakes = append(mistakes, errors.New("flaskjwt: Expiration or NotBefore is negative"))
+	}
+	c.Algorithm = orElse(c.Algorithm, jwk.HS256)
+	key, err := jwk.NewSecret(c.Algorithm, "flask-jwt", c.Secret)
+	if err != nil {
+		mistakes = append(mistakes, fmt.Errorf("flaskjwt: Secret: %w", err))
+	}
+	if err := errors.Join(mistakes...); err != nil {
+		return nil, err
+	}
+	c.HeaderPrefix = orElse(c.HeaderPrefix, "JWT")
+	c.Realm = orElse(c.Realm, "Login Required")
+	c.AuthPath = orElse(c.AuthPath, "/auth")
+	c.UsernameKey = orElse(c.UsernameKey, "username")
+	c.PasswordKey = orElse(c.PasswordKey, "password")
+	c.Expiration = orElse(c.Expiration, 5*time.Minute)
+	c.Leeway = max(orElse(c.Leeway, 10*time.Second), 0)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Failed == nil {
+		c.Failed = func(context.Context, error) {}
+	}
+	required := append([]string{"exp", "iat", "nbf"}, c.RequiredClaims...)
+	return &Auth[U]{c: c, key: key, decoder: pyjwt.Decoder{Version: pyjwt.V1, Key: key, Leeway: c.Leeway, Required: required}}, nil
+}
+
+func orElse[V comparable](value, fallback V) V {
+	if value == *new(V) {
+		return fallback
+	}
+	return value
+}
+
+// Token makes a token for a user, as the login does (jwt_encode_callback).
+func (a *Auth[U]) Token(user U) (string, error) {
+	now := a.c.Now().Truncate(time.Second)
+	claims := map[string]any{}
+	if a.c.Payload != nil {
+		maps.Copy(claims, a.c.Payload(user))
+	}
+	claims["identity"] = a.c.Identity(user)
+	claims["iat"] = now.Unix()
+	claims["nbf"] = now.Add(a.c.NotBefore).Unix()
+	claims["exp"] = now.Add(a.c.Expiration).Unix()
+	for _, name := range a.decoder.Required {
+		if claims[name] == nil {
+			return "", fmt.Errorf("flaskjwt: Payload is missing required claims: %s", name)
+		}
+	}
+	header := struct {
+		Type      string        `json:"typ"`
+		Algorithm jwk.Algorithm `json:"alg"`
+	}{"JWT", a.c.Algorithm}
+	return pyjwt.Encode(a.key, header, claims)
+}
+
+// user returns whose request one is by the values of its Authorization header.
+func (a *Auth[U]) user(ctx context.Context, header []string, realm string) (U, *failure) {
+	var nobody U
+	token, failed := a.token(header, realm)
+	if failed != nil {
+		return nobody, failed
+	}
+	read, err := a.decoder.Decode(token, a.c.Now())
+	if err != nil {
+		return nobody, &failure{Error: "Invalid token", Description: err.Error(), StatusCode: 401}
+	}
+	if read.Claims["identity"] == "" {
+		return nobody, userDoesNotExist
+	}
+	user, found, err := a.c.Identify(ctx, Claims(read.Claims))
+	switch {
+	case err != nil:
+		a.c.Failed(ctx, fmt.Errorf("identifying a user: %w", err))
+		return nobody, internal
+	case !found:
+		return nobody, userDoesNotExist
+	}
+	return user, nil
+}
+
+var userDoesNotExist = &failure{Error: "Invalid JWT", Description: "User does not exist", StatusCode: 401}
+
+// token is Flask-JWT's request_handler.
+func (a *Auth[U]) token(header []string, realm string) (string, *failure) {
+	value := strings.Join(header, ",")
+	parts := strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || '\t' <= r && r <= '\r' })
+	problem := func(description string) (string, *failure) {
+		return "", &failure{Error: "Invalid JWT header", Description: description, StatusCode: 401}
+	}
+	switch {
+	case len(parts) == 0:
+		return "", &failure{
+			Error: "Authorization Required", Description: "Request does not contain an access token", StatusCode: 401,
+			challenge: fmt.Sprintf("JWT realm=%q", realm),
+		}
+	case !strings.EqualFold(parts[0], a.c.HeaderPrefix):
+		return problem("Unsupported authorization type")
+	case len(parts) == 1:
+		return problem("Token missing")
+	case len(parts) > 2:
+		return problem("Token contains spaces")
+	}
+	return parts[1], nil
+}
+
+// credentials returns the user name and the password of a login's body: exactly these two members, neither of them empty.
+func (a *Auth[U]) credentials(members map[string]string) (username, password string, ok bool) {
+	names := slices.Sorted(maps.Keys(members))
+	wanted := []string{a.c.UsernameKey, a.c.PasswordKey}
+	slices.Sort(wanted)
+	if !slices.Equal(names, wanted) {
+		return "", "", false
+	}
+	username, password = members[a.c.UsernameKey], members[a.c.PasswordKey]
+	return username, password, username != "" && password != ""
+}

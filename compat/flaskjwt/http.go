@@ -1,0 +1,159 @@
+package flaskjwt
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/hallpass-go/hallpass/compat/internal/pyjwt"
+)
+
+// maxBody is how many bytes of a login are read.
+const maxBody = 64 << 10
+
+// Mount adds the login to mux, at AuthPath.
+func (a *Auth[U]) Mount(mux *http.ServeMux) { mux.Handle(a.c.AuthPath, a.Login()) }
+
+// Login is the auth_request_handler: POST with {"username","password"} in JSON is answered by {"access_token"}.
+func (a *Auth[U]) Login() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions {
+			w.Header().Set("Allow", "OPTIONS, POST")
+			return
+		}
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", "OPTIONS, POST")
+			writePage(w, http.StatusMethodNotAllowed, "The method is not allowed for the requested URL.")
+			return
+		}
+		members, err := readBody(w, r)
+		if err != nil {
+			writePage(w, http.StatusBadRequest, "The browser (or proxy) sent a request that this server could not understand.")
+			return
+		}
+		token, failed := a.login(r, members)
+		if failed != nil {
+			a.writeFailure(w, failed)
+			return
+		}
+		a.writeJSON(w, http.StatusOK, map[string]string{"access_token": token})
+	})
+}
+
+func (a *Auth[U]) login(r *http.Request, members map[string]string) (string, *failure) {
+	username, password, ok := a.credentials(members)
+	if !ok {
+		return "", invalidCredentials
+	}
+	user, found, err := a.c.Authenticate(r.Context(), username, password)
+	if err != nil {
+		a.c.Failed(r.Context(), fmt.Errorf("authenticating: %w", err))
+		return "", internal
+	}
+	if !found {
+		return "", invalidCredentials
+	}
+	token, err := a.Token(user)
+	if err != nil {
+		a.c.Failed(r.Context(), err)
+		return "", internal
+	}
+	return token, nil
+}
+
+var errNotJSON = errors.New("the body is not JSON")
+
+// readBody returns the members that are strings, and an empty one for each other. What is JSON and no object has none, as no login is made of it.
+func readBody(w http.ResponseWriter, r *http.Request) (map[string]string, error) {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
+		return nil, errNotJSON
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, err
+	}
+	members, err := pyjwt.ReadObject(string(body))
+	if errors.Is(err, pyjwt.ErrNotObject) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, errNotJSON
+	}
+	texts := map[string]string{}
+	for name := range members {
+		texts[name], _ = members.String(name)
+	}
+	return texts, nil
+}
+
+// Func guards a handler as jwt_required() does: it is called with the user whose token the request brings.
+func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, user U)) http.Handler {
+	return a.FuncRealm(a.c.Realm, handler)
+}
+
+// FuncRealm is [Auth.Func] with a realm of the route's own, as jwt_required(realm) has it.
+func (a *Auth[U]) FuncRealm(realm string, handler func(w http.ResponseWriter, r *http.Request, user U)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, failed := a.user(r.Context(), r.Header.Values("Authorization"), realm)
+		if failed != nil {
+			a.writeFailure(w, failed)
+			return
+		}
+		handler(w, r, user)
+	})
+}
+
+// failure is a JWTError: its members in the order in which they are written.
+type failure struct {
+	Description string `json:"description"`
+	Error       string `json:"error"`
+	StatusCode  int    `json:"status_code"`
+	challenge   string
+}
+
+var (
+	invalidCredentials = &failure{Error: "Bad Request", Description: "Invalid credentials", StatusCode: http.StatusUnauthorized}
+	internal           = &failure{Error: "Internal Server Error", Description: "Something went wrong on our side", StatusCode: http.StatusInternalServerError}
+)
+
+// writeFailure is the jwt_error_handler.
+func (a *Auth[U]) writeFailure(w http.ResponseWriter, f *failure) {
+	if f.challenge != "" {
+		w.Header().Set("WWW-Authenticate", f.challenge)
+	}
+	a.writeJSON(w, f.StatusCode, f)
+}
+
+// writeJSON writes as Flask's jsonify does: sorted members, a line break at the end, and a blank before each of those
+// inside when it is indented.
+func (a *Auth[U]) writeJSON(w http.ResponseWriter, status int, v any) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if a.c.Indented {
+		encoder.SetIndent("", "  ")
+	}
+	if err := encoder.Encode(v); err != nil {
+		http.Error(w, "", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(bytes.ReplaceAll(text.Bytes(), []byte(",\n"), []byte(", \n")))
+}
+
+// writePage writes an error as Werkzeug does.
+func writePage(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/html")
+	w.WriteHeader(status)
+	name := http.StatusText(status)
+	_, _ = fmt.Fprintf(w, "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 3.2 Final//EN\">\n<title>%d %s</title>\n<h1>%s</h1>\n<p>%s</p>\n",
+		status, name, name, text)
+}
