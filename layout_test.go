@@ -42,15 +42,19 @@ var layout = map[string][]string{
 	"compat/contract":           {"jwk", "internal/base64url", "internal/strictjson"},
 	"compat/contract/check":     {"compat/contract", "jwk"},
 
-	"examples/offlineservice": {".", "jwk"},
+	"examples/offlineservice":       {".", "jwk"},
+	"examples/internal/exampletest": {"jwk", "compat/contract", "internal/attack"},
+	"examples/gettoken":             {".", "jwk", "password", "modernc.org/sqlite"},
+	"examples/querytoken":           {".", "jwk", "password"},
 }
 
 // databaseSQL are the packages that hold rows, and know sql.ErrNoRows.
-var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account"}
+var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account", "examples/gettoken"}
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass",
-	"compat/contract", "compat/flaskjwt", "examples/offlineservice"}
+	"compat/contract", "compat/flaskjwt", "examples/internal/exampletest",
+	"examples/offlineservice", "examples/gettoken", "examples/querytoken"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	seen := map[string]bool{}
