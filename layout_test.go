@@ -44,6 +44,7 @@ var layout = map[string][]string{
 
 	"examples/offlineservice":       {".", "jwk"},
 	"examples/internal/exampletest": {"jwk", "compat/contract", "internal/attack"},
+	"examples/flaskjwt-posts":       {"compat/flaskjwt", "password", "modernc.org/sqlite"},
 	"examples/flaskjwt-users":       {".", "compat/flaskjwt", "password", "modernc.org/sqlite"},
 	"examples/gettoken":             {".", "jwk", "password", "modernc.org/sqlite"},
 	"examples/querytoken":           {".", "jwk", "password"},
@@ -51,12 +52,12 @@ var layout = map[string][]string{
 }
 
 // databaseSQL are the packages that hold rows, and know sql.ErrNoRows.
-var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account", "examples/gettoken", "examples/roles", "examples/flaskjwt-users"}
+var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account", "examples/gettoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts"}
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass",
 	"compat/contract", "compat/flaskjwt", "examples/internal/exampletest",
-	"examples/offlineservice", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users"}
+	"examples/offlineservice", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	seen := map[string]bool{}
