@@ -49,15 +49,16 @@ var layout = map[string][]string{
 	"examples/gettoken":             {".", "jwk", "password", "modernc.org/sqlite"},
 	"examples/querytoken":           {".", "jwk", "password"},
 	"examples/roles":                {".", "jwk", "password", "modernc.org/sqlite"},
+	"examples/upload":               {".", "jwk", "password", "modernc.org/sqlite"},
 }
 
 // databaseSQL are the packages that hold rows, and know sql.ErrNoRows.
-var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account", "examples/gettoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts"}
+var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account", "examples/gettoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass",
 	"compat/contract", "compat/flaskjwt", "examples/internal/exampletest",
-	"examples/offlineservice", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts"}
+	"examples/offlineservice", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	seen := map[string]bool{}
