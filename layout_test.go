@@ -37,6 +37,7 @@ var layout = map[string][]string{
 	"cmd/hallpass":     {"*"},
 
 	"compat/flaskjwt":           {"jwk", "compat/internal/pyjwt"},
+	"compat/flaskjwtextended":   {"jwk", "compat/internal/pyjwt"},
 	"compat/internal/pyjwt":     {"jwk", "internal/base64url", "internal/strictjson"},
 	"compat/internal/pyjwttest": {},
 	"compat/contract":           {"jwk", "internal/base64url", "internal/strictjson"},
@@ -57,7 +58,7 @@ var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account", "ex
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass",
-	"compat/contract", "compat/flaskjwt", "examples/internal/exampletest",
+	"compat/contract", "compat/flaskjwt", "compat/flaskjwtextended", "examples/internal/exampletest",
 	"examples/offlineservice", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {

@@ -84,6 +84,9 @@ func (d *Decoder) checkClaims(claims Members, now time.Time) error {
 	if _, isText := claims.String("sub"); d.Subject && claims["sub"] != "" && !isText {
 		return &Error{ErrSubject, "Subject must be a string"}
 	}
+	if _, isText := claims.String("jti"); d.Version == V2 && claims["jti"] != "" && !isText {
+		return &Error{ErrDecode, "JWT ID must be a string"}
+	}
 	return nil
 }
 
@@ -163,7 +166,7 @@ func (d *Decoder) checkAudience(claims Members) error {
 		there = false
 	}
 	switch {
-	case d.Audience == "" && !there:
+	case d.Audience == "" && (!there || d.AnyAudience):
 		return nil
 	case d.Audience == "":
 		return &Error{ErrAudience, "Invalid audience"}
