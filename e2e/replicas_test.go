@@ -193,3 +193,20 @@ func TestStore_goneAndBack(t *testing.T) {
 		})
 	}
 }
+
+// Whatever happens to a key is in the server's log, whoever did it.
+func TestKeys_changesAreLogged(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.command("", "key", "rotate")
+	p := s.admin("root")
+	s.do(request{Do: "POST /v1/keys/rotate", Token: p.Access})
+	for begin := time.Now(); !strings.Contains(s.log.String(), "key_changed") || !strings.Contains(s.log.String(), "state=next"); time.Sleep(20 * time.Millisecond) {
+		if time.Since(begin) > 3*time.Second {
+			t.Fatal("the rotation by the command line is not in the log")
+		}
+	}
+	if !strings.Contains(s.log.String(), "actor_id="+p.ID) {
+		t.Error("who asked for the rotation is not in the log")
+	}
+}
