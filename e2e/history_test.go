@@ -1,0 +1,136 @@
+package e2e
+
+import (
+	"bufio"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// moment is a time since a history began, by the monotonic clock of the test.
+type moment = time.Duration
+
+// What a call asks for.
+const (
+	askLogin   = "login"
+	askRefresh = "refresh"
+	askLogout  = "logout"
+	askMe      = "me"
+)
+
+// fate is what the network did to a call.
+type fate string
+
+const (
+	arrives     fate = ""
+	requestLost fate = "request lost" // the server never saw it
+	answerLost  fate = "answer lost"  // the server answered, and the player did not hear it
+	hungUp      fate = "hung up"      // the connection was closed before there was an answer
+	sentTwice   fate = "sent twice"   // one of two copies of a request
+)
+
+// call is one request that a player made, and what came back. Tokens are in it by name only.
+type call struct {
+	Ask      string `json:"ask"`
+	Owner    string `json:"owner"`
+	Session  string `json:"session,omitempty"` // of what was presented; for a login, the one that it began
+	Theft    int    `json:"theft,omitempty"`   // which thief presents it; 0 is the owner
+	Token    string `json:"token,omitempty"`   // what was presented
+	Given    string `json:"given,omitempty"`   // the refresh token of the answer
+	Sent     moment `json:"sent"`              // before the first byte was written
+	Received moment `json:"received"`          // after the last byte was read, or when the connection broke
+	Status   int    `json:"status,omitempty"`  // 0: no answer came back
+	Code     string `json:"code,omitempty"`
+	Fate     fate   `json:"fate,omitempty"`
+}
+
+// outage is a kill of the server and its next start.
+type outage struct {
+	Dead  moment `json:"dead"`  // when its process had certainly ended
+	Ready moment `json:"ready"` // when it answered again
+}
+
+// history is what happened: what the checker knows, and all that it knows.
+type history struct {
+	Grace   time.Duration
+	Calls   []call
+	Outages []outage
+}
+
+// recorder writes a history down while it happens.
+type recorder struct {
+	began time.Time
+
+	mu sync.Mutex
+	h  history // guarded by mu
+}
+
+func (r *recorder) now() moment { return time.Since(r.began) }
+
+func (r *recorder) call(c call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Calls = append(r.h.Calls, c)
+}
+
+func (r *recorder) outage(o outage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Outages = append(r.h.Outages, o)
+}
+
+// counts returns how much has been written down so far.
+func (r *recorder) counts() (calls, outages int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.h.Calls), len(r.h.Outages)
+}
+
+// history returns what happened, in the order of sending.
+func (r *recorder) history() history {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.h
+	h.Calls = slices.SortedFunc(slices.Values(r.h.Calls), func(a, b call) int { return cmp.Compare(a.Sent, b.Sent) })
+	h.Outages = slices.Clone(r.h.Outages)
+	return h
+}
+
+// write writes the history to a file, an event a line.
+func (h history) write(file string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w := bufio.NewWriter(f)
+	lines := json.NewEncoder(w)
+	for _, o := range h.Outages {
+		if err := lines.Encode(o); err != nil {
+			return err
+		}
+	}
+	for _, c := range h.Calls {
+		if err := lines.Encode(c); err != nil {
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// nameOf names a token, so that a history that is kept shows none.
+func nameOf(token string) string {
+	if token == "" {
+		return ""
+	}
+	digest := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(digest[:8])
+}
