@@ -19,6 +19,7 @@ var (
 	chaosKills   = flag.Duration("kills", 1500*time.Millisecond, "mean time between two kills of the server")
 	chaosGrace   = flag.Duration("grace", time.Second, "the server's --refresh-grace")
 	chaosSeed    = flag.Uint64("seed", 1, "what the players choose")
+	chaosCheck   = flag.String("check", "", "file with a history: only check that")
 	chaosHistory = flag.String("history", "", "file to write the history to")
 )
 
@@ -38,6 +39,14 @@ type chaos struct {
 // the server is killed again and again. Afterwards the history is held against the promises of docs/sessions.md.
 // Not parallel: others measure times.
 func TestChaos(t *testing.T) {
+	if *chaosCheck != "" {
+		h, err := readHistory(*chaosCheck)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tellOf(t, check(h))
+		return
+	}
 	c := newChaos(t)
 	var players sync.WaitGroup
 	for _, o := range c.owners {
@@ -60,7 +69,16 @@ func TestChaos(t *testing.T) {
 		}
 	}
 	r := check(h)
-	t.Logf("%s of chaos, seed %d:\n%s", *chaosFor, *chaosSeed, r)
+	t.Logf("%s of chaos, seed %d", *chaosFor, *chaosSeed)
+	tellOf(t, r)
+	c.wantSomeOfAll(r)
+	c.server.kill()
+	c.server.checkIntegrity()
+}
+
+// tellOf prints the report, and fails the test for what is in it.
+func tellOf(t *testing.T, r report) {
+	t.Logf("the report:\n%s", r)
 	for n, b := range r.Broken {
 		if n == 20 {
 			t.Errorf("and %d more", len(r.Broken)-n)
@@ -68,16 +86,13 @@ func TestChaos(t *testing.T) {
 		}
 		t.Error(b)
 	}
-	c.wantSomeOfAll(r)
-	c.server.kill()
-	c.server.checkIntegrity()
 }
 
 func newChaos(t *testing.T) *chaos {
 	c := &chaos{
 		t: t, rec: &recorder{began: time.Now()}, stop: make(chan struct{}), rand: rand.New(rand.NewPCG(*chaosSeed, 0)),
 		server: serve(t, "--refresh-grace="+chaosGrace.String(), "--login-limit-account=0", "--login-limit-address=0",
-			"--max-sessions=0", "--log-level=warn"),
+			"--access-ttl=12h", "--max-sessions=0", "--log-level=warn"), // no access token expires, no session is ended for the next
 	}
 	c.link = newLink(c.server.URL, c.rec)
 	for n := range *chaosClients {
@@ -127,7 +142,7 @@ func (c *chaos) restart() {
 }
 
 // settle lets what is open come to its end on a network that loses nothing: each owner still has their session, and where a
-// thief is in it too they take turns outside the grace.
+// thief is in it too they take turns outside the grace. What has ended stays so.
 func (c *chaos) settle() {
 	c.link.beHonest()
 	c.link.pending.Wait()
@@ -148,7 +163,12 @@ func (c *chaos) settle() {
 		turn.Wait()
 		time.Sleep(*chaosGrace * 12 / 10)
 	}
-	c.each(func(o *owner) { o.refresh() })
+	c.each(func(o *owner) {
+		o.refresh()
+		for _, ended := range o.gone {
+			o.tryEnded(ended)
+		}
+	})
 }
 
 func (c *chaos) each(f func(*owner)) {

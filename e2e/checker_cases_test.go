@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -50,6 +52,11 @@ func (c call) by(theft int) call {
 	return c
 }
 
+func (c call) meeting(f fate) call {
+	c.Fate = f
+	return c
+}
+
 func (c call) lasting(d time.Duration) call {
 	c.Received = c.Sent + d
 	return c
@@ -93,6 +100,8 @@ func TestCheck_findsWhatIsBroken(t *testing.T) {
 			invalid(3*time.Second, "d")}, nothingLost},
 		{"a logout that was cut off is no excuse when the session lived afterwards", []call{began(),
 			unanswered(100*ms, askLogout, "x"), rotates(2*time.Second, "a", "b"), invalid(3*time.Second, "b")}, nothingLost},
+		{"a request that nobody was there for is no excuse", []call{began(), rotates(100*ms, "a", "b"),
+			unanswered(190*ms, askRefresh, "a").meeting(nobodyThere), rotates(200*ms, "b", "c"), invalid(300*ms, "c")}, nothingLost},
 		{"a session goes on after its reuse", []call{began(), rotates(100*ms, "a", "b"), reused(1200*ms, "a").by(1),
 			rotates(1300*ms, "b", "c")}, endIsForGood},
 		{"the end of a session is lost", []call{began(), rotates(100*ms, "a", "b"), reused(1200*ms, "a").by(1),
@@ -102,6 +111,8 @@ func TestCheck_findsWhatIsBroken(t *testing.T) {
 			reused(1200*ms, "a").by(1), at(1300*ms, askMe, "x", "")}, endIsForGood},
 		{"an access token goes on after the logout", []call{began(), at(100*ms, askLogout, "x", ""), at(200*ms, askMe, "x", "")},
 			endIsForGood},
+		{"an access token goes on though a refresh was refused long ago", []call{began(), rotates(100*ms, "a", "b"),
+			unanswered(1200*ms, askRefresh, "a").by(1), invalid(1300*ms, "b"), at(2400*ms, askMe, "x", "")}, endIsForGood},
 		{"the access token of a living session is refused", []call{began(), refused(100*ms, askMe, "x", "token_revoked")}, accessHolds},
 		{"a logout is refused in a living session", []call{began(), refused(100*ms, askLogout, "x", "token_revoked")}, accessHolds},
 		{"a session expires", []call{began(), refused(100*ms, askRefresh, "a", "refresh_token_expired")}, alwaysAnswers},
@@ -137,6 +148,8 @@ func TestCheck_accusesNobodyWithoutProof(t *testing.T) {
 			unanswered(1200*ms, askRefresh, "a").by(1), invalid(2*time.Second, "b")}, []outage{{1205 * ms, 1300 * ms}}},
 		{"a logout without an answer", []call{began(), unanswered(100*ms, askLogout, "x"), invalid(200*ms, "a"),
 			refused(300*ms, askLogout, "x", "token_revoked")}, nil},
+		{"an access token right after a refresh that was refused", []call{began(), rotates(100*ms, "a", "b"),
+			unanswered(1200*ms, askRefresh, "a").by(1), invalid(1215*ms, "b"), at(1226*ms, askMe, "x", "")}, nil},
 		{"503", []call{began(), rotates(100*ms, "a", "b").answering(503, "store_unavailable"), rotates(200*ms, "a", "b")}, nil},
 	} {
 		for _, b := range check(history{Grace: taleGrace, Calls: tale.calls, Outages: tale.outages}).Broken {
@@ -148,12 +161,12 @@ func TestCheck_accusesNobodyWithoutProof(t *testing.T) {
 // A dead server does nothing: what was cut off by a kill is no excuse for what is only possible afterwards.
 func TestCheck_killEndsWhatWasUnderWay(t *testing.T) {
 	calls := []call{
-		began(), unanswered(100*ms, askRefresh, "a"), rotates(400*ms, "a", "b"), rotates(500*ms, "b", "c"), invalid(600*ms, "c"),
+		began(), unanswered(100*ms, askRefresh, "a"), rotates(200*ms, "a", "b"), rotates(250*ms, "b", "c"), invalid(300*ms, "c"),
 	}
 	if r := check(history{Grace: taleGrace, Calls: calls}); len(r.Broken) != 0 || r.Owners.Overtaken != 1 {
 		t.Errorf("without a kill the request may have been overtaken: %+v", r)
 	}
-	killed := []outage{{Dead: 110 * ms, Ready: 200 * ms}}
+	killed := []outage{{Dead: 110 * ms, Ready: 190 * ms}}
 	if r := check(history{Grace: taleGrace, Calls: calls, Outages: killed}); len(r.of(nothingLost)) != 1 {
 		t.Errorf("a request that died with the server is taken for the end of the session: %v", r.Broken)
 	}
@@ -172,6 +185,11 @@ func TestCheck_saysWhyAnOwnerWasLoggedOut(t *testing.T) {
 			logouts{WithThief: 1}},
 		{"the thief used a later token", []call{began(), rotates(100*ms, "a", "b"), rotates(200*ms, "b", "c").by(1), reused(1200*ms, "a")},
 			logouts{WithThief: 1}},
+		{"the thief comes late and hears nothing of it", []call{began(), rotates(100*ms, "a", "b"),
+			unanswered(1200*ms, askRefresh, "a").by(1), invalid(1300*ms, "b"), unanswered(2500*ms, askRefresh, "b")},
+			logouts{WithThief: 1}},
+		{"a thief and the owner come late, and nobody hears which was first", []call{began(), rotates(100*ms, "a", "b"),
+			unanswered(1200*ms, askRefresh, "a").by(1), unanswered(1201*ms, askRefresh, "a"), invalid(1300*ms, "b")}, logouts{Late: 1}},
 		{"the owner asks again after the grace", []call{began(), rotates(100*ms, "a", "b"), reused(1200*ms, "a")}, logouts{Late: 1}},
 		{"the owner asks again when the grace may be over", []call{began(), rotates(100*ms, "a", "b"), reused(1095*ms, "a")},
 			logouts{Late: 1}},
@@ -210,5 +228,19 @@ func TestCheck_saysWhatBecameOfATheft(t *testing.T) {
 		if got := check(history{Grace: taleGrace, Calls: slices.Concat([]call{began()}, tale.calls)}).Thefts; got != tale.want {
 			t.Errorf("%s: %+v, want %+v", tale.name, got, tale.want)
 		}
+	}
+}
+
+func TestHistory_isReadAsItWasWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "history")
+	h := history{
+		Grace: taleGrace, Outages: []outage{{Dead: 1, Ready: 2}},
+		Calls: []call{began(), rotates(100*ms, "a", "b").by(3), unanswered(200*ms, askLogout, "x").meeting(hungUp), reused(300*ms, "a")},
+	}
+	if err := h.write(file); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readHistory(file); err != nil || !reflect.DeepEqual(got, h) {
+		t.Errorf("read %+v, %v, want %+v", got, err, h)
 	}
 }

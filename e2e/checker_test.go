@@ -46,7 +46,10 @@ const (
 	// clockSlack is by how much the server's clock and the test's may differ over one grace.
 	clockSlack = 20 * time.Millisecond
 	// afterHangUp is how long after a connection was closed the server may still be at its request.
-	afterHangUp = time.Second
+	afterHangUp = 300 * time.Millisecond
+	// accessSlack is how long access tokens may live on after a refresh was refused. Only the answer that tells of the end
+	// promises that they do not; the refusal of another call may be a moment earlier.
+	accessSlack = time.Second
 	never       = moment(math.MaxInt64)
 )
 
@@ -58,7 +61,9 @@ type life struct {
 	rotated []rotation     // by place: how its successor came to be
 	endFrom moment         // it may have ended from then on
 	endBy   moment         // it had certainly ended then
+	toldBy  moment         // an answer had told of the end, so that access tokens are refused too
 	unseen  bool           // somebody came outside the grace, and was answered
+	wronged bool           // it was ended without a reason
 	breach  func(promise, call, string, ...any)
 }
 
@@ -80,7 +85,7 @@ func check(h history) report {
 	for _, c := range h.Calls {
 		r.count(c)
 		switch {
-		case c.Fate == requestLost:
+		case !c.arrived():
 		case c.Session != "":
 			sessions[c.Session] = append(sessions[c.Session], c)
 		case unforeseen(c):
@@ -108,7 +113,7 @@ func check(h history) report {
 
 func newLife(h history, calls []call) *life {
 	calls = slices.SortedFunc(slices.Values(calls), func(a, b call) int { return cmp.Compare(a.Sent, b.Sent) })
-	return &life{h: h, calls: calls, place: map[string]int{}, endFrom: never, endBy: never}
+	return &life{h: h, calls: calls, place: map[string]int{}, endFrom: never, endBy: never, toldBy: never}
 }
 
 // handledBy is the last moment at which a call can have taken effect.
@@ -127,6 +132,9 @@ func (l *life) handledBy(c call) moment {
 
 // answered says that what became of a call is known: 503 may be said of what has taken place.
 func answered(c call) bool { return c.Status != 0 && c.Status != http.StatusServiceUnavailable }
+
+// arrived says that the server has seen the call.
+func (c call) arrived() bool { return c.Fate != requestLost && c.Fate != nobodyThere }
 
 // unforeseen says that an answer is none of those that its route has in the table.
 func unforeseen(c call) bool {
@@ -214,6 +222,9 @@ func (l *life) rotatedAfter(place, n int) moment {
 func (l *life) mayBeReuse(n int) (late, overtaken bool) {
 	c := l.calls[n]
 	place, by := l.place[c.Token], l.handledBy(c)
+	if !answered(c) {
+		by = min(by, l.endBy) // what came after the end did not cause it
+	}
 	if after := l.rotatedAfter(place, n); after < by {
 		late = by-min(after, c.Sent) > l.h.Grace-clockSlack
 	}
@@ -228,30 +239,37 @@ func (l *life) findEnd() {
 			alive = max(alive, c.Sent)
 		}
 	}
-	for n, c := range l.calls {
-		reused := c.Ask == askRefresh && c.Code == "refresh_token_reused"
+	for _, c := range l.calls {
 		switch {
-		case reused, c.Ask == askLogout && c.Status == http.StatusNoContent:
-			l.endFrom, l.endBy = min(l.endFrom, c.Sent), min(l.endBy, c.Received)
+		case c.Code == "refresh_token_reused", c.Ask == askLogout && c.Status == http.StatusNoContent:
+			l.endFrom, l.endBy, l.toldBy = min(l.endFrom, c.Sent), min(l.endBy, c.Received), min(l.toldBy, c.Received)
 		case c.Ask == askRefresh && c.Status == http.StatusUnauthorized:
-			l.endBy = min(l.endBy, c.Received)
-		case !answered(c) && l.handledBy(c) >= alive: // else a later success shows that it ended nothing
-			late, overtaken := false, false
-			if c.Ask == askRefresh {
-				late, overtaken = l.mayBeReuse(n)
-			}
-			if c.Ask != askLogout && !late && !overtaken {
-				continue
-			}
+			l.endBy, l.toldBy = min(l.endBy, c.Received), min(l.toldBy, c.Received+accessSlack)
+		}
+	}
+	for n, c := range l.calls {
+		if answered(c) || l.handledBy(c) < alive || c.Sent > l.endBy { // a later success shows that it ended nothing
+			continue
+		}
+		if c.Ask == askLogout || c.Ask == askRefresh && l.canEnd(n) {
 			l.endFrom = min(l.endFrom, c.Sent)
 		}
 	}
+}
+
+// canEnd says that the n-th call can have ended the session, for whichever reason.
+func (l *life) canEnd(n int) bool {
+	late, overtaken := l.mayBeReuse(n)
+	return late || overtaken
 }
 
 // judge holds each answer against the promises.
 func (l *life) judge() {
 	for n, c := range l.calls {
 		ended := c.Sent > l.endBy
+		if c.Ask == askMe {
+			ended = c.Sent > l.toldBy
+		}
 		mayHaveEnded := l.endFrom < l.handledBy(c)
 		switch {
 		case unforeseen(c):
@@ -283,6 +301,7 @@ func (l *life) judgeRefresh(n int, mayHaveEnded bool) {
 		}
 	case c.Code == "refresh_token_reused":
 		if late, overtaken := l.mayBeReuse(n); !late && !overtaken {
+			l.wronged = true
 			l.breach(graceHolds, c, "place %d of the chain; its successor was current since %s at the earliest",
 				place, l.rotatedAfter(place, n))
 		}

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"slices"
 	"sync"
@@ -29,6 +31,7 @@ type fate string
 const (
 	arrives     fate = ""
 	requestLost fate = "request lost" // the server never saw it
+	nobodyThere fate = "nobody there" // the server was not running
 	answerLost  fate = "answer lost"  // the server answered, and the player did not hear it
 	hungUp      fate = "hung up"      // the connection was closed before there was an answer
 	sentTwice   fate = "sent twice"   // one of two copies of a request
@@ -101,7 +104,14 @@ func (r *recorder) history() history {
 	return h
 }
 
-// write writes the history to a file, an event a line.
+// line is one line of a history's file.
+type line struct {
+	Grace  *time.Duration `json:"grace,omitempty"`
+	Outage *outage        `json:"outage,omitempty"`
+	Call   *call          `json:"call,omitempty"`
+}
+
+// write writes the history to a file, as JSON, an event a line. Times are nanoseconds.
 func (h history) write(file string) error {
 	f, err := os.Create(file)
 	if err != nil {
@@ -109,14 +119,16 @@ func (h history) write(file string) error {
 	}
 	defer f.Close()
 	w := bufio.NewWriter(f)
-	lines := json.NewEncoder(w)
+	lines := []line{{Grace: &h.Grace}}
 	for _, o := range h.Outages {
-		if err := lines.Encode(o); err != nil {
-			return err
-		}
+		lines = append(lines, line{Outage: &o})
 	}
 	for _, c := range h.Calls {
-		if err := lines.Encode(c); err != nil {
+		lines = append(lines, line{Call: &c})
+	}
+	encoder := json.NewEncoder(w)
+	for _, l := range lines {
+		if err := encoder.Encode(l); err != nil {
 			return err
 		}
 	}
@@ -124,6 +136,31 @@ func (h history) write(file string) error {
 		return err
 	}
 	return f.Close()
+}
+
+// readHistory reads what write has written.
+func readHistory(file string) (history, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return history{}, err
+	}
+	defer f.Close()
+	var h history
+	for decoder := json.NewDecoder(bufio.NewReader(f)); ; {
+		var l line
+		switch err := decoder.Decode(&l); {
+		case errors.Is(err, io.EOF):
+			return h, nil
+		case err != nil:
+			return history{}, err
+		case l.Grace != nil:
+			h.Grace = *l.Grace
+		case l.Outage != nil:
+			h.Outages = append(h.Outages, *l.Outage)
+		case l.Call != nil:
+			h.Calls = append(h.Calls, *l.Call)
+		}
+	}
 }
 
 // nameOf names a token, so that a history that is kept shows none.

@@ -154,7 +154,10 @@ func (l *link) exchange(ctx context.Context, m message) (reply, error) {
 	m.call.Sent = l.rec.now()
 	got, err := l.roundTrip(req)
 	m.call.Received = l.rec.now()
-	if err == nil {
+	switch {
+	case isRefusedConnection(err):
+		m.call.Fate = nobodyThere
+	case err == nil:
 		m.call.Status, m.call.Code, m.call.Given = got.Status, got.Code, nameOf(got.Refresh)
 		if m.call.Ask == askLogin {
 			m.call.Session = got.Session

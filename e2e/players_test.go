@@ -51,7 +51,7 @@ func (j *jar) steal(r *rand.Rand) held {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	loot := j.now
-	if len(j.older) > 0 && r.IntN(5) == 0 {
+	if loot.refresh != "" && len(j.older) > 0 && r.IntN(5) == 0 {
 		loot.refresh = j.older[r.IntN(len(j.older))]
 	}
 	return loot
@@ -82,14 +82,19 @@ func (p player) pause(least, most time.Duration) {
 	}
 }
 
-// insist sends a message until there is an answer that settles it, for as long as it is still wanted.
+// insist sends a message until there is an answer that settles it, for as long as it is still wanted. At times the first retry
+// comes late, though within the grace.
 func (p player) insist(m message, wanted func() bool) (reply, bool) {
-	for wanted() {
+	for tries := 0; wanted(); tries++ {
 		got, err := p.link.send(p.rand, m)
 		if err == nil && got.Status != http.StatusServiceUnavailable {
 			return got, true
 		}
-		time.Sleep(time.Duration(5+p.rand.IntN(30)) * time.Millisecond)
+		if tries == 0 && p.rand.IntN(4) == 0 {
+			p.pause(p.grace/2, p.grace*3/4)
+		} else {
+			time.Sleep(time.Duration(5+p.rand.IntN(30)) * time.Millisecond)
+		}
 	}
 	return reply{}, false
 }
@@ -102,7 +107,11 @@ type owner struct {
 	name string
 	tabs int
 	jar  jar
+	gone []held // what is left of sessions that have ended, newest last
 }
+
+// keptOfEnded is how many ended sessions an owner remembers.
+const keptOfEnded = 20
 
 func (o *owner) about(h held) call { return call{Owner: o.name, Session: h.session} }
 
@@ -116,8 +125,12 @@ func (o *owner) live() {
 		switch n := o.rand.IntN(100); {
 		case n < 2:
 			o.logout()
-		case n < 25:
+		case n < 20:
 			o.lookAround(o.jar.look())
+		case n < 30:
+			if len(o.gone) > 0 {
+				o.tryEnded(o.gone[o.rand.IntN(len(o.gone))])
+			}
 		default:
 			o.refresh()
 		}
@@ -157,10 +170,38 @@ func (o *owner) refresh() {
 			}
 		})
 	}
+	if o.rand.IntN(5) == 0 {
+		o.refreshSlowly(before)
+	}
 	tabs.Wait()
 	if o.jar.look().refresh == "" {
 		o.lookAround(before) // with the access token of a session that has ended
+		o.remember(before)
 	}
+}
+
+// refreshSlowly is a tab that wakes up later than the others, within the grace, and has not heard that there is a new token.
+func (o *owner) refreshSlowly(before held) {
+	began := time.Now()
+	o.pause(o.grace/4, o.grace*3/4)
+	wanted := func() bool { return o.jar.look() == before || time.Since(began) < o.grace*8/10 }
+	switch got, _ := o.insist(refreshMessage(o.about(before), before.refresh), wanted); got.Status {
+	case http.StatusOK:
+		o.jar.keep(before, got)
+	case http.StatusUnauthorized:
+		o.jar.drop(before)
+	}
+}
+
+func (o *owner) remember(ended held) {
+	o.gone = append(o.gone, ended)
+	o.gone = o.gone[max(0, len(o.gone)-keptOfEnded):]
+}
+
+// tryEnded uses what is left of a session that has ended: both tokens are to be refused, now and after each restart.
+func (o *owner) tryEnded(ended held) {
+	o.lookAround(ended)
+	_, _ = o.link.send(o.rand, refreshMessage(o.about(ended), ended.refresh))
 }
 
 // lookAround uses an access token.
@@ -178,8 +219,8 @@ func (o *owner) logout() {
 	}
 	if _, done := o.insist(logoutMessage(o.about(h), h.access), always); done {
 		o.jar.drop(h)
-		o.lookAround(h)
-		_, _ = o.link.send(o.rand, refreshMessage(o.about(h), h.refresh))
+		o.tryEnded(h)
+		o.remember(h)
 	}
 }
 
@@ -208,9 +249,12 @@ func (t *thief) live() {
 			continue
 		}
 		for range 1 + t.rand.IntN(4) {
-			if t.rand.IntN(2) == 0 {
-				t.pause(0, t.grace/3)
-			} else {
+			switch t.rand.IntN(4) {
+			case 0:
+				t.pause(0, t.grace/2)
+			case 1:
+				t.pause(t.grace/2, t.grace)
+			default:
 				t.pause(t.grace*12/10, t.grace*2)
 			}
 			t.use(l)
@@ -230,7 +274,10 @@ func (t *thief) use(l *loot) {
 	got, _ := t.insist(refreshMessage(about, l.refresh), always)
 	switch got.Status {
 	case http.StatusOK:
-		l.refresh, l.access = got.Refresh, got.Access
+		l.access = got.Access
+		if t.rand.IntN(3) > 0 { // else the same token serves once more
+			l.refresh = got.Refresh
+		}
 	default: // the checker knows which answers there may be
 		l.over = true
 		_, _ = t.link.send(t.rand, meMessage(about, l.access))

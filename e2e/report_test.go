@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,7 +14,7 @@ type report struct {
 	Outages       int
 	LongestOutage time.Duration
 
-	RequestsLost, AnswersLost, HungUp, SentTwice, Unanswered int
+	RequestsLost, NobodyThere, AnswersLost, HungUp, SentTwice, Unanswered int
 
 	Sessions int // that anything is known of
 	Rotated  int // tokens that were exchanged for a successor, as an answer says
@@ -21,6 +22,7 @@ type report struct {
 	Probes   int // calls with an access token
 
 	Owners logouts
+	Apart  []string // the owners logged out without a thief and without a broken promise, in words
 	Thefts thefts
 	Broken []breach
 
@@ -76,7 +78,8 @@ func (r *report) count(c call) {
 	switch c.Fate {
 	case requestLost:
 		r.RequestsLost++
-		return
+	case nobodyThere:
+		r.NobodyThere++
 	case answerLost:
 		r.AnswersLost++
 	case hungUp:
@@ -84,7 +87,7 @@ func (r *report) count(c call) {
 	case sentTwice:
 		r.SentTwice++
 	}
-	if c.Status == 0 {
+	if c.Status == 0 && c.arrived() {
 		r.Unanswered++
 	}
 }
@@ -108,13 +111,19 @@ func (l *life) tell(r *report) {
 	}
 	cause, late := l.reuse(logout)
 	switch {
-	case cause == nil:
+	case cause == nil, l.wronged:
 	case l.thiefHadPart(*cause):
 		r.Owners.WithThief++
-	case late:
-		r.Owners.Late++
 	default:
-		r.Owners.Overtaken++
+		if late {
+			r.Owners.Late++
+		} else {
+			r.Owners.Overtaken++
+		}
+		r.Apart = append(r.Apart, fmt.Sprintf("%s's session %s: place %d of the chain, asked for from %s to %s (%s); its successor was "+
+			"current from %s to %s, the next from %s", cause.Owner, cause.Session, l.place[cause.Token], cause.Sent, l.handledBy(*cause),
+			cmp.Or(string(cause.Fate), "arrived"), l.rotated[l.place[cause.Token]].after, l.rotated[l.place[cause.Token]].by,
+			l.rotated[l.place[cause.Token]+1].after))
 	}
 	l.tellThefts(r, cause, logout)
 }
@@ -132,7 +141,7 @@ func (l *life) reuse(logout bool) (cause *call, late bool) {
 		return nil, false
 	}
 	for n, c := range l.calls {
-		if c.Ask != askRefresh || answered(c) || c.Sent < l.endFrom {
+		if c.Ask != askRefresh || answered(c) || c.Sent < l.endFrom || c.Sent > l.endBy {
 			continue
 		}
 		if mayBeLate, overtaken := l.mayBeReuse(n); mayBeLate || overtaken {
@@ -201,6 +210,7 @@ func (r report) String() string {
 	line("answered with the same successor again", r.Replayed)
 	line("access tokens tried", r.Probes)
 	line("requests lost before the server", r.RequestsLost)
+	line("requests while no server was running", r.NobodyThere)
 	line("answers lost after the server had done it", r.AnswersLost)
 	line("connections closed before the answer", r.HungUp)
 	line("requests sent twice at once, copies", r.SentTwice)
@@ -219,6 +229,9 @@ func (r report) String() string {
 	line("  apart: asked again after the grace", r.Owners.Late)
 	line("  apart: their own request came after its successor's", r.Owners.Overtaken)
 	line("promises not kept", len(r.Broken))
+	for _, a := range r.Apart {
+		fmt.Fprintln(&b, "apart:", a)
+	}
 	return b.String()
 }
 
