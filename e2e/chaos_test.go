@@ -35,9 +35,9 @@ type chaos struct {
 	stop    chan struct{}
 }
 
-// Owners with several tabs refresh their sessions over a network that loses and doubles what it carries, thieves come now and then, and
-// the server is killed again and again. Afterwards the history is held against the promises of docs/sessions.md.
-// Not parallel: others measure times.
+// Owners with several tabs refresh their sessions over a network that loses and doubles what it carries,
+// thieves come now and then, and the server is killed again and again. Afterwards the history is held
+// against the promises of docs/sessions.md. Not parallel: others measure times.
 func TestChaos(t *testing.T) {
 	if *chaosCheck != "" {
 		h, err := readHistory(*chaosCheck)
@@ -92,7 +92,8 @@ func newChaos(t *testing.T) *chaos {
 	c := &chaos{
 		t: t, rec: &recorder{began: time.Now()}, stop: make(chan struct{}), rand: rand.New(rand.NewPCG(*chaosSeed, 0)),
 		server: serve(t, "--refresh-grace="+chaosGrace.String(), "--login-limit-account=0", "--login-limit-address=0",
-			"--access-ttl=12h", "--max-sessions=0", "--log-level=warn"), // no access token expires, no session is ended for the next
+			// Nothing expires on the way, and no session is ended for the next one.
+			"--access-ttl=12h", "--max-sessions=0", "--log-level=warn"),
 	}
 	c.link = newLink(c.server.URL, c.rec)
 	for n := range *chaosClients {
@@ -141,8 +142,8 @@ func (c *chaos) restart() {
 	c.rec.outage(o)
 }
 
-// settle lets what is open come to its end on a network that loses nothing: each owner still has their session, and where a
-// thief is in it too they take turns outside the grace. What has ended stays so.
+// settle lets what is open come to its end on a network that loses nothing: each owner still has their
+// session, and where a thief is in it too they take turns outside the grace. What has ended stays so.
 func (c *chaos) settle() {
 	c.link.beHonest()
 	c.link.pending.Wait()

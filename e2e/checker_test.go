@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// The checker knows the calls and their times, not the server. A call takes effect at a moment between its Sent and its
-// Received that nobody knows, so each rule speaks only of what is so at every such moment: what is reported did happen.
-// What may have been either way is counted apart, and is never an excuse for the next answer unless that needs it.
+// The checker knows the calls and their times, not the server. A call takes effect at a moment between its
+// Sent and its Received that nobody knows, so each rule speaks only of what is so at every such moment:
+// what is reported did happen. What may have been either way is counted apart, and is never an excuse for
+// the next answer unless that needs it.
 
 // promise is one of those that docs/sessions.md makes.
 type promise string
@@ -47,8 +48,8 @@ const (
 	clockSlack = 20 * time.Millisecond
 	// afterHangUp is how long after a connection was closed the server may still be at its request.
 	afterHangUp = 300 * time.Millisecond
-	// accessSlack is how long access tokens may live on after a refresh was refused. Only the answer that tells of the end
-	// promises that they do not; the refusal of another call may be a moment earlier.
+	// accessSlack is how long access tokens may live on after a refresh was refused. Only the answer that
+	// tells of the end promises that they do not; the refusal of another call may be a moment earlier.
 	accessSlack = time.Second
 	never       = moment(math.MaxInt64)
 )
@@ -209,7 +210,8 @@ func (l *life) findRotations() {
 	}
 }
 
-// rotatedAfter is the first moment at which a call other than the n-th can have made the successor of the token at a place.
+// rotatedAfter is the first moment at which a call other than the n-th can have made the successor of the
+// token at a place.
 func (l *life) rotatedAfter(place, n int) moment {
 	if r := l.rotated[place]; r.after != never && r.asker == n {
 		return r.second
@@ -217,8 +219,9 @@ func (l *life) rotatedAfter(place, n int) moment {
 	return l.rotated[place].after
 }
 
-// mayBeReuse says that the n-th call can have been handled as the reuse of an old token, going by the times of the others:
-// late when its successor was current for longer than the grace, overtaken when the successor was used.
+// mayBeReuse says that the n-th call can have been handled as the reuse of an old token, going by the times
+// of the others: late when its successor was current for longer than the grace, overtaken when the
+// successor was used.
 func (l *life) mayBeReuse(n int) (late, overtaken bool) {
 	c := l.calls[n]
 	place, by := l.place[c.Token], l.handledBy(c)
@@ -248,7 +251,8 @@ func (l *life) findEnd() {
 		}
 	}
 	for n, c := range l.calls {
-		if answered(c) || l.handledBy(c) < alive || c.Sent > l.endBy { // a later success shows that it ended nothing
+		// A later success shows that it ended nothing, nor did it when the session had ended before.
+		if answered(c) || l.handledBy(c) < alive || c.Sent > l.endBy {
 			continue
 		}
 		if c.Ask == askLogout || c.Ask == askRefresh && l.canEnd(n) {

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// link is the network between the players and the server. It loses and doubles what it carries, and writes down what it did.
+// link is the network between the players and the server. It loses and doubles what it carries, and writes
+// down what it did.
 type link struct {
 	url     string
 	client  *http.Client

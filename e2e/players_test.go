@@ -23,7 +23,8 @@ func (j *jar) look() held {
 	return j.now
 }
 
-// keep puts an answer in the place of the token that was presented. When another tab was first, what it brought stays.
+// keep puts an answer in the place of the token that was presented. When another tab was first, what it
+// brought stays.
 func (j *jar) keep(presented held, got reply) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -82,8 +83,8 @@ func (p player) pause(least, most time.Duration) {
 	}
 }
 
-// insist sends a message until there is an answer that settles it, for as long as it is still wanted. At times the first retry
-// comes late, though within the grace.
+// insist sends a message until there is an answer that settles it, for as long as it is still wanted. At
+// times the first retry comes late, though within the grace.
 func (p player) insist(m message, wanted func() bool) (reply, bool) {
 	for tries := 0; wanted(); tries++ {
 		got, err := p.link.send(p.rand, m)
@@ -115,8 +116,8 @@ const keptOfEnded = 20
 
 func (o *owner) about(h held) call { return call{Owner: o.name, Session: h.session} }
 
-// live is the owner's day: the tabs refresh when their access token is used up, all at about the same time, and at times the
-// machine sleeps for longer than the grace.
+// live is the owner's day: the tabs refresh when their access token is used up, all at about the same time,
+// and at times the machine sleeps for longer than the grace.
 func (o *owner) live() {
 	for !o.stopped() {
 		if o.jar.look().refresh == "" {
@@ -180,7 +181,8 @@ func (o *owner) refresh() {
 	}
 }
 
-// refreshSlowly is a tab that wakes up later than the others, within the grace, and has not heard that there is a new token.
+// refreshSlowly is a tab that wakes up later than the others, within the grace, and has not heard that
+// there is a new token.
 func (o *owner) refreshSlowly(before held) {
 	began := time.Now()
 	o.pause(o.grace/4, o.grace*3/4)
@@ -198,7 +200,8 @@ func (o *owner) remember(ended held) {
 	o.gone = o.gone[max(0, len(o.gone)-keptOfEnded):]
 }
 
-// tryEnded uses what is left of a session that has ended: both tokens are to be refused, now and after each restart.
+// tryEnded uses what is left of a session that has ended: both tokens are to be refused, now and after each
+// restart.
 func (o *owner) tryEnded(ended held) {
 	o.lookAround(ended)
 	_, _ = o.link.send(o.rand, refreshMessage(o.about(ended), ended.refresh))

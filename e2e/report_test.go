@@ -29,11 +29,12 @@ type report struct {
 	thefts map[int]verdict
 }
 
-// logouts counts the owners who were logged out, though they had not asked for it and no promise was broken.
+// logouts counts the owners who were logged out, though they had not asked for it and no promise was
+// broken.
 type logouts struct {
 	WithThief int // a thief had used the token or a later one
-	Late      int // no thief: the answer was lost, and the owner asked again when the grace may have been over
-	Overtaken int // no thief: the owner's request arrived when its successor may have been used already
+	Late      int // no thief: the owner asked again when the grace may have been over
+	Overtaken int // no thief: the successor may have been used before the owner's request arrived
 }
 
 // verdict is what became of a theft.
@@ -128,8 +129,8 @@ func (l *life) tell(r *report) {
 	l.tellThefts(r, cause, logout)
 }
 
-// reuse returns the presentation that ended the session as reused, if one did, and whether it may have come after the
-// grace. Where no answer says which it was, an owner's is taken before a thief's.
+// reuse returns the presentation that ended the session as reused, if one did, and whether it may have come
+// after the grace. Where no answer says which it was, an owner's is taken before a thief's.
 func (l *life) reuse(logout bool) (cause *call, late bool) {
 	for n, c := range l.calls {
 		if c.Code == "refresh_token_reused" {
@@ -153,8 +154,8 @@ func (l *life) reuse(logout bool) (cause *call, late bool) {
 	return cause, late
 }
 
-// thiefHadPart says that it was a thief who presented the token outside the grace, or that a thief may have been the first to
-// use it or a later one. One who came when that was done already changed nothing.
+// thiefHadPart says that it was a thief who presented the token outside the grace, or that a thief may have
+// been the first to use it or a later one. One who came when that was done already changed nothing.
 func (l *life) thiefHadPart(cause call) bool {
 	if cause.Theft > 0 {
 		return true
