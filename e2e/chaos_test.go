@@ -90,7 +90,7 @@ func tellOf(t *testing.T, r report) {
 
 func newChaos(t *testing.T) *chaos {
 	c := &chaos{
-		t: t, rec: &recorder{began: time.Now()}, stop: make(chan struct{}), rand: rand.New(rand.NewPCG(*chaosSeed, 0)),
+		t: t, rec: &recorder{began: time.Now(), answers: make(chan struct{})}, stop: make(chan struct{}), rand: rand.New(rand.NewPCG(*chaosSeed, 0)),
 		server: serve(t, "--refresh-grace="+chaosGrace.String(), "--login-limit-account=0", "--login-limit-address=0",
 			// Nothing expires on the way, and no session is ended for the next one.
 			"--access-ttl=12h", "--max-sessions=0", "--log-level=warn"),
@@ -125,6 +125,12 @@ func (c *chaos) killAgainAndAgain() {
 			return
 		}
 		time.Sleep(wait)
+		if c.rand.IntN(4) > 0 { // at the worst time: right after an answer
+			select {
+			case <-c.rec.answers:
+			case <-time.After(time.Second):
+			}
+		}
 		c.restart()
 		if time.Now().After(progress) {
 			calls, outages := c.rec.counts()

@@ -98,6 +98,8 @@ func TestCheck_findsWhatIsBroken(t *testing.T) {
 		{"what was cut off is no excuse when the session lived afterwards", []call{began(), rotates(100*ms, "a", "b"),
 			rotates(200*ms, "b", "c"), unanswered(210*ms, askRefresh, "a"), rotates(2*time.Second, "c", "d"),
 			invalid(3*time.Second, "d")}, nothingLost},
+		{"a request is no excuse for itself", []call{began(), unanswered(100*ms, askRefresh, "a").lasting(1100 * ms),
+			invalid(1300*ms, "a")}, nothingLost},
 		{"a logout that was cut off is no excuse when the session lived afterwards", []call{began(),
 			unanswered(100*ms, askLogout, "x"), rotates(2*time.Second, "a", "b"), invalid(3*time.Second, "b")}, nothingLost},
 		{"a request that nobody was there for is no excuse", []call{began(), rotates(100*ms, "a", "b"),
@@ -114,6 +116,8 @@ func TestCheck_findsWhatIsBroken(t *testing.T) {
 		{"an access token goes on though a refresh was refused long ago", []call{began(), rotates(100*ms, "a", "b"),
 			unanswered(1200*ms, askRefresh, "a").by(1), invalid(1300*ms, "b"), at(2400*ms, askMe, "x", "")}, endIsForGood},
 		{"the access token of a living session is refused", []call{began(), refused(100*ms, askMe, "x", "token_revoked")}, accessHolds},
+		{"an access token is refused before its session ends", []call{began(), refused(50*ms, askMe, "x", "token_revoked"),
+			rotates(100*ms, "a", "b"), reused(1200*ms, "a").by(1)}, accessHolds},
 		{"a logout is refused in a living session", []call{began(), refused(100*ms, askLogout, "x", "token_revoked")}, accessHolds},
 		{"a session expires", []call{began(), refused(100*ms, askRefresh, "a", "refresh_token_expired")}, alwaysAnswers},
 		{"the server fails", []call{began(), rotates(100*ms, "a", "b").answering(500, "internal")}, alwaysAnswers},
@@ -122,6 +126,9 @@ func TestCheck_findsWhatIsBroken(t *testing.T) {
 		r := check(history{Grace: taleGrace, Calls: tale.calls})
 		if len(r.of(tale.want)) == 0 {
 			t.Errorf("%s: not seen; found %v", tale.name, r.Broken)
+		}
+		if tale.want == graceHolds && r.Owners != (logouts{}) {
+			t.Errorf("%s: it is explained too, as %+v", tale.name, r.Owners)
 		}
 	}
 }
@@ -144,6 +151,8 @@ func TestCheck_accusesNobodyWithoutProof(t *testing.T) {
 			at(1205*ms, askMe, "x", ""), refused(1206*ms, askMe, "x", "token_revoked")}, nil},
 		{"a slow request that was overtaken", []call{began(), reused(90*ms, "a").lasting(300 * ms), rotates(100*ms, "a", "b"),
 			rotates(200*ms, "b", "c")}, nil},
+		{"a slow request that another one left behind", []call{began(), reused(100*ms, "a").lasting(1500 * ms),
+			rotates(1300*ms, "a", "b")}, nil},
 		{"a reuse without an answer, cut off by a kill", []call{began(), rotates(100*ms, "a", "b"),
 			unanswered(1200*ms, askRefresh, "a").by(1), invalid(2*time.Second, "b")}, []outage{{1205 * ms, 1300 * ms}}},
 		{"a logout without an answer", []call{began(), unanswered(100*ms, askLogout, "x"), invalid(200*ms, "a"),
@@ -190,6 +199,14 @@ func TestCheck_saysWhyAnOwnerWasLoggedOut(t *testing.T) {
 			logouts{WithThief: 1}},
 		{"a thief and the owner come late, and nobody hears which was first", []call{began(), rotates(100*ms, "a", "b"),
 			unanswered(1200*ms, askRefresh, "a").by(1), unanswered(1201*ms, askRefresh, "a"), invalid(1300*ms, "b")}, logouts{Late: 1}},
+		{"the thief's reuse ends it while a request of the owner is under way", []call{began(), rotates(20*ms, "a", "b"),
+			unanswered(100*ms, askRefresh, "b").lasting(1500 * ms), rotates(150*ms, "b", "c"),
+			unanswered(300*ms, askRefresh, "a").by(1), invalid(320*ms, "c")}, logouts{WithThief: 1}},
+		{"the owner tries an old token when all is over", []call{began(), rotates(100*ms, "a", "b"), rotates(200*ms, "b", "c"),
+			unanswered(1500*ms, askRefresh, "a").by(1), invalid(1600*ms, "c"), unanswered(2*time.Second, askRefresh, "a")},
+			logouts{WithThief: 1}},
+		{"the owner may have logged out", []call{began(), rotates(100*ms, "a", "b"), unanswered(1200*ms, askRefresh, "a"),
+			unanswered(1250*ms, askLogout, "x"), invalid(1400*ms, "b")}, logouts{}},
 		{"the owner asks again after the grace", []call{began(), rotates(100*ms, "a", "b"), reused(1200*ms, "a")}, logouts{Late: 1}},
 		{"the owner asks again when the grace may be over", []call{began(), rotates(100*ms, "a", "b"), reused(1095*ms, "a")},
 			logouts{Late: 1}},

@@ -205,9 +205,6 @@ func (l *life) findRotations() {
 			r.by = min(r.by, c.Received)
 		}
 	}
-	for n := len(l.rotated) - 2; n >= 0; n-- { // who used a token's successor shows that there was one
-		l.rotated[n].by = min(l.rotated[n].by, l.rotated[n+1].by)
-	}
 }
 
 // rotatedAfter is the first moment at which a call other than the n-th can have made the successor of the
@@ -227,6 +224,9 @@ func (l *life) mayBeReuse(n int) (late, overtaken bool) {
 	place, by := l.place[c.Token], l.handledBy(c)
 	if !answered(c) {
 		by = min(by, l.endBy) // what came after the end did not cause it
+	}
+	if by < c.Sent {
+		return false, false
 	}
 	if after := l.rotatedAfter(place, n); after < by {
 		late = by-min(after, c.Sent) > l.h.Grace-clockSlack
@@ -251,8 +251,7 @@ func (l *life) findEnd() {
 		}
 	}
 	for n, c := range l.calls {
-		// A later success shows that it ended nothing, nor did it when the session had ended before.
-		if answered(c) || l.handledBy(c) < alive || c.Sent > l.endBy {
+		if answered(c) || l.handledBy(c) < alive { // a later success shows that it ended nothing
 			continue
 		}
 		if c.Ask == askLogout || c.Ask == askRefresh && l.canEnd(n) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -67,7 +68,8 @@ type history struct {
 
 // recorder writes a history down while it happens.
 type recorder struct {
-	began time.Time
+	began   time.Time
+	answers chan struct{} // told of refreshes that were answered, when somebody listens
 
 	mu sync.Mutex
 	h  history // guarded by mu
@@ -79,6 +81,12 @@ func (r *recorder) call(c call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.h.Calls = append(r.h.Calls, c)
+	if c.Ask == askRefresh && c.Status == http.StatusOK {
+		select {
+		case r.answers <- struct{}{}:
+		default:
+		}
+	}
 }
 
 func (r *recorder) outage(o outage) {

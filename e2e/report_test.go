@@ -142,7 +142,7 @@ func (l *life) reuse(logout bool) (cause *call, late bool) {
 		return nil, false
 	}
 	for n, c := range l.calls {
-		if c.Ask != askRefresh || answered(c) || c.Sent < l.endFrom || c.Sent > l.endBy {
+		if c.Ask != askRefresh || answered(c) || c.Sent < l.endFrom {
 			continue
 		}
 		if mayBeLate, overtaken := l.mayBeReuse(n); mayBeLate || overtaken {
