@@ -106,7 +106,8 @@ func (s *Server) recovered(w *answerWriter, r *http.Request, p any) {
 
 func (s *Server) logRequest(r *http.Request, rec *record, w *answerWriter, took time.Duration) {
 	level := slog.LevelInfo
-	if w.status >= 500 {
+	hungUp := r.Context().Err() != nil && errors.Is(rec.cause, context.Canceled) // the client did; nothing is wrong here
+	if w.status >= 500 && !hungUp {
 		level = slog.LevelError
 	}
 	shown := r.URL.Path

@@ -279,6 +279,33 @@ func (f *fixture) lineOf(id string) map[string]any {
 	return nil
 }
 
+// Who closes the connection before the answer is there, as phones do, must not make anybody look for a fault of the server.
+func TestLog_clientThatHangsUpIsNoError(t *testing.T) {
+	f := newFixture(t, options{})
+	alice := f.join("alice")
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	for path, body := range map[string]string{
+		"/v1/login":   credentials("alice", passwordOf("alice")),
+		"/v1/refresh": `{"refresh_token":"` + alice.refresh + `"}`,
+	} {
+		r := httptest.NewRequestWithContext(ctx, "POST", path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		f.server.Handler().ServeHTTP(w, r)
+		if line := f.lineOf(w.Header().Get("X-Request-Id")); w.Code < 500 || line["level"] != "INFO" {
+			t.Errorf("%s: answered %d, logged as %v", path, w.Code, line)
+		}
+	}
+	if err := f.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	id := f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusServiceUnavailable, "store_unavailable").Header.Get("X-Request-Id")
+	if line := f.lineOf(id); line["level"] != "ERROR" {
+		t.Errorf("a store that cannot be asked is logged as %v", line)
+	}
+}
+
 func TestLog_oneLineARequestAndNoSecrets(t *testing.T) {
 	f := newFixture(t, options{})
 	alice := f.join("alice")
