@@ -1,304 +1,272 @@
 package flaskjwtextended
 
 import (
-	"bytes"
 	"context"
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwt"
 )
 
-// Guard says what a route wants: the arguments of jwt_required.
+// Claims are the claims of a verified token (get_jwt), each as its JSON text.
+type Claims map[string]string
+
+// String returns a claim that is a string.
+func (c Claims) String(name string) (string, bool) { return pyjwt.Members(c).String(name) }
+
+// Int returns a claim that is a whole number.
+func (c Claims) Int(name string) (int64, bool) { return pyjwt.Members(c).Int(name) }
+
+// Identity is who sent a request, by its token.
+type Identity[U any] struct {
+	Subject  string   // get_jwt_identity; the JSON text of one that is no string
+	User     U        // current_user: what Config.Lookup returned
+	Claims   Claims   // get_jwt
+	Location Location // get_jwt_request_location
+}
+
+// Guard says which tokens a route takes: the arguments of jwt_required.
 type Guard struct {
-	Optional  bool       // lets a request without a token through, never one with an invalid one
-	Fresh     bool       // wants a fresh access token
-	Refresh   bool       // wants a refresh token; otherwise none is taken
-	Locations []Location // where to look; defaults to the API's
+	// Fresh takes access tokens of a login only. Defaults to all.
+	Fresh bool
+	// Refresh takes refresh tokens only. Defaults to access tokens only.
+	Refresh bool
+	// AnyType takes both (verify_type=False), as for a logout. Defaults to one type.
+	AnyType bool
+	// Locations are those of the route. Defaults to Config's.
+	Locations []Location
 }
 
-// Caller is who a request is from.
-type Caller[U any] struct {
-	Token
-	Present bool // false only behind an Optional guard: there is no token, and the rest is empty
-	User    U    // what Lookup returned
-}
-
-// Handler is a handler that is told its caller.
-type Handler[U any] func(w http.ResponseWriter, r *http.Request, caller Caller[U])
-
-// Func guards a handler as jwt_required() does.
-func (m *Manager[U]) Func(handler Handler[U]) http.Handler { return m.FuncWith(Guard{}, handler) }
-
-// FuncWith guards a handler as jwt_required with arguments does. OPTIONS is let through without a caller.
-func (m *Manager[U]) FuncWith(g Guard, handler Handler[U]) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodOptions {
-			handler(w, r, Caller[U]{})
-			return
-		}
-		caller, failed := m.caller(r, g)
+// Func guards a handler as jwt_required() does: it is called with who sent the request. OPTIONS is answered
+// without it, with 200 and nothing else. Func panics for a guard with a location that does not exist.
+func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, id Identity[U]), g Guard) http.Handler {
+	return a.guarded(g, func(w http.ResponseWriter, r *http.Request, id Identity[U], failed *Failure) {
 		if failed != nil {
-			if failed.cause != nil {
-				m.c.Failed(r.Context(), failed.cause)
-			}
-			m.writeMessage(w, failed.status, failed.text)
+			a.c.Answer(w, r, *failed)
 			return
 		}
-		handler(w, r, caller)
+		handler(w, r, id)
 	})
 }
 
-// failure is an answer to a request that may not pass.
-type failure struct {
-	status int
-	text   string
-	absent bool  // there was no token
-	cause  error // of the application
-}
-
-func absent(format string, args ...any) *failure {
-	return &failure{status: http.StatusUnauthorized, text: fmt.Sprintf(format, args...), absent: true}
-}
-
-func invalid(format string, args ...any) *failure {
-	return &failure{status: http.StatusUnprocessableEntity, text: fmt.Sprintf(format, args...)}
-}
-
-func unauthorized(text string) *failure { return &failure{status: http.StatusUnauthorized, text: text} }
-
-func internal(cause error) *failure {
-	return &failure{status: http.StatusInternalServerError, text: "Internal Server Error", cause: cause}
-}
-
-// caller checks in the original's order: token, type, freshness, blocklist, claims, user.
-func (m *Manager[U]) caller(r *http.Request, g Guard) (Caller[U], *failure) {
-	var c Caller[U]
-	token, failed := m.find(r, g)
-	if failed != nil {
-		if failed.absent && g.Optional {
-			return c, nil
+// Optional guards a handler as jwt_required(optional=True) does: id is nil for a request without a token. One
+// with a token that is not valid is refused. For the rest it is as Func.
+func (a *Auth[U]) Optional(handler func(w http.ResponseWriter, r *http.Request, id *Identity[U]), g Guard) http.Handler {
+	return a.guarded(g, func(w http.ResponseWriter, r *http.Request, id Identity[U], failed *Failure) {
+		switch {
+		case failed == nil:
+			handler(w, r, &id)
+		case failed.absent:
+			handler(w, r, nil)
+		default:
+			a.c.Answer(w, r, *failed)
 		}
-		return c, failed
+	})
+}
+
+func (a *Auth[U]) guarded(g Guard, then func(w http.ResponseWriter, r *http.Request, id Identity[U], failed *Failure)) http.Handler {
+	if err := known(g.Locations); err != nil {
+		panic("flaskjwtextended: Guard: " + err.Error())
 	}
-	switch {
-	case !g.Refresh && token.Type != "access":
-		return c, invalid("Only non-refresh tokens are allowed")
-	case g.Refresh && token.Type != "refresh":
-		return c, invalid("Only refresh tokens are allowed")
-	case g.Fresh && !token.isFresh(m.c.Now()):
-		return c, unauthorized("Fresh token required")
+	if len(g.Locations) == 0 {
+		g.Locations = a.c.Locations
 	}
-	if failed := m.ask(r.Context(), token); failed != nil {
-		return c, failed
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions {
+			return
+		}
+		id, failed := a.identify(r, g)
+		then(w, r, id, failed)
+	})
+}
+
+// identify checks in the original's order: the locations, the token, its type, freshness, revocation, claims,
+// the user.
+func (a *Auth[U]) identify(r *http.Request, g Guard) (Identity[U], *Failure) {
+	read, location, failed := a.read(r, g)
+	if failed == nil {
+		failed = g.check(read.Claims, a.c.Now().Unix())
 	}
-	c = Caller[U]{Token: token, Present: true}
-	if m.c.Lookup == nil {
-		return c, nil
+	if failed == nil {
+		failed = a.checkEnd(read.Claims)
 	}
-	user, found, err := m.c.Lookup(r.Context(), token)
+	if failed == nil {
+		failed = a.ask(r.Context(), Claims(read.Claims))
+	}
+	if failed != nil {
+		return Identity[U]{}, failed
+	}
+	id := Identity[U]{Subject: subject(read.Claims, a.c.IdentityClaim), Claims: Claims(read.Claims), Location: location}
+	if a.c.Lookup == nil {
+		return id, nil
+	}
+	user, found, err := a.c.Lookup(r.Context(), id.Claims)
 	switch {
 	case err != nil:
-		return Caller[U]{}, internal(fmt.Errorf("looking up a user: %w", err))
+		return Identity[U]{}, a.fail(r.Context(), "looking up a user", err)
 	case !found:
-		return Caller[U]{}, unauthorized("Error loading the user " + token.Identity)
+		return Identity[U]{}, userNotFound(id.Subject)
 	}
-	c.User = user
-	return c, nil
+	id.User = user
+	return id, nil
 }
 
-// ask asks the application whether a token still holds.
-func (m *Manager[U]) ask(ctx context.Context, token Token) *failure {
-	if m.c.IsRevoked != nil {
-		revoked, err := m.c.IsRevoked(ctx, token)
-		if err != nil {
-			return internal(fmt.Errorf("looking up a revocation: %w", err))
+// fail tells the application what went wrong, and nobody else.
+func (a *Auth[U]) fail(ctx context.Context, doing string, err error) *Failure {
+	a.c.Failed(ctx, fmt.Errorf("%s: %w", doing, err))
+	return internal
+}
+
+// read returns the first token that is there. When none is, the failure says what is missing at each
+// location.
+func (a *Auth[U]) read(r *http.Request, g Guard) (pyjwt.Token, Location, *Failure) {
+	var missing []string
+	for _, location := range g.Locations {
+		text, csrf, failed := a.find(r, location, g.Refresh)
+		if failed != nil && failed.absent {
+			missing = append(missing, failed.Message)
+			continue
 		}
-		if revoked {
-			return unauthorized("Token has been revoked")
+		if failed != nil {
+			return pyjwt.Token{}, "", failed
+		}
+		token, failed := a.decode(text, csrf)
+		return token, location, failed
+	}
+	if len(missing) == 1 {
+		return pyjwt.Token{}, "", absent(missing[0])
+	}
+	names := make([]string, len(g.Locations))
+	for i, location := range g.Locations {
+		names[i] = string(location)
+	}
+	last := len(names) - 1
+	return pyjwt.Token{}, "", absent(fmt.Sprintf("Missing JWT in %s or %s (%s)",
+		strings.Join(names[:last], ", "), names[last], strings.Join(missing, "; ")))
+}
+
+// decode verifies a token. That it has expired is said only when nothing else is wrong with it.
+func (a *Auth[U]) decode(text, csrf string) (pyjwt.Token, *Failure) {
+	token, err := a.verify(text, false)
+	expired := errors.Is(err, pyjwt.ErrExpired)
+	if expired {
+		token, err = a.verify(text, true)
+	}
+	if err != nil {
+		return pyjwt.Token{}, invalid(err.Error())
+	}
+	if subject(token.Claims, a.c.IdentityClaim) == "" {
+		return pyjwt.Token{}, invalid("Missing claim: " + a.c.IdentityClaim)
+	}
+	if failed := checkCSRF(token.Claims, csrf); failed != nil {
+		return pyjwt.Token{}, failed
+	}
+	if expired {
+		return pyjwt.Token{}, expiredToken
+	}
+	return token, nil
+}
+
+// verify tries each key: no two have the same algorithm, so that at most one gets to verify the signature.
+func (a *Auth[U]) verify(text string, expiredToo bool) (token pyjwt.Token, err error) {
+	for _, decoder := range a.decoders {
+		decoder.ExpiredToo = expiredToo
+		token, err = decoder.Decode(text, a.c.Now())
+		if !errors.Is(err, pyjwt.ErrAlgorithm) {
+			break
 		}
 	}
-	if m.c.VerifyClaims != nil && !m.c.VerifyClaims(ctx, token) {
-		return &failure{status: http.StatusBadRequest, text: "User claims verification failed"}
+	return token, err
+}
+
+// subject returns the identity in text, and "" for one that is empty or null.
+func subject(claims pyjwt.Members, name string) string {
+	if text, isText := claims.String(name); isText {
+		return text
+	}
+	if claims[name] == "null" {
+		return ""
+	}
+	return claims[name]
+}
+
+func checkCSRF(claims pyjwt.Members, sent string) *Failure {
+	if sent == "" {
+		return nil
+	}
+	if claims["csrf"] == "" {
+		return invalid("Missing claim: csrf")
+	}
+	wanted, isText := claims.String("csrf")
+	if !isText || subtle.ConstantTimeCompare([]byte(wanted), []byte(sent)) != 1 {
+		return unauthorized("CSRF double submit tokens do not match")
 	}
 	return nil
 }
 
-// find returns the token of the first location that has one.
-func (m *Manager[U]) find(r *http.Request, g Guard) (Token, *failure) {
-	locations := g.Locations
-	if len(locations) == 0 {
-		locations = m.c.Locations
-	}
-	var missing []string
-	for _, location := range locations {
-		text, csrf, failed := m.look(r, location, g.Refresh)
-		if failed == nil {
-			return m.decode(text, csrf, location)
-		}
-		if !failed.absent {
-			return Token{}, failed
-		}
-		missing = append(missing, failed.text)
-	}
-	if len(locations) == 1 {
-		return Token{}, absent("%s", missing[0])
-	}
-	names := make([]string, len(locations))
-	for i, location := range locations {
-		names[i] = string(location)
-	}
-	last := len(names) - 1
-	return Token{}, absent("Missing JWT in %s or %s (%s)", strings.Join(names[:last], ", "), names[last], strings.Join(missing, "; "))
-}
-
-// look returns the token of one location, and what the request says of CSRF, if it must.
-func (m *Manager[U]) look(r *http.Request, location Location, refresh bool) (token, csrf string, failed *failure) {
-	switch location {
-	case Cookies:
-		return m.fromCookies(r, refresh)
-	case QueryString:
-		token, failed = m.fromQuery(r)
-	case JSON:
-		token, failed = m.fromJSON(r, refresh)
-	default:
-		token, failed = m.fromHeader(r)
-	}
-	return token, "", failed
-}
-
-func (m *Manager[U]) fromHeader(r *http.Request) (string, *failure) {
-	name, scheme := m.c.HeaderName, m.c.HeaderType
-	value := strings.Trim(strings.TrimSpace(strings.Join(r.Header.Values(name), ",")), ",")
-	if value == "" {
-		return "", absent("Missing %s Header", name)
-	}
-	if m.c.BareHeader {
-		parts := strings.Fields(value)
-		if len(parts) != 1 {
-			return "", invalid("Bad %s header. Expected '%s: <JWT>'", name, name)
-		}
-		return parts[0], nil
-	}
-	var ours [][]string
-	for field := range strings.SplitSeq(value, ",") {
-		if parts := strings.Fields(field); len(parts) > 0 && parts[0] == scheme {
-			ours = append(ours, parts)
-		}
-	}
+// check checks the type of a token and its freshness, at a time in seconds.
+func (g Guard) check(claims pyjwt.Members, now int64) *Failure {
+	kind, _ := claims.String("type")
 	switch {
-	case len(ours) != 1:
-		return "", absent("Missing '%s' type in '%s' header. Expected '%s: %s <JWT>'", scheme, name, name, scheme)
-	case len(ours[0]) != 2:
-		return "", invalid("Bad %s header. Expected '%s: %s <JWT>'", name, name, scheme)
+	case claims["type"] == "":
+		return invalid("Missing claim: type")
+	case g.AnyType && (kind == "access" || kind == "refresh"):
+	case g.Refresh && kind != "refresh":
+		return invalid("Only refresh tokens are allowed")
+	case !g.Refresh && kind != "access":
+		return invalid("Only non-refresh tokens are allowed")
 	}
-	return ours[0][1], nil
+	if g.Fresh && !isFresh(claims["fresh"], now) {
+		return freshTokenNeeded
+	}
+	return nil
 }
 
-func (m *Manager[U]) fromCookies(r *http.Request, refresh bool) (token, csrf string, failed *failure) {
-	c := m.c.Cookie
-	name, header := c.AccessName, c.AccessCSRFHeader
-	if refresh {
-		name, header = c.RefreshName, c.RefreshCSRFHeader
+// checkEnd refuses a token without exp unless it is of the type that never expires: the decoder asks for exp
+// only when no type does.
+func (a *Auth[U]) checkEnd(claims pyjwt.Members) *Failure {
+	expires := a.c.AccessExpires
+	if kind, _ := claims.String("type"); kind == "refresh" {
+		expires = a.c.RefreshExpires
 	}
-	cookie, err := r.Cookie(name)
-	if err != nil || cookie.Value == "" {
-		return "", "", absent("Missing cookie \"%s\"", name)
+	if claims["exp"] == "" && expires != Never {
+		return invalid(`Token is missing the "exp" claim`)
 	}
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return cookie.Value, "", nil
-	}
-	csrf = r.Header.Get(header)
-	if csrf == "" && c.CSRFForm {
-		r.Body = http.MaxBytesReader(nil, r.Body, maxBody)
-		csrf = r.PostFormValue(c.CSRFField)
-	}
-	if csrf == "" {
-		return "", "", unauthorized("Missing CSRF token")
-	}
-	return cookie.Value, csrf, nil
+	return nil
 }
 
-func (m *Manager[U]) fromQuery(r *http.Request) (string, *failure) {
-	name, prefix := m.c.QueryName, m.c.QueryPrefix
-	value := r.URL.Query().Get(name)
-	if value == "" {
-		return "", absent("Missing '%s' query paramater", name) // as the original spells it
+// isFresh reads the claim "fresh": true, or until when, in seconds and their fractions.
+func isFresh(claim string, now int64) bool {
+	if claim == "true" {
+		return true
 	}
-	token, ok := strings.CutPrefix(value, prefix)
-	if !ok {
-		return "", invalid("Invalid value for query parameter '%s'. Expected the value to start with '%s'", name, prefix)
-	}
-	return token, nil
+	until, err := strconv.ParseFloat(claim, 64)
+	return err == nil && until >= float64(now)
 }
 
-// maxBody is how many bytes of a body are read to find a token in it.
-const maxBody = 64 << 10
-
-// fromJSON leaves the body to be read again.
-func (m *Manager[U]) fromJSON(r *http.Request, refresh bool) (string, *failure) {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
-		return "", absent("Invalid content-type. Must be application/json.")
+// ask asks the application about a verified token.
+func (a *Auth[U]) ask(ctx context.Context, claims Claims) *Failure {
+	if a.c.Revoked != nil {
+		revoked, err := a.c.Revoked(ctx, claims)
+		if err != nil {
+			return a.fail(ctx, "looking for a token among the revoked", err)
+		}
+		if revoked {
+			return revokedToken
+		}
 	}
-	key := m.c.JSONKey
-	if refresh {
-		key = m.c.RefreshJSONKey
+	if a.c.VerifyClaims != nil {
+		ok, err := a.c.VerifyClaims(ctx, claims)
+		if err != nil {
+			return a.fail(ctx, "verifying claims", err)
+		}
+		if !ok {
+			return claimsNotVerified
+		}
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
-	if err != nil {
-		return "", absent("Missing \"%s\" key in json data.", key)
-	}
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
-	members, err := pyjwt.ReadObject(string(body))
-	if err != nil {
-		members = nil
-	}
-	token, isText := members.String(key)
-	if !isText || token == "" {
-		return "", absent("Missing \"%s\" key in json data.", key)
-	}
-	return token, nil
-}
-
-// decode verifies a token, and its CSRF value unless there is none to be.
-func (m *Manager[U]) decode(text, csrf string, location Location) (Token, *failure) {
-	read, err := m.decoder.Decode(text, m.c.Now())
-	if errors.Is(err, pyjwt.ErrExpired) {
-		return Token{}, unauthorized("Token has expired")
-	}
-	if err != nil {
-		return Token{}, invalid("%s", err)
-	}
-	t := Token{Claims: read.Claims, Header: read.Header, Location: location}
-	var isText bool
-	if t.Identity, isText = read.Claims.String(m.c.IdentityClaim); !isText {
-		t.Identity = read.Claims[m.c.IdentityClaim] // a claim of another name may be a number
-	}
-	if t.Identity == "" {
-		return Token{}, invalid("Missing claim: %s", m.c.IdentityClaim)
-	}
-	if t.Type, isText = read.Claims.String("type"); !isText {
-		return Token{}, invalid("Missing claim: type")
-	}
-	t.ID, _ = read.Claims.String("jti")
-	if csrf == "" {
-		return t, nil
-	}
-	own, isText := read.Claims.String("csrf")
-	if !isText {
-		return Token{}, invalid("Missing claim: csrf")
-	}
-	if subtle.ConstantTimeCompare([]byte(own), []byte(csrf)) != 1 {
-		return Token{}, unauthorized("CSRF double submit tokens do not match")
-	}
-	return t, nil
+	return nil
 }

@@ -1,7 +1,6 @@
 package flaskjwtextended_test
 
 import (
-	"crypto/rand"
 	"net/http"
 	"testing"
 	"time"
@@ -10,69 +9,78 @@ import (
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwttest"
 )
 
-// options are those of Flask-JWT-Extended's own call of PyJWT.
-var options = map[string]any{
-	"algorithms": []string{"HS256"}, "leeway": 0, "audience": "api", "issuer": "https://issuer.example", "options": map[string]any{"verify_aud": true},
+// options are those of the original's own call of PyJWT.
+func options(c fje.Config[user]) map[string]any {
+	return map[string]any{
+		"algorithms": []string{"HS256"}, "audience": c.Audience, "issuer": c.Issuer, "leeway": 0,
+		"options": map[string]any{"verify_aud": true, "verify_sub": true},
+	}
 }
 
-func config(secret string) fje.Config[user] {
-	return fje.Config[user]{Secret: []byte(secret), Issuer: "https://issuer.example", Audience: "api"}
-}
-
-// TestTokens_areTakenByPyJWT, access and refresh, with each claim that its clients look at; and none of another secret.
-func TestTokens_areTakenByPyJWT(t *testing.T) {
+// TestAccessToken_isTakenByPyJWT with all the claims of the original's, and one of another secret is not.
+func TestAccessToken_isTakenByPyJWT(t *testing.T) {
 	python := pyjwttest.Find(t)
-	secret := rand.Text() + rand.Text()
-	m, err := fje.New(config(secret))
+	c, _ := target(t)
+	auth := newAuth(t, c)
+	token, err := auth.AccessToken(t.Context(), "ann", fje.Mint{Fresh: true, Claims: map[string]any{"team": "<réd>"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kind, mint := range map[string]func(string, fje.TokenOptions) (string, error){"access": m.AccessToken, "refresh": m.RefreshToken} {
-		token, err := mint("joe", fje.TokenOptions{Fresh: true, Claims: map[string]any{"role": "admin"}})
-		if err != nil {
-			t.Fatal(err)
+	claims, problem := python.Decode(t, token.Text, c.Secret, options(c))
+	if problem != "" {
+		t.Fatal(problem)
+	}
+	issued := claims["iat"].(float64)
+	for name, want := range map[string]any{
+		"fresh": true, "type": "access", "sub": "ann", "nbf": issued, "exp": issued + 900, "jti": token.ID, "csrf": token.CSRF, "aud": c.Audience, "iss": c.Issuer,
+		"iat": issued, "team": "<réd>",
+	} {
+		if claims[name] != want {
+			t.Errorf("%s: got %v, want %v", name, claims[name], want)
 		}
-		claims, problem := python.Decode(t, token, []byte(secret), options)
-		if problem != "" || claims["type"] != kind || claims["fresh"] != (kind == "access") || claims["sub"] != "joe" || claims["role"] != "admin" {
-			t.Errorf("%s: got %v, %q", kind, claims, problem)
-		}
-		for _, name := range []string{"jti", "csrf", "nbf", "iat", "exp", "aud", "iss"} {
-			if claims[name] == nil {
-				t.Errorf("%s: no %s", kind, name)
-			}
-		}
-		if _, problem := python.Decode(t, token, []byte(secret+"x"), options); problem != "Signature verification failed" {
-			t.Errorf("with another secret: %q", problem)
-		}
+	}
+	if len(claims) != 11 {
+		t.Errorf("got other claims: %v", claims)
+	}
+	if _, problem := python.Decode(t, token.Text, append(c.Secret, 'x'), options(c)); problem != "Signature verification failed" {
+		t.Errorf("with another secret: %q", problem)
+	}
+	refresh, err := auth.RefreshToken(t.Context(), "ann", fje.Mint{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, problem = python.Decode(t, refresh.Text, c.Secret, options(c))
+	if problem != "" || claims["type"] != "refresh" || claims["fresh"] != false || claims["exp"].(float64)-claims["iat"].(float64) != 30*24*3600 {
+		t.Errorf("the refresh token: %v, %q", claims, problem)
 	}
 }
 
-// TestFunc_takesATokenOfPyJWT, and refuses an expired one, one for another audience and one of another secret.
+// TestFunc_takesATokenOfPyJWT, and refuses an expired one and those of another secret, algorithm and type.
 func TestFunc_takesATokenOfPyJWT(t *testing.T) {
 	python := pyjwttest.Find(t)
-	secret := rand.Text() + rand.Text()
-	m, err := fje.New(config(secret))
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &app{Manager: m}
-	now := time.Now().Unix()
-	mint := func(secret, audience string, exp int64) string {
-		return python.Encode(t, []byte(secret), "HS256", nil, map[string]any{
-			"fresh": false, "iat": now, "jti": "1", "type": "access", "sub": "joe", "nbf": now, "exp": exp, "aud": audience, "iss": "https://issuer.example",
-		})
+	c, target := target(t)
+	url := serve(t, c, &revoked{})
+	other := append([]byte("x"), c.Secret...)
+	with := func(name string, value any) map[string]any {
+		claims := map[string]any{}
+		for n, v := range target.Claims {
+			claims[n] = v
+		}
+		claims[name] = value
+		return claims
 	}
 	for _, test := range []struct {
 		token string
 		want  int
 	}{
-		{mint(secret, "api", now+60), http.StatusNoContent},
-		{mint(secret, "api", now-1), http.StatusUnauthorized},
-		{mint(secret, "other", now+60), http.StatusUnprocessableEntity},
-		{mint(secret+"x", "api", now+60), http.StatusUnprocessableEntity},
+		{python.Encode(t, c.Secret, "HS256", nil, target.Claims), http.StatusOK},
+		{python.Encode(t, c.Secret, "HS256", nil, with("exp", time.Now().Unix()-1)), http.StatusUnauthorized},
+		{python.Encode(t, c.Secret, "HS256", nil, with("type", "refresh")), http.StatusUnprocessableEntity},
+		{python.Encode(t, c.Secret, "HS512", nil, target.Claims), http.StatusUnprocessableEntity},
+		{python.Encode(t, other, "HS256", nil, target.Claims), http.StatusUnprocessableEntity},
 	} {
-		if got := a.status(fje.Guard{}, test.token); got != test.want {
-			t.Errorf("got %d, want %d", got, test.want)
+		if got, body := get(t, url+"/protected", "Bearer "+test.token); got != test.want {
+			t.Errorf("%s: got %d %s, want %d", test.token, got, body, test.want)
 		}
 	}
 }

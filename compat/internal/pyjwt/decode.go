@@ -59,10 +59,11 @@ type Decoder struct {
 	Leeway   time.Duration
 	Required []string // claims that must be there, in the order in which they are asked for
 	Issuer   string   // "" expects none, and takes any
-	Audience string   // "" expects none, and refuses a token that names one, unless AnyAudience
-	// AnyAudience takes whatever audience a token names when Audience is "".
-	AnyAudience bool
-	Subject     bool // whether "sub", if there, must be a string; version 2 alone asks for it
+	Audience string   // "" expects none, and refuses a token that names one
+	Subject  bool     // whether "sub", if there, must be a string; version 2 alone asks for it
+
+	// ExpiredToo takes tokens that have expired, for a caller that looks for what else is wrong with one.
+	ExpiredToo bool
 }
 
 // Token is a token whose signature and claims hold.
@@ -96,6 +97,9 @@ func (d *Decoder) Decode(token string, now time.Time) (Token, error) {
 	claims, payloadErr := readObject(string(payload), "payload")
 	if d.Version == V2 && payloadErr != nil {
 		return Token{}, payloadErr
+	}
+	if header["alg"] == "" && d.Version == V2 {
+		return Token{}, &Error{ErrAlgorithm, "Algorithm not specified"}
 	}
 	if alg, isText := header.String("alg"); !isText || alg != string(d.Key.Algorithm()) {
 		return Token{}, &Error{ErrAlgorithm, "The specified alg value is not allowed"}
