@@ -111,6 +111,11 @@ func self(handler func(http.ResponseWriter, *http.Request, user)) func(http.Resp
 
 // open opens the database. An ID is never given twice.
 func open(ctx context.Context, file string) (*sql.DB, error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600) // SQLite would let everybody read it
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
 	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)")
 	if err != nil {
 		return nil, err
