@@ -37,20 +37,29 @@ var layout = map[string][]string{
 	"cmd/hallpass":     {"*"},
 
 	"compat/flaskjwt":           {"jwk", "compat/internal/pyjwt"},
+	"compat/flaskjwtextended":   {"jwk", "compat/internal/pyjwt"},
 	"compat/internal/pyjwt":     {"jwk", "internal/base64url", "internal/strictjson"},
 	"compat/internal/pyjwttest": {},
 	"compat/contract":           {"jwk", "internal/base64url", "internal/strictjson"},
 	"compat/contract/check":     {"compat/contract", "jwk"},
 
-	"examples/offlineservice": {".", "jwk"},
+	"examples/offlineservice":       {".", "jwk"},
+	"examples/internal/exampletest": {"jwk", "compat/contract", "internal/attack"},
+	"examples/flaskjwt-posts":       {"compat/flaskjwt", "password", "modernc.org/sqlite"},
+	"examples/flaskjwt-users":       {".", "compat/flaskjwt", "password", "modernc.org/sqlite"},
+	"examples/gettoken":             {".", "jwk", "password", "modernc.org/sqlite"},
+	"examples/querytoken":           {".", "jwk", "password"},
+	"examples/roles":                {".", "jwk", "password", "modernc.org/sqlite"},
+	"examples/upload":               {".", "jwk", "password", "modernc.org/sqlite"},
 }
 
 // databaseSQL are the packages that hold rows, and know sql.ErrNoRows.
-var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account"}
+var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account", "examples/gettoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass",
-	"compat/contract", "compat/flaskjwt", "examples/offlineservice"}
+	"compat/contract", "compat/flaskjwt", "compat/flaskjwtextended", "examples/internal/exampletest",
+	"examples/offlineservice", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	seen := map[string]bool{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -120,19 +121,50 @@ func TestRevocations_inParallel(t *testing.T) {
 	wg.Wait()
 }
 
+// fillRevocations returns a list of n live sessions that have ended, and how many bytes it takes.
+func fillRevocations(tb testing.TB, n int) (*hallpass.Revocations, float64) {
+	tb.Helper()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	list := hallpass.NewRevocations()
+	until := time.Now().Add(time.Hour)
+	for i := range n {
+		list.Apply(hallpass.Revocation{Kind: hallpass.RevokedSession, ID: fmt.Sprintf("06h0co58f06l9q6ll%09d", i), ExpiresAt: until})
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	return list, float64(after.HeapAlloc) - float64(before.HeapAlloc)
+}
+
+// TestRevocations_memory: a million live entries take at most 100 MB.
+func TestRevocations_memory(t *testing.T) {
+	const n = 100_000
+	list, bytes := fillRevocations(t, n)
+	t.Logf("%.0f bytes an entry", bytes/n)
+	if bytes/n > 100 {
+		t.Errorf("%.0f bytes an entry, want at most 100", bytes/n)
+	}
+	if !list.IsRevoked(&jwt.Claims{SessionID: fmt.Sprintf("06h0co58f06l9q6ll%09d", n-1)}) {
+		t.Error("the last is not revoked")
+	}
+}
+
+// BenchmarkRevocations_IsRevoked looks up tokens that are not revoked: two look-ups each, of the session and of the token.
 func BenchmarkRevocations_IsRevoked(b *testing.B) {
 	for _, live := range []int{0, 1_000_000} {
 		b.Run(fmt.Sprint(live), func(b *testing.B) {
-			l := hallpass.NewRevocations()
-			for n := range live {
-				l.Apply(hallpass.Revocation{Kind: hallpass.RevokedSession, ID: fmt.Sprintf("%026d", n), ExpiresAt: time.Now().Add(time.Hour)})
+			list, bytes := fillRevocations(b, live)
+			claims := make([]jwt.Claims, 4096)
+			for i := range claims {
+				claims[i] = jwt.Claims{SessionID: fmt.Sprintf("06h0co58f06l9q6lloq2%06d", i), ID: fmt.Sprintf("06h0co58f06l9q6lloq3%06d", i)}
 			}
-			c := &jwt.Claims{SessionID: fmt.Sprintf("%026d", live), ID: "t", Subject: "alice", IssuedAt: time.Now()}
-			for b.Loop() {
-				if l.IsRevoked(c) {
+			for i := 0; b.Loop(); i++ {
+				if list.IsRevoked(&claims[i%len(claims)]) {
 					b.Fatal("revoked")
 				}
 			}
+			b.ReportMetric(bytes/1e6, "MB")
 		})
 	}
 }

@@ -30,10 +30,11 @@ type installation struct {
 
 // openOptions are what only some commands say.
 type openOptions struct {
-	mustExist bool // there is nothing to do without a database
-	algorithm jwk.Algorithm
-	rotation  time.Duration // of signing keys; 0 for none
-	policy    password.Policy
+	mustExist  bool // there is nothing to do without a database
+	algorithm  jwk.Algorithm
+	rotation   time.Duration                          // of signing keys; 0 for none
+	keyChanged func(context.Context, keyring.KeyInfo) // is told what becomes of them
+	policy     password.Policy
 	// hashWorkers is how many passwords are hashed at a time; 0 for the default.
 	hashWorkers int
 }
@@ -67,7 +68,7 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 		return nil, err
 	}
 	in := &installation{db: db}
-	if in.keys, err = keyring.Open(ctx, keyring.Config{DB: db, SecretFile: c.secretPath(), Algorithm: o.algorithm, Rotation: o.rotation}); err != nil {
+	if in.keys, err = keyring.Open(ctx, keyring.Config{DB: db, SecretFile: c.secretPath(), Algorithm: o.algorithm, Rotation: o.rotation, Changed: o.keyChanged}); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	if in.store, err = sqlstore.New(ctx, db); err != nil {

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/jwk"
@@ -112,6 +113,9 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	in, err := all.open(ctx, openOptions{
 		algorithm: jwk.Algorithm(c.SigningAlgorithm), rotation: c.KeyRotation, policy: password.Policy{MinLength: c.PasswordMinLength},
 		hashWorkers: min(cores, runtime.GOMAXPROCS(0)),
+		keyChanged: func(ctx context.Context, key keyring.KeyInfo) {
+			log.InfoContext(ctx, "key_changed", "kid", key.ID, "alg", key.Algorithm, "state", key.State)
+		},
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -161,5 +162,37 @@ func TestLoad_everySystem(t *testing.T) {
 	}
 	if _, err := contract.Load("nothing"); err == nil || !strings.Contains(err.Error(), "querytoken") {
 		t.Errorf("the error does not say which systems there are: %v", err)
+	}
+}
+
+// TestCases_differencesAreDocumented: whoever moves is told each place where a stand-in answers otherwise.
+func TestCases_differencesAreDocumented(t *testing.T) {
+	document, err := os.ReadFile("../../docs/from-flask.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]bool{}
+	for _, name := range contract.Systems() {
+		system, err := contract.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range append(system.Cases, contract.Case{Name: "setup", Steps: system.Setup}) {
+			for _, step := range c.Steps {
+				if step.Original != nil {
+					rows[fmt.Sprintf("| %s | %s | %d: %s | %d |", name, c.Name, step.Original.Status, step.Original.Unsafe, step.Want.Status)] = true
+				}
+			}
+		}
+	}
+	_, table, _ := strings.Cut(string(document), "| system | case | the original | here |\n|---|---|---|---|\n")
+	for row := range strings.Lines(table) {
+		if row = strings.TrimSpace(row); !rows[row] {
+			t.Errorf("the document has a row that no case has: %s", row)
+		}
+		delete(rows, row)
+	}
+	for row := range rows {
+		t.Errorf("the document lacks the row\n%s", row)
 	}
 }

@@ -52,6 +52,9 @@ type Config struct {
 	Retire time.Duration
 	// Rotation is how long a key signs before [Ring.Advance] begins to rotate it. Defaults to forever.
 	Rotation time.Duration
+	// Changed is told of each key that is seen in another state than before, whichever process brought it there; a new one, and one that
+	// is gone, too. It must not block nor call the ring. Defaults to nobody.
+	Changed func(context.Context, KeyInfo)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -63,6 +66,8 @@ type Ring struct {
 	origin string // where the secret came from, for messages
 	sealer *sealer
 	now    func() time.Time
+
+	changed func(context.Context, KeyInfo)
 
 	publish, retire, rotation time.Duration // of Config
 
@@ -115,7 +120,10 @@ func open(ctx context.Context, c Config) (*Ring, error) {
 	if err := c.DB.Migrate(ctx, "keyring", files); err != nil {
 		return nil, err
 	}
-	r := &Ring{db: c.DB, now: c.Now, publish: c.Publish, retire: c.Retire, rotation: c.Rotation}
+	if c.Changed == nil {
+		c.Changed = func(context.Context, KeyInfo) {}
+	}
+	r := &Ring{db: c.DB, now: c.Now, changed: c.Changed, publish: c.Publish, retire: c.Retire, rotation: c.Rotation}
 	if err := r.loadSecret(ctx, c); err != nil {
 		return nil, err
 	}
@@ -187,15 +195,35 @@ func (r *Ring) Refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading keys: %w", err)
 	}
-	next, err := r.take(rows, r.current.Load())
+	before := r.current.Load()
+	next, err := r.take(rows, before)
 	if err != nil {
 		return err
 	}
 	r.current.Store(next)
+	r.tell(ctx, before, next)
 	if next.active == nil {
 		return ErrNoActiveKey
 	}
 	return nil
+}
+
+// tell tells what has changed from one snapshot to the next.
+func (r *Ring) tell(ctx context.Context, before, next *snapshot) {
+	if before == nil || before == next {
+		return
+	}
+	for id, row := range next.rows {
+		if before.rows[id].State != row.State {
+			r.changed(ctx, row.KeyInfo)
+		}
+	}
+	for id, row := range before.rows {
+		if _, there := next.rows[id]; !there {
+			row.State = Gone
+			r.changed(ctx, row.KeyInfo)
+		}
+	}
 }
 
 // take makes a snapshot of rows, or returns the one before when nothing has changed. A key whose row has not changed is

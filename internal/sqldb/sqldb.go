@@ -6,6 +6,7 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -34,6 +35,8 @@ type DB struct {
 	location string      // the file
 	opened   os.FileInfo // what location was when it was opened
 	reads    *sql.DB
+	queries  sync.Map // text of a query → *sql.Stmt: reading SQL takes longer than most rows do
+	prepared atomic.Int64
 	writes   *sql.DB // one connection
 	queue    queue
 	writer   writer
@@ -154,7 +157,7 @@ func (db *DB) unmoved() error {
 
 // Query runs a query outside a transaction. Placeholders are written "?". The caller closes the rows.
 func (db *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
-	rows, err := db.reads.QueryContext(ctx, db.dialect.rewrite(query), args...)
+	rows, err := db.query(ctx, query, args)
 	if err != nil {
 		return nil, db.failure(err)
 	}
@@ -163,9 +166,44 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*Rows, erro
 
 // QueryRow is a query of one row outside a transaction. It runs when [Row.Scan] is called.
 func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
-	return &Row{func(dest []any) error {
-		return db.failure(db.reads.QueryRowContext(ctx, db.dialect.rewrite(query), args...).Scan(dest...))
-	}}
+	return &Row{func(dest []any) error { return db.failure(db.scan(ctx, query, args, dest)) }}
+}
+
+// query runs a query, prepared at its first use. The texts are constants of the program; more than the limit are not kept.
+func (db *DB) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	if s, ok := db.queries.Load(query); ok {
+		return s.(*sql.Stmt).QueryContext(ctx, args...)
+	}
+	if db.prepared.Add(1) > statementLimit {
+		return db.reads.QueryContext(ctx, db.dialect.rewrite(query), args...)
+	}
+	s, err := db.reads.PrepareContext(ctx, db.dialect.rewrite(query))
+	if err != nil {
+		db.prepared.Add(-1)
+		return nil, err
+	}
+	if first, again := db.queries.LoadOrStore(query, s); again {
+		db.prepared.Add(-1)
+		_ = s.Close()
+		s = first.(*sql.Stmt)
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// scan is [sql.Row.Scan] of a query.
+func (db *DB) scan(ctx context.Context, query string, args, dest []any) error {
+	rows, err := db.query(ctx, query, args)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return cmp.Or(rows.Err(), ErrNoRows)
+	}
+	if err := rows.Scan(dest...); err != nil {
+		return err
+	}
+	return rows.Close()
 }
 
 // failure makes an error of the database/sql layer one of this package.

@@ -33,6 +33,7 @@ func main() {
 // run reports whether every case that could be run passed.
 func run(ctx context.Context, args []string, out io.Writer) (bool, error) {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
+	flags.SetOutput(out)
 	name := flags.String("system", "", "the system whose cases to run: "+strings.Join(contract.Systems(), ", "))
 	secretFile := flags.String("secret-file", "", "a file with the server's HS256 secret, for the cases that make tokens")
 	o := contract.Options{Variables: map[string]string{}}

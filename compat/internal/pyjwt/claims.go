@@ -63,7 +63,7 @@ func syntaxError(text, segment string, err error) error {
 	return &Error{ErrDecode, fmt.Sprintf("Invalid %s string: Expecting value: line %d column %d (char %d)", segment, line, column, offset)}
 }
 
-// checkClaims checks in PyJWT's order: required, iat, nbf, exp, iss, aud; version 2 has sub at the end.
+// checkClaims checks in PyJWT's order: required, iat, nbf, exp, iss, aud; version 2 has sub and jti at the end.
 func (d *Decoder) checkClaims(claims Members, now time.Time) error {
 	for _, name := range d.Required {
 		if value, there := claims[name]; !there || value == "null" {
@@ -83,6 +83,9 @@ func (d *Decoder) checkClaims(claims Members, now time.Time) error {
 	}
 	if _, isText := claims.String("sub"); d.Subject && claims["sub"] != "" && !isText {
 		return &Error{ErrSubject, "Subject must be a string"}
+	}
+	if _, isText := claims.String("jti"); d.Version == V2 && claims["jti"] != "" && !isText {
+		return &Error{ErrDecode, "JWT ID must be a string"}
 	}
 	return nil
 }
@@ -109,7 +112,7 @@ func (d *Decoder) checkNotBefore(claims Members, now int64) error {
 // checkExpiry: version 1 takes a token in the second in which it expires, version 2 does not.
 func (d *Decoder) checkExpiry(claims Members, now int64) error {
 	at, there, err := claims.seconds("exp", "Expiration Time claim (exp)")
-	if err != nil || !there {
+	if err != nil || !there || d.ExpiredToo {
 		return err
 	}
 	last := now - d.leeway()
@@ -150,7 +153,11 @@ func (d *Decoder) checkIssuer(claims Members) error {
 	if claims["iss"] == "" {
 		return &Error{ErrMissingClaim, `Token is missing the "iss" claim`}
 	}
-	if issuer, isText := claims.String("iss"); !isText || issuer != d.Issuer {
+	issuer, isText := claims.String("iss")
+	switch {
+	case !isText && d.Version == V2:
+		return &Error{ErrIssuer, "Payload Issuer (iss) must be a string"}
+	case issuer != d.Issuer:
 		return &Error{ErrIssuer, "Invalid issuer"}
 	}
 	return nil
@@ -169,30 +176,34 @@ func (d *Decoder) checkAudience(claims Members) error {
 		return &Error{ErrAudience, "Invalid audience"}
 	case !there:
 		return &Error{ErrMissingClaim, `Token is missing the "aud" claim`}
-	case claims.audienceHas(d.Audience):
+	}
+	has, wellFormed := claims.audienceHas(d.Audience)
+	switch {
+	case has:
 		return nil
 	case d.Version == V1:
 		return &Error{ErrAudience, "Invalid audience"}
+	case !wellFormed:
+		return &Error{ErrAudience, "Invalid claim format in token"}
 	}
 	return &Error{ErrAudience, "Audience doesn't match"}
 }
 
-// audienceHas reports whether "aud" is the audience or a list of strings that has it.
-func (m Members) audienceHas(audience string) bool {
+// audienceHas reports whether "aud" is the audience or a list of strings that has it, and whether it is either form at all.
+func (m Members) audienceHas(audience string) (has, wellFormed bool) {
 	if one, isText := m.String("aud"); isText {
-		return one == audience
+		return one == audience, true
 	}
 	s := strictjson.NewScanner(m["aud"])
 	if s.Kind() != '[' {
-		return false
+		return false, false
 	}
-	found := false
 	for list := s.Array(); list.Next(&s); {
 		one, isText := s.String()
 		if !isText {
-			return false
+			return false, false
 		}
-		found = found || one == audience
+		has = has || one == audience
 	}
-	return found
+	return has, true
 }

@@ -45,7 +45,8 @@ func (e *Error) Unwrap() error { return e.Kind }
 // Version is a major version of PyJWT. They differ in words and in what they check.
 type Version int
 
-// The versions.
+// The versions. Whoever uses version 2 as Flask-JWT-Extended does reads a token twice, the first time without its key, so
+// that a payload that is no JSON is told before an algorithm or a signature that is not the key's.
 const (
 	V1 Version = 1 // of Flask-JWT: 1.4
 	V2 Version = 2 // of Flask-JWT-Extended: 2.10 and later
@@ -60,6 +61,9 @@ type Decoder struct {
 	Issuer   string   // "" expects none, and takes any
 	Audience string   // "" expects none, and refuses a token that names one
 	Subject  bool     // whether "sub", if there, must be a string; version 2 alone asks for it
+
+	// ExpiredToo takes tokens that have expired, for a caller that looks for what else is wrong with one.
+	ExpiredToo bool
 }
 
 // Token is a token whose signature and claims hold.
@@ -90,15 +94,21 @@ func (d *Decoder) Decode(token string, now time.Time) (Token, error) {
 	if !ok {
 		return Token{}, &Error{ErrDecode, "Invalid crypto padding"}
 	}
+	claims, payloadErr := readObject(string(payload), "payload")
+	if d.Version == V2 && payloadErr != nil {
+		return Token{}, payloadErr
+	}
+	if header["alg"] == "" && d.Version == V2 {
+		return Token{}, &Error{ErrAlgorithm, "Algorithm not specified"}
+	}
 	if alg, isText := header.String("alg"); !isText || alg != string(d.Key.Algorithm()) {
 		return Token{}, &Error{ErrAlgorithm, "The specified alg value is not allowed"}
 	}
 	if !d.Key.Verify([]byte(input), signature) {
 		return Token{}, &Error{ErrSignature, "Signature verification failed"}
 	}
-	claims, err := readObject(string(payload), "payload")
-	if err != nil {
-		return Token{}, err
+	if payloadErr != nil {
+		return Token{}, payloadErr
 	}
 	if err := d.checkClaims(claims, now); err != nil {
 		return Token{}, err

@@ -112,7 +112,10 @@ func TestDecode_versionsDiffer(t *testing.T) {
 		{`{"iat":1800000001}`, "Issued At claim (iat) cannot be in the future.", "The token is not yet valid (iat)"},
 		{`{"aud":["a","b"],"iss":"i"}`, "Invalid audience", "Audience doesn't match"},
 		{`{"aud":["a","c"],"iss":"i","sub":1}`, "", "Subject must be a string"},
-		{`{"aud":["c",1],"iss":"i"}`, "Invalid audience", "Audience doesn't match"},
+		{`{"aud":["c",1],"iss":"i"}`, "Invalid audience", "Invalid claim format in token"},
+		{`{"aud":{"c":1},"iss":"i"}`, "Invalid audience", "Invalid claim format in token"},
+		{`{"aud":"c","iss":["i"]}`, "Invalid issuer", "Payload Issuer (iss) must be a string"},
+		{`{"aud":"c","iss":"i","jti":1}`, "", "JWT ID must be a string"},
 	} {
 		for version, want := range map[pyjwt.Version]string{pyjwt.V1: test.v1, pyjwt.V2: test.v2} {
 			d := pyjwt.Decoder{Version: version, Key: key, Subject: version == pyjwt.V2}
@@ -124,6 +127,27 @@ func TestDecode_versionsDiffer(t *testing.T) {
 				t.Errorf("version %d, %s: got %q, want %q", version, test.claims, got, want)
 			}
 		}
+	}
+}
+
+// TestDecode_expiredToo looks past the expiry and nothing else.
+func TestDecode_expiredToo(t *testing.T) {
+	key := secret(t)
+	d := pyjwt.Decoder{Version: pyjwt.V2, Key: key, Subject: true, ExpiredToo: true}
+	for claims, want := range map[string]string{
+		`{"exp":1}`:         "",
+		`{"exp":"x"}`:       "Expiration Time claim (exp) must be an integer.",
+		`{"exp":1,"sub":1}`: "Subject must be a string",
+	} {
+		if _, err := d.Decode(signed(t, key, head, claims), now); text(err) != want {
+			t.Errorf("%s: got %v, want %q", claims, err, want)
+		}
+	}
+	if _, err := d.Decode(signed(t, secret(t), head, `{"exp":1}`), now); !errors.Is(err, pyjwt.ErrSignature) {
+		t.Errorf("of another key: %v", err)
+	}
+	if _, err := d.Decode(signed(t, key, `{"typ":"JWT"}`, `{"exp":1}`), now); text(err) != "Algorithm not specified" {
+		t.Errorf("without an algorithm: %v", err)
 	}
 }
 

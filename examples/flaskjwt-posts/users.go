@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/hallpass-go/hallpass/compat/flaskjwt"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+// users is the resource /users and /signup.
+type users struct{ *sql.DB }
+
+type user struct {
+	ID       int64  `json:"id"`
+	Username string `json:"username"`
+}
+
+// userWithPosts is a user as the chapter's user_fields have one.
+type userWithPosts struct {
+	user
+	Posts []post `json:"posts"`
+}
+
+// authenticate takes as long for a name that nobody has as for a wrong password.
+func (u *users) authenticate(ctx context.Context, username, secret string) (found user, ok bool, err error) {
+	var hash string
+	err = u.QueryRowContext(ctx, "SELECT id, username, password FROM users WHERE username = ?", username).Scan(&found.ID, &found.Username, &hash)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		_ = password.CheckDummy(secret)
+		return user{}, false, nil
+	case err != nil:
+		return user{}, false, err
+	}
+	return found, password.Check(hash, secret) == nil, nil
+}
+
+// identify returns the user of a token, who may be gone.
+func (u *users) identify(ctx context.Context, claims flaskjwt.Claims) (found user, ok bool, err error) {
+	id, _ := claims.Int("identity")
+	err = u.QueryRowContext(ctx, "SELECT id, username FROM users WHERE id = ?", id).Scan(&found.ID, &found.Username)
+	if errors.Is(err, sql.ErrNoRows) {
+		return user{}, false, nil
+	}
+	return found, err == nil, err
+}
+
+func (u *users) signup(w http.ResponseWriter, r *http.Request) {
+	u.save(w, r, "INSERT INTO users (username, password) VALUES (?, ?) RETURNING id, username")
+}
+
+func (u *users) update(w http.ResponseWriter, r *http.Request, caller user) {
+	u.save(w, r, "UPDATE users SET username = ?, password = ? WHERE id = ? RETURNING id, username", caller.ID)
+}
+
+func (u *users) save(w http.ResponseWriter, r *http.Request, statement string, where ...any) {
+	said, ok := arguments(w, r)
+	if !ok {
+		return
+	}
+	if said["username"] == "" || said["password"] == "" {
+		writeJSON(w, http.StatusBadRequest, message{"Send username and password."})
+		return
+	}
+	hash, err := password.Hash(said["password"])
+	var saved user
+	if err == nil {
+		err = u.QueryRowContext(r.Context(), statement, append([]any{said["username"], hash}, where...)...).Scan(&saved.ID, &saved.Username)
+	}
+	switch {
+	case err != nil && strings.Contains(err.Error(), "UNIQUE"):
+		writeJSON(w, http.StatusConflict, message{"Username already exists"})
+	case err != nil:
+		answer(w, nil, err)
+	default:
+		u.show(w, r, saved)
+	}
+}
+
+func (u *users) show(w http.ResponseWriter, r *http.Request, caller user) {
+	list, err := (&posts{u.DB}).of(r.Context(), caller)
+	answer(w, userWithPosts{caller, list}, err)
+}
+
+func (u *users) remove(w http.ResponseWriter, r *http.Request, caller user) {
+	_, err := u.ExecContext(r.Context(), "DELETE FROM users WHERE id = ?", caller.ID)
+	answer(w, nothing, err)
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+)
+
+// maxBody is how many bytes of a body are read.
+const maxBody = 64 << 10
+
+// arguments returns what a request says in JSON or in a form, as the chapter's reqparse does. What is no text is nothing.
+func arguments(w http.ResponseWriter, r *http.Request) (map[string]string, bool) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	said := map[string]string{}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+		var members map[string]any
+		if err := json.NewDecoder(r.Body).Decode(&members); err != nil {
+			writeJSON(w, http.StatusBadRequest, message{"The body is not a JSON object."})
+			return nil, false
+		}
+		for name, value := range members {
+			said[name], _ = value.(string)
+		}
+		return said, true
+	}
+	if err := r.ParseForm(); err != nil {
+		writeJSON(w, http.StatusBadRequest, message{"The body is not a form."})
+		return nil, false
+	}
+	for name := range r.Form {
+		said[name] = r.Form.Get(name)
+	}
+	return said, true
+}
+
+type message struct {
+	Message string `json:"message"`
+}
+
+// nothing is answered by 204.
+var nothing = new(struct{})
+
+// notFound is Flask's text.
+const notFound = "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again."
+
+func answer(w http.ResponseWriter, v any, err error) {
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		writeJSON(w, http.StatusNotFound, message{notFound})
+	case err != nil:
+		writeJSON(w, http.StatusInternalServerError, message{"Internal Server Error"})
+	case v == nothing:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		writeJSON(w, http.StatusOK, v)
+	}
+}
+
+// writeJSON writes as Flask-RESTful does in debug mode.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "    ")
+	_ = encoder.Encode(v)
+}

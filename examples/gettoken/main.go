@@ -1,0 +1,124 @@
+// Command gettoken is a REST API of users with a login by e-mail address. Its token stands in Authorization, without a scheme.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("gettoken", flag.ExitOnError)
+	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
+	file := flags.String("db", "gettoken.db", "SQLite database; the signing key is kept beside it")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	keys, err := jwk.OpenFile(*file + ".keys.json") // made on first run, mode 0600
+	if err != nil {
+		return err
+	}
+	db, err := openUsers(ctx, *file)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	api := &api{users: db}
+	if api.auth, err = hallpass.New(hallpass.Config[claims]{
+		Issuer: "gettoken", Audience: "gettoken", Keys: keys, AccessTTL: time.Hour, Authorize: api.authorize,
+		Sources: []hallpass.TokenSource{hallpass.FromHeader("Authorization", "")}, Profile: wire{},
+	}); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "listening on http://%s; create a user with POST /users/\n", listener.Addr())
+	server := &http.Server{Handler: api.routes(), ReadHeaderTimeout: 5 * time.Second}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// claims are in the token beside the registered ones. The id is that of the tutorial.
+type claims struct {
+	ID int64 `json:"id"`
+}
+
+type identity = hallpass.Identity[claims]
+
+type api struct {
+	auth  *hallpass.Auth[claims]
+	users *users
+}
+
+func (a *api) routes() http.Handler {
+	exists := hallpass.Check(func(r *http.Request, id identity) error { return a.users.exists(r.Context(), id.Custom.ID) })
+	self := hallpass.AllOf(exists, hallpass.Self("id"))
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /auth/get-token/{$}", a.getToken)
+	mux.HandleFunc("POST /users/{$}", a.create)
+	mux.Handle("GET /users/{$}", a.auth.Func(a.list, exists))
+	mux.Handle("GET /users/{id}/{$}", a.auth.Func(a.show, exists))
+	mux.Handle("PUT /users/{id}/{$}", a.auth.Func(a.update, self))
+	mux.Handle("DELETE /users/{id}/{$}", a.auth.Func(a.remove, self))
+	for _, path := range []string{"/auth/get-token", "/users", "/users/{id}"} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path+"/", http.StatusPermanentRedirect)
+		})
+	}
+	return mux
+}
+
+func (a *api) authorize(ctx context.Context, subject string) (hallpass.Grant[claims], error) {
+	id, err := strconv.ParseInt(subject, 10, 64)
+	if err == nil {
+		err = a.users.exists(ctx, id)
+	}
+	return hallpass.Grant[claims]{Custom: claims{ID: id}}, err
+}
+
+// getToken is the login.
+func (a *api) getToken(w http.ResponseWriter, r *http.Request) {
+	var login credentials
+	if err := hallpass.ReadJSON(w, r, &login); err != nil {
+		a.auth.WriteError(w, r, err)
+		return
+	}
+	id, err := a.users.authenticate(r.Context(), login)
+	if err != nil {
+		a.auth.WriteError(w, r, err)
+		return
+	}
+	tokens, err := a.auth.StartSession(r.Context(), strconv.FormatInt(id, 10), hallpass.ClientOf(r))
+	if err != nil {
+		a.auth.WriteError(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"token": tokens.AccessToken, "user_id": id})
+}

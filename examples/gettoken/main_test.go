@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass/examples/internal/exampletest"
+	"github.com/hallpass-go/hallpass/internal/attack"
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+func start(t *testing.T) (p *exampletest.Program, file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "users.db")
+	return exampletest.Start(t, run, "-db", file), file
+}
+
+func TestGettoken_keepsTheContract(t *testing.T) {
+	p, _ := start(t)
+	p.Walk(t, "gettoken", nil, nil)
+}
+
+// send returns the status and the body of an answer.
+func send(t *testing.T, method, url, authorization, body string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if authorization != "" {
+		request.Header.Set("Authorization", authorization)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+const harry = `{"email":"harry@example.com","password":"1234"}`
+
+func login(t *testing.T, p *exampletest.Program, body string) string {
+	t.Helper()
+	status, answer := send(t, http.MethodPost, p.URL+"/auth/get-token/", "", body)
+	var tokens struct{ Token string }
+	if err := json.Unmarshal([]byte(answer), &tokens); err != nil || status != http.StatusOK {
+		t.Fatalf("login: %d %s", status, answer)
+	}
+	return tokens.Token
+}
+
+func TestHole_emailEnumeration(t *testing.T) {
+	p, _ := start(t)
+	send(t, http.MethodPost, p.URL+"/users/", "", harry)
+	took := map[string]time.Duration{}
+	answers := map[string]bool{}
+	for range 5 {
+		for _, body := range []string{`{"email":"harry@example.com","password":"x"}`, `{"email":"nobody@example.com","password":"x"}`} {
+			begin := time.Now()
+			status, answer := send(t, http.MethodPost, p.URL+"/auth/get-token/", "", body)
+			if since := time.Since(begin); took[body] == 0 || since < took[body] {
+				took[body] = since
+			}
+			answers[answer] = true
+			if status != http.StatusUnauthorized {
+				t.Errorf("%s: %d", body, status)
+			}
+		}
+	}
+	if len(answers) != 1 {
+		t.Errorf("the answers differ: %v", answers)
+	}
+	for body, d := range took {
+		if d < 5*time.Millisecond {
+			t.Errorf("%s was answered in %v, without the work of a hash", body, d)
+		}
+	}
+}
+
+func TestHole_eternalToken(t *testing.T) {
+	p, _ := start(t)
+	send(t, http.MethodPost, p.URL+"/users/", "", harry)
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(login(t, p, harry), ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims struct{ ID, Exp, Iat int64 }
+	if err := json.Unmarshal(payload, &claims); err != nil || claims.ID != 1 || claims.Exp-claims.Iat != 3600 {
+		t.Errorf("claims %s", payload)
+	}
+}
+
+// TestHole_aTokenOutlivesItsUser: not even across a restart, and not for whoever would get the same number.
+func TestHole_aTokenOutlivesItsUser(t *testing.T) {
+	p, file := start(t)
+	send(t, http.MethodPost, p.URL+"/users/", "", harry)
+	token := login(t, p, harry)
+	if status, answer := send(t, http.MethodDelete, p.URL+"/users/1/", token, ""); status != http.StatusOK {
+		t.Fatalf("%d %s", status, answer)
+	}
+	p.Stop(t)
+	p = exampletest.Start(t, run, "-db", file)
+	if status, answer := send(t, http.MethodPost, p.URL+"/users/", "", harry); !strings.Contains(answer, `"id":2`) {
+		t.Errorf("%d %s", status, answer)
+	}
+	if status, _ := send(t, http.MethodGet, p.URL+"/users/", token, ""); status != http.StatusUnauthorized {
+		t.Errorf("a token of a user who is gone: %d", status)
+	}
+}
+
+func TestHole_forgedTokens(t *testing.T) {
+	p, file := start(t)
+	send(t, http.MethodPost, p.URL+"/users/", "", harry)
+	if strings.Contains(p.Output(), "eyJ") {
+		t.Error("a token is in the log")
+	}
+	keys, err := jwk.OpenFile(file + ".keys.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := keys.SigningKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	exampletest.RefusesForgeries(t, attack.Target{Key: key, Issuer: "gettoken", Audience: "gettoken", Now: time.Now()}, http.StatusUnauthorized, func(token string) *http.Request {
+		request, err := http.NewRequest(http.MethodGet, p.URL+"/users/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header["Authorization"] = []string{token}
+		return request
+	})
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+// users is the table of the tutorial's parts 1 and 2. An ID is never given twice.
+type users struct{ *sql.DB }
+
+func openUsers(ctx context.Context, file string) (*users, error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600) // SQLite would let everybody read it
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)")
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS user (
+		id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, password TEXT NOT NULL)`)
+	return &users{db}, err
+}
+
+type credentials struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+type newUser struct {
+	Name     string `json:"name"`
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+type user struct {
+	ID    int64  `json:"id"`
+	Name  string `json:"name"`
+	Email string `json:"email"`
+}
+
+// authenticate takes as long for an address that nobody has as for a wrong password, and says the same.
+func (u *users) authenticate(ctx context.Context, login credentials) (id int64, err error) {
+	var hash string
+	err = u.QueryRowContext(ctx, "SELECT id, password FROM user WHERE email = ?", login.Email).Scan(&id, &hash)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		_ = password.CheckDummy(login.Password)
+		return 0, hallpass.ErrInvalidCredentials
+	case err != nil:
+		return 0, err
+	case password.Check(hash, login.Password) != nil:
+		return 0, hallpass.ErrInvalidCredentials
+	}
+	return id, nil
+}
+
+// exists returns ErrTokenRevoked for a user who is gone, since a token lives on.
+func (u *users) exists(ctx context.Context, id int64) error {
+	err := u.QueryRowContext(ctx, "SELECT id FROM user WHERE id = ?", id).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return hallpass.ErrTokenRevoked
+	}
+	return err
+}
+
+func (a *api) create(w http.ResponseWriter, r *http.Request) {
+	a.save(w, r, http.StatusCreated, "INSERT INTO user (name, email, password) VALUES (?, ?, ?) RETURNING id, name, email")
+}
+
+func (a *api) update(w http.ResponseWriter, r *http.Request, id identity) {
+	a.save(w, r, http.StatusOK, "UPDATE user SET name = ?, email = ?, password = ? WHERE id = ? RETURNING id, name, email", id.Custom.ID)
+}
+
+func (a *api) save(w http.ResponseWriter, r *http.Request, status int, statement string, where ...any) {
+	var body newUser
+	if err := hallpass.ReadJSON(w, r, &body); err != nil {
+		a.auth.WriteError(w, r, err)
+		return
+	}
+	if body.Email == "" || body.Password == "" {
+		a.auth.WriteError(w, r, hallpass.ErrValidation.WithDetail("email and password are required"))
+		return
+	}
+	hash, err := password.Hash(body.Password)
+	if err != nil {
+		a.auth.WriteError(w, r, err)
+		return
+	}
+	var saved user
+	err = a.users.QueryRowContext(r.Context(), statement, append([]any{body.Name, body.Email, hash}, where...)...).Scan(&saved.ID, &saved.Name, &saved.Email)
+	switch {
+	case err != nil && strings.Contains(err.Error(), "UNIQUE"):
+		writeJSON(w, http.StatusConflict, map[string]string{"error": "Email already exists"})
+	case err != nil:
+		a.auth.WriteError(w, r, err)
+	default:
+		writeJSON(w, status, saved)
+	}
+}
+
+func (a *api) list(w http.ResponseWriter, r *http.Request, _ identity) {
+	rows, err := a.users.QueryContext(r.Context(), "SELECT id, name, email FROM user ORDER BY id LIMIT 1000")
+	if err != nil {
+		a.auth.WriteError(w, r, err)
+		return
+	}
+	defer rows.Close()
+	list := []user{}
+	for rows.Next() {
+		var u user
+		if err := rows.Scan(&u.ID, &u.Name, &u.Email); err != nil {
+			a.auth.WriteError(w, r, err)
+			return
+		}
+		list = append(list, u)
+	}
+	if err := rows.Err(); err != nil {
+		a.auth.WriteError(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, list)
+}
+
+func (a *api) show(w http.ResponseWriter, r *http.Request, _ identity) {
+	var u user
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err == nil {
+		err = a.users.QueryRowContext(r.Context(), "SELECT id, name, email FROM user WHERE id = ?", id).Scan(&u.ID, &u.Name, &u.Email)
+	}
+	if err != nil {
+		a.auth.WriteError(w, r, hallpass.ErrNotFound.Because(err))
+		return
+	}
+	writeJSON(w, http.StatusOK, u)
+}
+
+func (a *api) remove(w http.ResponseWriter, r *http.Request, id identity) {
+	if _, err := a.users.ExecContext(r.Context(), "DELETE FROM user WHERE id = ?", id.Custom.ID); err != nil {
+		a.auth.WriteError(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"message": "User deleted"})
+}
+
+// wire writes refusals as the tutorial does.
+type wire struct{ hallpass.Problem }
+
+func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
+	text := e.Detail
+	switch {
+	case errors.Is(e, hallpass.ErrInvalidCredentials):
+		text = "Incorrect email or password" // one text for both, or it would tell who has an account
+	case e.Status == http.StatusUnauthorized:
+		text = "Authentication failed"
+	case e.Status == http.StatusForbidden:
+		text = "Permission denied"
+	}
+	writeJSON(w, e.Status, map[string]string{"error": text})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,150 @@
+// Package exampletest starts the example programs for their tests, and walks their contracts.
+package exampletest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass/compat/contract"
+	"github.com/hallpass-go/hallpass/internal/attack"
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+// Program is an example that is running.
+type Program struct {
+	URL  string
+	stop func() error
+	out  *output
+}
+
+// Run is what an example's main calls: it serves until ctx ends and writes what its user is to know to out.
+type Run func(ctx context.Context, args []string, out io.Writer) error
+
+var listening = regexp.MustCompile(`listening on (http://[0-9.:]+[0-9])`)
+
+// Start starts an example on a free port, which may take a second, and stops it at the end of the test.
+func Start(t *testing.T, run Run, args ...string) *Program {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	out := &output{}
+	go func() { ended <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), out) }()
+	p := &Program{out: out}
+	p.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() {
+		if err := p.stop(); err != nil {
+			t.Errorf("the example ended with: %v", err)
+		}
+	})
+	for deadline := time.Now().Add(time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if found := listening.FindStringSubmatch(out.String()); found != nil {
+			p.URL = found[1]
+			return p
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("the example ended with: %v", err)
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the example did not start within a second; it wrote:\n%s", out.String())
+		}
+	}
+}
+
+// Stop ends the example before the test does, so that it can be started again.
+func (p *Program) Stop(t *testing.T) {
+	t.Helper()
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Output is what it wrote so far, its log included.
+func (p *Program) Output() string { return p.out.String() }
+
+// Walk runs a system's cases against it. The key is the program's; nil if no case makes tokens.
+func (p *Program) Walk(t *testing.T, system string, key jwk.SigningKey, variables map[string]string) {
+	t.Helper()
+	cases, err := contract.Load(system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := cases.Run(t.Context(), contract.Options{URL: p.URL, Key: key, Variables: variables})
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := 0
+	for _, result := range results {
+		if result.Err != nil {
+			failed++
+			t.Errorf("%s (%s): %v", result.Case.Name, result.Case.Seed, result.Err)
+		}
+		if errors.Is(result.Err, contract.ErrNoKey) {
+			t.Fatal("the case was not run")
+		}
+	}
+	t.Logf("%s: %d of %d cases passed", system, len(results)-failed, len(results))
+}
+
+// output can be written to by the program while the test reads it.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// RefusesForgeries sends forged tokens, of each kind some, and expects a status.
+func RefusesForgeries(t *testing.T, target attack.Target, want int, request func(token string) *http.Request) {
+	t.Helper()
+	classes := map[string]int{}
+	for forgery := range target.Forgeries(t) {
+		// Blanks around a header's value are no part of it, and what no header can hold is not sent.
+		if classes[forgery.Class]++; classes[forgery.Class] > 25 || !sendable(forgery.Token) {
+			continue
+		}
+		answer, err := http.DefaultClient.Do(request(forgery.Token))
+		if err != nil {
+			t.Fatalf("%s: %q: %v", forgery.Class, forgery.Name, err)
+		}
+		answer.Body.Close()
+		tooLong := len(forgery.Token) > http.DefaultMaxHeaderBytes && answer.StatusCode == http.StatusRequestHeaderFieldsTooLarge
+		if answer.StatusCode != want && !tooLong {
+			t.Errorf("%s: %q was answered by %d, want %d", forgery.Class, forgery.Name, answer.StatusCode, want)
+		}
+	}
+	if len(classes) < 10 {
+		t.Errorf("only %d classes of forgeries", len(classes))
+	}
+}
+
+func sendable(token string) bool {
+	for i := range len(token) {
+		if token[i] <= ' ' || token[i] > '~' {
+			return false
+		}
+	}
+	return token != ""
+}

@@ -1,0 +1,142 @@
+// Command querytoken protects a page by a token in the query, for clients that know no other way: URLs end up in logs and histories.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("querytoken", flag.ExitOnError)
+	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
+	user := flags.String("user", "admin", "who may log in")
+	keyFile := flags.String("keys", "querytoken.keys.json", "file of the signing key")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	api, err := newAPI(*keyFile, *user, os.Getenv("QUERYTOKEN_PASSWORD"), out)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "listening on http://%s\n", listener.Addr())
+	server := &http.Server{Handler: api.routes(), ReadHeaderTimeout: 5 * time.Second}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// claims are in the token beside the registered ones, as on the slides.
+type claims struct {
+	User string `json:"user"`
+}
+
+type api struct {
+	auth       *hallpass.Auth[claims]
+	user, hash string
+}
+
+// newAPI returns the API of one user. Without a password it makes one, and says so.
+func newAPI(keyFile, user, secret string, out io.Writer) (*api, error) {
+	if secret == "" {
+		secret = rand.Text()
+		fmt.Fprintf(out, "log in as %q with the password %q; set QUERYTOKEN_PASSWORD to choose one\n", user, secret)
+	}
+	hash, err := password.Hash(secret)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := jwk.OpenFile(keyFile) // made on first run, mode 0600
+	if err != nil {
+		return nil, err
+	}
+	a := &api{user: user, hash: hash}
+	a.auth, err = hallpass.New(hallpass.Config[claims]{
+		Issuer: "querytoken", Audience: "querytoken", Keys: keys, AccessTTL: 40 * time.Second, Leeway: -1,
+		Sources: []hallpass.TokenSource{hallpass.FromQuery("token")}, Profile: wire{},
+		Authorize: func(_ context.Context, subject string) (hallpass.Grant[claims], error) {
+			return hallpass.Grant[claims]{Custom: claims{User: subject}}, nil
+		},
+	})
+	return a, err
+}
+
+func (a *api) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /unprotected", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"message": "Anyone can view this."})
+	})
+	mux.Handle("GET /protected", a.auth.Func(func(w http.ResponseWriter, _ *http.Request, _ hallpass.Identity[claims]) {
+		writeJSON(w, http.StatusOK, map[string]string{"message": "Only available to people with valid tokens."})
+	}))
+	mux.HandleFunc("GET /login", a.login)
+	return mux
+}
+
+func (a *api) login(w http.ResponseWriter, r *http.Request) {
+	user, secret, _ := r.BasicAuth()
+	if password.Check(a.hash, secret) != nil || user != a.user {
+		w.Header().Set("WWW-Authenticate", `Basic realm="Login Required"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, "Could not verify!")
+		return
+	}
+	tokens, err := a.auth.StartSession(r.Context(), user, hallpass.ClientOf(r))
+	if err != nil {
+		a.auth.WriteError(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"token": tokens.AccessToken})
+}
+
+// wire writes refusals as the slides do: 403 for each.
+type wire struct{ hallpass.Problem }
+
+func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
+	switch {
+	case errors.Is(e, hallpass.ErrTokenMissing):
+		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Token is missing"})
+	case e.Status < http.StatusInternalServerError:
+		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Token is invalid!"})
+	default:
+		writeJSON(w, e.Status, map[string]string{"message": e.Detail})
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer") // the URL holds a token
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass/examples/internal/exampletest"
+	"github.com/hallpass-go/hallpass/internal/attack"
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+func start(t *testing.T) (p *exampletest.Program, file string) {
+	t.Helper()
+	t.Setenv("ROLES_PASSWORD", "the admin's own")
+	file = filepath.Join(t.TempDir(), "roles.db")
+	return exampletest.Start(t, run, "-db", file), file
+}
+
+func TestRoles_keepsTheContract(t *testing.T) {
+	p, _ := start(t)
+	p.Walk(t, "roles", nil, map[string]string{"username": "admin", "password": "the admin's own"})
+}
+
+func post(t *testing.T, url, body string) (int, string) {
+	t.Helper()
+	answer, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var members struct {
+		AccessToken string `json:"access_token"`
+	}
+	_ = json.NewDecoder(answer.Body).Decode(&members)
+	return answer.StatusCode, members.AccessToken
+}
+
+func get(t *testing.T, url, token string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+// TestHole_anyPasswordLogin: the tutorial's stub logs anybody in.
+func TestHole_anyPasswordLogin(t *testing.T) {
+	p, _ := start(t)
+	for _, body := range []string{
+		`{"username":"admin","password":"x"}`, `{"username":"admin","password":""}`, `{"username":"admin"}`, `{"username":"nobody","password":"x"}`,
+	} {
+		if status, token := post(t, p.URL+"/login", body); status != http.StatusUnauthorized || token != "" {
+			t.Errorf("%s: %d", body, status)
+		}
+	}
+}
+
+// TestHole_aRoleOfOnesOwnChoice: neither at registration nor at login.
+func TestHole_aRoleOfOnesOwnChoice(t *testing.T) {
+	p, _ := start(t)
+	post(t, p.URL+"/register", `{"username":"eve","password":"pw"}`)
+	for _, body := range []string{`{"username":"eve","password":"pw","role":"admin"}`, `{"username":"eve","password":"pw","roles":["admin"]}`} {
+		if status, _ := post(t, p.URL+"/login", body); status == http.StatusOK {
+			t.Errorf("%s was taken", body)
+		}
+	}
+	_, token := post(t, p.URL+"/login", `{"username":"eve","password":"pw"}`)
+	if got := get(t, p.URL+"/admin", token); got != http.StatusForbidden {
+		t.Errorf("a user at the admin's route: %d", got)
+	}
+}
+
+// TestHole_theFirstAdminIsMadeOnce: a second start neither makes another nor changes the password.
+func TestHole_theFirstAdminIsMadeOnce(t *testing.T) {
+	p, file := start(t)
+	p.Stop(t)
+	t.Setenv("ROLES_PASSWORD", "another")
+	p = exampletest.Start(t, run, "-db", file, "-admin", "root")
+	for body, want := range map[string]int{
+		`{"username":"admin","password":"the admin's own"}`: http.StatusOK,
+		`{"username":"admin","password":"another"}`:         http.StatusUnauthorized,
+		`{"username":"root","password":"another"}`:          http.StatusUnauthorized,
+	} {
+		if status, _ := post(t, p.URL+"/login", body); status != want {
+			t.Errorf("%s: %d, want %d", body, status, want)
+		}
+	}
+}
+
+func TestHole_forgedTokens(t *testing.T) {
+	p, file := start(t)
+	keys, err := jwk.OpenFile(file + ".keys.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := keys.SigningKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := attack.Target{Key: key, Issuer: "roles", Audience: "roles", Now: time.Now()}
+	exampletest.RefusesForgeries(t, target, http.StatusUnauthorized, func(token string) *http.Request {
+		request, err := http.NewRequest(http.MethodGet, p.URL+"/protected", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		return request
+	})
+}

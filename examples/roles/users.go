@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"strings"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+// users is a table of names with a role each.
+type users struct{ *sql.DB }
+
+func openUsers(ctx context.Context, file string) (*users, error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600) // SQLite would let everybody read it
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)")
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS users (username TEXT PRIMARY KEY, password TEXT NOT NULL, role TEXT NOT NULL)")
+	return &users{db}, err
+}
+
+type credentials struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+}
+
+var errTaken = errors.New("the name is taken")
+
+func (u *users) any(ctx context.Context) (some bool, err error) {
+	err = u.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM users)").Scan(&some)
+	return some, err
+}
+
+func (u *users) add(ctx context.Context, c credentials, role string) error {
+	hash, err := password.Hash(c.Password)
+	if err != nil {
+		return err
+	}
+	_, err = u.ExecContext(ctx, "INSERT INTO users (username, password, role) VALUES (?, ?, ?)", c.Username, hash, role)
+	if err != nil && strings.Contains(err.Error(), "UNIQUE") {
+		return errTaken
+	}
+	return err
+}
+
+// authenticate takes as long for a name that nobody has as for a wrong password, and says the same.
+func (u *users) authenticate(ctx context.Context, c credentials) error {
+	var hash string
+	err := u.QueryRowContext(ctx, "SELECT password FROM users WHERE username = ?", c.Username).Scan(&hash)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		_ = password.CheckDummy(c.Password)
+		return hallpass.ErrInvalidCredentials
+	case err != nil:
+		return err
+	case password.Check(hash, c.Password) != nil:
+		return hallpass.ErrInvalidCredentials
+	}
+	return nil
+}
+
+func (u *users) role(ctx context.Context, username string) (role string, err error) {
+	err = u.QueryRowContext(ctx, "SELECT role FROM users WHERE username = ?", username).Scan(&role)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = hallpass.ErrSubjectDisabled
+	}
+	return role, err
+}
+
+// wire writes refusals as the tutorial does.
+type wire struct{ hallpass.Problem }
+
+func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
+	text := e.Detail
+	switch {
+	case errors.Is(e, hallpass.ErrInvalidCredentials):
+		text = "Bad username or password"
+	case e.Status == http.StatusForbidden:
+		text = "Unauthorized access"
+	}
+	if e.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	writeJSON(w, e.Status, map[string]string{"message": text})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

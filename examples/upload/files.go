@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/hallpass-go/hallpass"
+)
+
+// files is the tutorial's table.
+type files struct{ *sql.DB }
+
+func openFiles(ctx context.Context, file string) (*files, error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600) // SQLite would let everybody read it
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)")
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS upload_file (
+		id INTEGER PRIMARY KEY, description TEXT NOT NULL UNIQUE, file BLOB NOT NULL)`)
+	return &files{db}, err
+}
+
+// upload stores the one file of a form, which is read whole only when it is not too large.
+func (a *api) upload(w http.ResponseWriter, r *http.Request, _ identity) {
+	r.Body = http.MaxBytesReader(w, r.Body, a.maxFile+hallpass.MaxBody)
+	content, header, err := r.FormFile("inputFile")
+	if err != nil {
+		refuseUpload(w, err)
+		return
+	}
+	defer content.Close()
+	defer r.MultipartForm.RemoveAll()
+	description := r.FormValue("description")
+	switch {
+	case header.Size > a.maxFile:
+		writeJSON(w, http.StatusRequestEntityTooLarge, message{"the file is too large"})
+		return
+	case description == "":
+		writeJSON(w, http.StatusBadRequest, message{"description is missing"})
+		return
+	case utf8.RuneCountInString(description) > 200:
+		writeJSON(w, http.StatusBadRequest, message{"description has more than 200 characters"})
+		return
+	}
+	err = a.store(r.Context(), description, content)
+	switch {
+	case err != nil && strings.Contains(err.Error(), "UNIQUE"):
+		writeJSON(w, http.StatusConflict, message{"description already exists"})
+	case err != nil:
+		a.auth.WriteError(w, r, err)
+	default:
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		_, _ = io.WriteString(w, "file "+harmless(header.Filename)+" uploaded successfully")
+	}
+}
+
+func (a *api) store(ctx context.Context, description string, content multipart.File) error {
+	data, err := io.ReadAll(content)
+	if err != nil {
+		return err
+	}
+	_, err = a.files.ExecContext(ctx, "INSERT INTO upload_file (description, file) VALUES (?, ?)", description, data)
+	return err
+}
+
+func refuseUpload(w http.ResponseWriter, err error) {
+	tooLarge := (*http.MaxBytesError)(nil)
+	switch {
+	case errors.As(err, &tooLarge):
+		writeJSON(w, http.StatusRequestEntityTooLarge, message{"the file is too large"})
+	case errors.Is(err, http.ErrMissingFile):
+		writeJSON(w, http.StatusBadRequest, message{"inputFile is missing"})
+	default:
+		writeJSON(w, http.StatusBadRequest, message{"the body is not a form with a file"})
+	}
+}
+
+// harmless is a file's name without its path, and with what means something in a page or a shell replaced.
+func harmless(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || strings.ContainsRune("<>&\"'`$|;\\\x7f", r) {
+			return '_'
+		}
+		return r
+	}, path.Base(strings.ReplaceAll(name, `\`, "/")))
+}
+
+const uploadPage = `<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="UTF-8"><meta name="viewport" content="width=device-width, initial-scale=1.0"><title>File Upload</title></head>
+<body>
+<form style="display: flex; flex-direction: column; width: 20%;" method="POST" action="/upload{{query}}" enctype="multipart/form-data">
+<input type="file" name="inputFile">
+<textarea name="description" rows="4" placeholder="description..."></textarea>
+<button type="submit">Submit</button>
+</form>
+</body>
+</html>
+`
+
+const loginPage = `<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="UTF-8"><title>Log in</title></head>
+<body>
+<form method="POST" action="/session">
+<input name="username" autocomplete="username" placeholder="user name">
+<input name="password" type="password" autocomplete="current-password" placeholder="password">
+<button type="submit">Log in</button>
+</form>
+</body>
+</html>
+`
+
+// form shows the form. Whoever came with a token in the query sends it on; it holds no character that means something in a page.
+func form(w http.ResponseWriter, r *http.Request, _ identity) {
+	query := ""
+	if token := r.URL.Query().Get("token"); token != "" {
+		query = "?token=" + token
+	}
+	writePage(w, http.StatusOK, strings.Replace(uploadPage, "{{query}}", query, 1))
+}
+
+func writePage(w http.ResponseWriter, status int, page string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
+	w.Header().Set("Referrer-Policy", "same-origin") // the URL may hold a token
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, page)
+}
+
+type message struct {
+	Message string `json:"message"`
+}
+
+// wire writes refusals as the tutorial does: 403 for each.
+type wire struct{ hallpass.Problem }
+
+func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
+	switch {
+	case errors.Is(e, hallpass.ErrInvalidCredentials):
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, "Unable to verify")
+	case errors.Is(e, hallpass.ErrTokenMissing):
+		writeJSON(w, http.StatusForbidden, message{"Token missing"})
+	case e.Status < http.StatusInternalServerError:
+		writeJSON(w, http.StatusForbidden, message{"Invalid token"})
+	default:
+		writeJSON(w, e.Status, message{e.Detail})
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass/examples/internal/exampletest"
+	"github.com/hallpass-go/hallpass/internal/attack"
+	"github.com/hallpass-go/hallpass/jwk"
+)
+
+const secret = "a password of one's own"
+
+func start(t *testing.T, args ...string) (p *exampletest.Program, file string) {
+	t.Helper()
+	t.Setenv("UPLOAD_PASSWORD", secret)
+	file = filepath.Join(t.TempDir(), "upload.db")
+	return exampletest.Start(t, run, append([]string{"-db", file}, args...)...), file
+}
+
+func TestUpload_keepsTheContract(t *testing.T) {
+	p, _ := start(t)
+	p.Walk(t, "upload", nil, map[string]string{"username": "admin", "password": secret})
+}
+
+// browser logs in by the form and keeps the cookie.
+func browser(t *testing.T, p *exampletest.Program) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar}
+	answer, err := client.PostForm(p.URL+"/session", url.Values{"username": {"admin"}, "password": {secret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	page, err := io.ReadAll(answer.Body)
+	if err != nil || answer.Request.URL.Path != "/" || !strings.Contains(string(page), "inputFile") {
+		t.Fatalf("after the login: %s %s, %v", answer.Request.URL, page, err)
+	}
+	return client
+}
+
+// send uploads a file with more request headers.
+func send(t *testing.T, client *http.Client, url, description string, size int, headers map[string]string) (int, string) {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	_ = form.WriteField("description", description)
+	part, err := form.CreateFormFile("inputFile", "a.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = part.Write(make([]byte, size))
+	_ = form.Close()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", form.FormDataContentType())
+	for name, value := range headers {
+		request.Header.Set(name, value)
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+func TestHole_openUpload(t *testing.T) {
+	p, _ := start(t)
+	for _, query := range []string{"", "?token=", "?token=abc"} {
+		if status, answer := send(t, http.DefaultClient, p.URL+"/upload"+query, "x", 1, nil); status != http.StatusForbidden {
+			t.Errorf("%s: %d %s", query, status, answer)
+		}
+	}
+}
+
+// TestBrowser_uploadsWithItsCookie, which another site cannot have it do.
+func TestBrowser_uploadsWithItsCookie(t *testing.T) {
+	p, _ := start(t)
+	client := browser(t, p)
+	if status, answer := send(t, client, p.URL+"/upload", "one", 1, nil); status != http.StatusOK || answer != "file a.txt uploaded successfully" {
+		t.Errorf("%d %s", status, answer)
+	}
+	for name, headers := range map[string]map[string]string{
+		"fetch metadata": {"Sec-Fetch-Site": "cross-site"}, "origin": {"Origin": "https://evil.example"},
+	} {
+		if status, _ := send(t, client, p.URL+"/upload", name, 1, headers); status != http.StatusForbidden {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	address, err := url.Parse(p.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cookies := client.Jar.Cookies(address); len(cookies) != 1 || cookies[0].Name != cookieName {
+		t.Errorf("cookies: %v", cookies)
+	}
+}
+
+func TestBrowser_wrongPasswordGetsNoCookie(t *testing.T) {
+	p, _ := start(t)
+	answer, err := http.PostForm(p.URL+"/session", url.Values{"username": {"admin"}, "password": {"password"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusForbidden || len(answer.Cookies()) > 0 {
+		t.Errorf("%d, cookies %v", answer.StatusCode, answer.Cookies())
+	}
+}
+
+func TestHole_noLimitOfSize(t *testing.T) {
+	p, _ := start(t, "-max-file", "1000")
+	client := browser(t, p)
+	for size, want := range map[int]int{1000: http.StatusOK, 1001: http.StatusRequestEntityTooLarge, 1 << 20: http.StatusRequestEntityTooLarge} {
+		if status, answer := send(t, client, p.URL+"/upload", strings.Repeat("x", size%199+1), size, nil); status != want {
+			t.Errorf("%d bytes: %d %s", size, status, answer)
+		}
+	}
+}
+
+func TestHole_anyPasswordLogin(t *testing.T) {
+	p, _ := start(t)
+	for _, login := range [][2]string{{"admin", "password"}, {"anybody", secret}, {"", ""}} {
+		request, err := http.NewRequest(http.MethodGet, p.URL+"/login", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.SetBasicAuth(login[0], login[1])
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusForbidden {
+			t.Errorf("%q: %d", login, answer.StatusCode)
+		}
+	}
+}
+
+func TestHole_tokenInTheLog(t *testing.T) {
+	p, _ := start(t)
+	browser(t, p)
+	if strings.Contains(p.Output(), "eyJ") || strings.Contains(p.Output(), secret) {
+		t.Errorf("it wrote %s", p.Output())
+	}
+}
+
+func TestHole_forgedTokens(t *testing.T) {
+	p, file := start(t)
+	keys, err := jwk.OpenFile(file + ".keys.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := keys.SigningKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := attack.Target{Key: key, Issuer: "upload", Audience: "upload", Now: time.Now()}
+	inQuery := func(token string) *http.Request {
+		request, err := http.NewRequest(http.MethodGet, p.URL+"/?token="+url.QueryEscape(token), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return request
+	}
+	inCookie := func(token string) *http.Request {
+		request, err := http.NewRequest(http.MethodGet, p.URL+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Cookie", cookieName+"="+token)
+		return request
+	}
+	exampletest.RefusesForgeries(t, target, http.StatusForbidden, inQuery)
+	exampletest.RefusesForgeries(t, target, http.StatusForbidden, inCookie)
+}
