@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -216,6 +217,43 @@ func TestRevokeOtherSessions_keepsTheOne(t *testing.T) {
 	a.do("GET /func", "", bearer(kept.String(t, "access_token"))).want(t, 200, "")
 	a.do("GET /func", "", bearer(ended.String(t, "access_token"))).want(t, 401, "token_revoked")
 	a.refresh(ended.String(t, "refresh_token")).want(t, 401, "refresh_token_invalid")
+}
+
+// lateStore is a store whose first answer to EndSessions comes late: the sessions have ended long before.
+type lateStore struct {
+	hallpass.Store
+	asked  atomic.Bool
+	ended  chan struct{}
+	goesOn chan struct{}
+}
+
+func (s *lateStore) EndSessions(ctx context.Context, e hallpass.Ending) ([]hallpass.Revocation, error) {
+	recorded, err := s.Store.EndSessions(ctx, e)
+	if !s.asked.Swap(true) {
+		close(s.ended)
+		<-s.goesOn
+	}
+	return recorded, err
+}
+
+// Two tabs log out at once: whichever is answered first, the access token is refused from then on.
+func TestRevokeSession_inParallelIsRefusedFromTheFirstAnswerOn(t *testing.T) {
+	store := &lateStore{Store: hallpass.NewMemoryStore(), ended: make(chan struct{}), goesOn: make(chan struct{})}
+	a := newAPI(t, func(c *hallpass.Config[appClaims]) { c.Store = store })
+	login := a.login("alice")
+	var first sync.WaitGroup
+	first.Go(func() {
+		if err := a.RevokeSession(context.Background(), login.String(t, "session_id")); err != nil {
+			t.Error(err)
+		}
+	})
+	<-store.ended
+	if err := a.RevokeSession(t.Context(), login.String(t, "session_id")); err != nil {
+		t.Error(err)
+	}
+	a.do("GET /func", "", bearer(login.String(t, "access_token"))).want(t, 401, "token_revoked")
+	close(store.goesOn)
+	first.Wait()
 }
 
 // brokenStore is a store that cannot be asked.

@@ -58,6 +58,10 @@ func (i *Issuer[T]) end(ctx context.Context, e Ending) error {
 		return fmt.Errorf("ending sessions: %w", err)
 	}
 	i.c.Revocations.Apply(recorded...)
+	if len(recorded) == 0 && e.SessionID != "" {
+		// Another call has ended it, and may not have come to say so here: who asked to end it is not told before that is done.
+		i.c.Revocations.Apply(Revocation{Kind: RevokedSession, ID: e.SessionID, ExpiresAt: e.ExpiresAt})
+	}
 	for _, r := range recorded {
 		i.c.Observe(ctx, Event{Name: EventSessionEnded, Subject: e.Subject, SessionID: r.ID})
 	}

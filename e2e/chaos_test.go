@@ -191,7 +191,7 @@ func (c *chaos) wantSomeOfAll(r report) {
 	for what, n := range map[string]int{
 		"kill": r.Outages, "exchange": r.Rotated, "replay within the grace": r.Replayed, "lost request": r.RequestsLost,
 		"lost answer": r.AnswersLost, "closed connection": r.HungUp, "copy": r.SentTwice, "call without an outcome": r.Unanswered,
-		"theft that the thief's move shows": r.Thefts.CaughtThief, "theft that the owner's move shows": r.Thefts.CaughtOwner,
+		"theft outside the grace":     r.Thefts.CaughtThief + r.Thefts.CaughtOwner + r.Thefts.Unseen,
 		"access token that was tried": r.Probes,
 	} {
 		if n == 0 {
