@@ -15,9 +15,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwt"
 	"github.com/hallpass-go/hallpass/jwk"
@@ -60,7 +62,8 @@ type Config[U any] struct {
 
 	// Indented writes JSON as Flask does in debug mode and with JSONIFY_PRETTYPRINT_REGULAR. Defaults to one line.
 	Indented bool
-	// Failed is told the errors of Authenticate and Identify, which a client sees as 500 only. Optional.
+	// Failed is told the errors of Authenticate and Identify, which a client sees as 500 only, but for those that are an
+	// [Error]. Optional.
 	Failed func(ctx context.Context, err error)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
@@ -85,23 +88,7 @@ type Auth[U any] struct {
 // New returns an API's login and guard, or every mistake in c at once. Errors about the secret wrap [jwk.ErrWeakKey] or
 // [jwk.ErrInvalidKey].
 func New[U any](c Config[U]) (*Auth[U], error) {
-	var mistakes []error
-	for name, missing := range map[string]bool{"Authenticate": c.Authenticate == nil, "Identify": c.Identify == nil, "Identity": c.Identity == nil} {
-		if missing {
-			mistakes = append(mistakes, fmt.Errorf("flaskjwt: %s is nil", name))
-		}
-	}
-	if c.Expiration < 0 || c.NotBefore < 0 {
-		mistakes = append(mistakes, errors.New("flaskjwt: Expiration or NotBefore is negative"))
-	}
 	c.Algorithm = orElse(c.Algorithm, jwk.HS256)
-	key, err := jwk.NewSecret(c.Algorithm, "flask-jwt", c.Secret)
-	if err != nil {
-		mistakes = append(mistakes, fmt.Errorf("flaskjwt: Secret: %w", err))
-	}
-	if err := errors.Join(mistakes...); err != nil {
-		return nil, err
-	}
 	c.HeaderPrefix = orElse(c.HeaderPrefix, "JWT")
 	c.Realm = orElse(c.Realm, "Login Required")
 	c.AuthPath = orElse(c.AuthPath, "/auth")
@@ -115,8 +102,40 @@ func New[U any](c Config[U]) (*Auth[U], error) {
 	if c.Failed == nil {
 		c.Failed = func(context.Context, error) {}
 	}
+	key, err := jwk.NewSecret(c.Algorithm, "flask-jwt", c.Secret)
+	if err != nil {
+		err = fmt.Errorf("flaskjwt: Secret: %w", err)
+	}
+	if err := errors.Join(c.mistakes(), err); err != nil {
+		return nil, err
+	}
 	required := append([]string{"exp", "iat", "nbf"}, c.RequiredClaims...)
-	return &Auth[U]{c: c, key: key, decoder: pyjwt.Decoder{Version: pyjwt.V1, Key: key, Leeway: c.Leeway, Required: required}}, nil
+	decoder := pyjwt.Decoder{Version: pyjwt.V1, Key: key, Leeway: c.Leeway, Required: required}
+	return &Auth[U]{c: c, key: key, decoder: decoder}, nil
+}
+
+// mistakes are those of a Config that has its defaults, the secret's apart. With any of them nobody could ever log in.
+func (c *Config[U]) mistakes() error {
+	var found []error
+	for _, check := range []struct {
+		wrong bool
+		text  string
+	}{
+		{c.Authenticate == nil, "Authenticate is nil"},
+		{c.Identify == nil, "Identify is nil"},
+		{c.Identity == nil, "Identity is nil"},
+		{c.Expiration < time.Second, "Expiration is less than a second"},
+		{c.NotBefore < 0, "NotBefore is negative"},
+		{c.NotBefore >= c.Expiration, "NotBefore is not before Expiration"},
+		{strings.ContainsFunc(c.HeaderPrefix, unicode.IsSpace), "HeaderPrefix has blanks"},
+		{!strings.HasPrefix(c.AuthPath, "/") || strings.ContainsAny(c.AuthPath, "{} "), "AuthPath is no path"},
+		{c.UsernameKey == c.PasswordKey, "UsernameKey and PasswordKey are the same"},
+	} {
+		if check.wrong {
+			found = append(found, errors.New("flaskjwt: "+check.text))
+		}
+	}
+	return errors.Join(found...)
 }
 
 func orElse[V comparable](value, fallback V) V {
@@ -150,7 +169,7 @@ func (a *Auth[U]) Token(user U) (string, error) {
 }
 
 // user returns whose request one is by the values of its Authorization header.
-func (a *Auth[U]) user(ctx context.Context, header []string, realm string) (U, *failure) {
+func (a *Auth[U]) user(ctx context.Context, header []string, realm string) (U, *Error) {
 	var nobody U
 	token, failed := a.token(header, realm)
 	if failed != nil {
@@ -158,7 +177,7 @@ func (a *Auth[U]) user(ctx context.Context, header []string, realm string) (U, *
 	}
 	read, err := a.decoder.Decode(token, a.c.Now())
 	if err != nil {
-		return nobody, &failure{Error: "Invalid token", Description: err.Error(), StatusCode: 401}
+		return nobody, &Error{err.Error(), "Invalid token", http.StatusUnauthorized, nil}
 	}
 	if read.Claims["identity"] == "" {
 		return nobody, userDoesNotExist
@@ -166,28 +185,27 @@ func (a *Auth[U]) user(ctx context.Context, header []string, realm string) (U, *
 	user, found, err := a.c.Identify(ctx, Claims(read.Claims))
 	switch {
 	case err != nil:
-		a.c.Failed(ctx, fmt.Errorf("identifying a user: %w", err))
-		return nobody, internal
+		return nobody, a.failed(ctx, "identifying a user", err)
 	case !found:
 		return nobody, userDoesNotExist
 	}
 	return user, nil
 }
 
-var userDoesNotExist = &failure{Error: "Invalid JWT", Description: "User does not exist", StatusCode: 401}
+var userDoesNotExist = &Error{"User does not exist", "Invalid JWT", http.StatusUnauthorized, nil}
 
 // token is Flask-JWT's request_handler.
-func (a *Auth[U]) token(header []string, realm string) (string, *failure) {
+func (a *Auth[U]) token(header []string, realm string) (string, *Error) {
 	value := strings.Join(header, ",")
 	parts := strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || '\t' <= r && r <= '\r' })
-	problem := func(description string) (string, *failure) {
-		return "", &failure{Error: "Invalid JWT header", Description: description, StatusCode: 401}
+	problem := func(description string) (string, *Error) {
+		return "", &Error{description, "Invalid JWT header", http.StatusUnauthorized, nil}
 	}
 	switch {
 	case len(parts) == 0:
-		return "", &failure{
-			Error: "Authorization Required", Description: "Request does not contain an access token", StatusCode: 401,
-			challenge: fmt.Sprintf("JWT realm=%q", realm),
+		return "", &Error{
+			"Request does not contain an access token", "Authorization Required", http.StatusUnauthorized,
+			http.Header{"Www-Authenticate": {fmt.Sprintf("JWT realm=%q", realm)}},
 		}
 	case !strings.EqualFold(parts[0], a.c.HeaderPrefix):
 		return problem("Unsupported authorization type")

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -71,15 +73,15 @@ func serverKey(t *testing.T, c flaskjwt.Config[user]) *jwk.SecretKey {
 	return key
 }
 
-func TestAuth_keepsTheContract(t *testing.T) {
-	c := config()
+// keepsContract runs the cases.
+func keepsContract(t *testing.T, o contract.Options) {
+	t.Helper()
 	system, err := contract.Load("flask-jwt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := system.Run(t.Context(), contract.Options{
-		URL: serve(t, newAuth(t, c)), Key: serverKey(t, c), Variables: map[string]string{"username": "joe", "password": "pass"},
-	})
+	o.Variables = map[string]string{"username": "joe", "password": "pass"}
+	results, err := system.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +90,11 @@ func TestAuth_keepsTheContract(t *testing.T) {
 			t.Errorf("%s: %v", result.Case.Name, result.Err)
 		}
 	}
+}
+
+func TestAuth_keepsTheContract(t *testing.T) {
+	c := config()
+	keepsContract(t, contract.Options{URL: serve(t, newAuth(t, c)), Key: serverKey(t, c)})
 }
 
 func get(t *testing.T, url, authorization string) *http.Response {
@@ -165,8 +172,13 @@ func readsOtherwise(f attack.Forgery) bool {
 }
 
 func TestNew_tellsEveryMistake(t *testing.T) {
-	_, err := flaskjwt.New(flaskjwt.Config[user]{Secret: []byte("super-secret"), Expiration: -1})
-	for _, want := range []string{"Authenticate is nil", "Identify is nil", "Identity is nil", "Expiration", "Secret"} {
+	_, err := flaskjwt.New(flaskjwt.Config[user]{
+		Secret: []byte("super-secret"), Expiration: -1, NotBefore: -1, HeaderPrefix: "JWT ", AuthPath: "auth", UsernameKey: "password",
+	})
+	for _, want := range []string{
+		"Authenticate is nil", "Identify is nil", "Identity is nil", "Expiration is", "NotBefore is negative", "before Expiration",
+		"HeaderPrefix", "AuthPath", "UsernameKey", "Secret",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q: %v", want, err)
 		}
@@ -255,6 +267,40 @@ func TestFunc_failuresOfTheApplicationAre500(t *testing.T) {
 	}
 	if len(told) != 2 || !errors.Is(told[0], broken) || !errors.Is(told[1], broken) {
 		t.Errorf("told %v", told)
+	}
+}
+
+// TestError_isTheAnswer as a JWTError is that an application raises, and 401 if it has no status.
+func TestError_isTheAnswer(t *testing.T) {
+	c := config()
+	c.Authenticate = func(context.Context, string, string) (user, bool, error) {
+		busy := &flaskjwt.Error{
+			Name: "Service Unavailable", Description: "Come again", StatusCode: 503, Header: http.Header{"Retry-After": {"2"}},
+		}
+		return user{}, true, fmt.Errorf("hashing: %w", busy)
+	}
+	c.Identify = func(context.Context, flaskjwt.Claims) (user, bool, error) {
+		return user{}, true, &flaskjwt.Error{Name: "Invalid JWT", Description: "It was revoked"}
+	}
+	c.Failed = func(_ context.Context, err error) { t.Errorf("told %v", err) }
+	auth := newAuth(t, c)
+	url := serve(t, auth)
+	token, err := auth.Token(user{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, url, "JWT "+token); got.StatusCode != http.StatusUnauthorized {
+		t.Errorf("revoked: %d", got.StatusCode)
+	}
+	response, err := http.Post(url+"/auth", "application/json", strings.NewReader(`{"username":"joe","password":"pass"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	want := `{"description":"Come again","error":"Service Unavailable","status_code":503}` + "\n"
+	if err != nil || response.StatusCode != 503 || response.Header.Get("Retry-After") != "2" || string(body) != want {
+		t.Errorf("busy: %d %v %s %v", response.StatusCode, response.Header, body, err)
 	}
 }
 

@@ -2,10 +2,12 @@ package flaskjwt
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"strings"
@@ -45,15 +47,14 @@ func (a *Auth[U]) Login() http.Handler {
 	})
 }
 
-func (a *Auth[U]) login(r *http.Request, members map[string]string) (string, *failure) {
+func (a *Auth[U]) login(r *http.Request, members map[string]string) (string, *Error) {
 	username, password, ok := a.credentials(members)
 	if !ok {
 		return "", invalidCredentials
 	}
 	user, found, err := a.c.Authenticate(r.Context(), username, password)
 	if err != nil {
-		a.c.Failed(r.Context(), fmt.Errorf("authenticating: %w", err))
-		return "", internal
+		return "", a.failed(r.Context(), "authenticating", err)
 	}
 	if !found {
 		return "", invalidCredentials
@@ -68,7 +69,8 @@ func (a *Auth[U]) login(r *http.Request, members map[string]string) (string, *fa
 
 var errNotJSON = errors.New("the body is not JSON")
 
-// readBody returns the members that are strings, and an empty one for each other. What is JSON and no object has none, as no login is made of it.
+// readBody returns the members that are strings, and an empty one for each other. What is JSON and no object has none,
+// as no login is made of it.
 func readBody(w http.ResponseWriter, r *http.Request) (map[string]string, error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
@@ -109,25 +111,41 @@ func (a *Auth[U]) FuncRealm(realm string, handler func(w http.ResponseWriter, r 
 	})
 }
 
-// failure is a JWTError: its members in the order in which they are written.
-type failure struct {
-	Description string `json:"description"`
-	Error       string `json:"error"`
-	StatusCode  int    `json:"status_code"`
-	challenge   string
+// Error is a JWTError. Authenticate and Identify may return one to have the client told something of the application's
+// own: that it is to come again later, say. Its members are in the order in which they are written.
+type Error struct {
+	Description string      `json:"description"`
+	Name        string      `json:"error"`
+	StatusCode  int         `json:"status_code"` // defaults to 401
+	Header      http.Header `json:"-"`           // more of the answer's header, such as Retry-After
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Name + ": " + e.Description }
+
+// failed returns the answer to an error of the application, which is told of those that a client is not.
+func (a *Auth[U]) failed(ctx context.Context, doing string, err error) *Error {
+	own, ok := errors.AsType[*Error](err)
+	if !ok {
+		a.c.Failed(ctx, fmt.Errorf("%s: %w", doing, err))
+		return internal
+	}
+	answer := *own
+	answer.StatusCode = orElse(answer.StatusCode, http.StatusUnauthorized)
+	return &answer
 }
 
 var (
-	invalidCredentials = &failure{Error: "Bad Request", Description: "Invalid credentials", StatusCode: http.StatusUnauthorized}
-	internal           = &failure{Error: "Internal Server Error", Description: "Something went wrong on our side", StatusCode: http.StatusInternalServerError}
+	invalidCredentials = &Error{"Invalid credentials", "Bad Request", http.StatusUnauthorized, nil}
+	internal           = &Error{
+		"Something went wrong on our side", "Internal Server Error", http.StatusInternalServerError, nil,
+	}
 )
 
 // writeFailure is the jwt_error_handler.
-func (a *Auth[U]) writeFailure(w http.ResponseWriter, f *failure) {
-	if f.challenge != "" {
-		w.Header().Set("WWW-Authenticate", f.challenge)
-	}
-	a.writeJSON(w, f.StatusCode, f)
+func (a *Auth[U]) writeFailure(w http.ResponseWriter, e *Error) {
+	maps.Copy(w.Header(), e.Header)
+	a.writeJSON(w, e.StatusCode, e)
 }
 
 // writeJSON writes as Flask's jsonify does: sorted members, a line break at the end, and a blank before each of those
@@ -154,6 +172,8 @@ func writePage(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/html")
 	w.WriteHeader(status)
 	name := http.StatusText(status)
-	_, _ = fmt.Fprintf(w, "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 3.2 Final//EN\">\n<title>%d %s</title>\n<h1>%s</h1>\n<p>%s</p>\n",
+	const page = "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 3.2 Final//EN\">\n" +
+		"<title>%d %s</title>\n<h1>%s</h1>\n<p>%s</p>\n"
+	_, _ = fmt.Fprintf(w, page,
 		status, name, name, text)
 }
