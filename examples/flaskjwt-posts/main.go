@@ -21,6 +21,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass/compat/flaskjwt"
+	"github.com/hallpass-go/hallpass/password"
 )
 
 func main() {
@@ -48,7 +49,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer db.Close()
-	users, posts := &users{db}, &posts{db}
+	hashes, err := password.NewGovernor(password.GovernorConfig{})
+	if err != nil {
+		return err
+	}
+	users, posts := &users{db, hashes}, &posts{db}
 	auth, err := flaskjwt.New(flaskjwt.Config[user]{
 		Secret: secret, Authenticate: users.authenticate, Identify: users.identify, Indented: true, // as in debug mode
 		Identity: func(u user) any { return u.ID },

@@ -96,6 +96,53 @@ func TestHole_anotherUsersPostDeleted(t *testing.T) {
 	}
 }
 
+// TestHole_twoUsersOfOneName: the original takes them, and says with 200 that it did not.
+func TestHole_twoUsersOfOneName(t *testing.T) {
+	p, _ := start(t)
+	join(t, p, "ann")
+	bob := join(t, p, "bob")
+	taken := `{"username":"ann","password":"eve"}`
+	if status, answer := send(t, http.MethodPost, p.URL+"/signup", "", taken); status != http.StatusConflict {
+		t.Errorf("signup: %d %s", status, answer)
+	}
+	if status, answer := send(t, http.MethodPut, p.URL+"/users/2", bob, taken); status != http.StatusConflict {
+		t.Errorf("a change: %d %s", status, answer)
+	}
+	if status, _ := send(t, http.MethodPost, p.URL+"/auth", "", taken); status != http.StatusUnauthorized {
+		t.Errorf("ann's name with another password: %d", status)
+	}
+}
+
+// TestHole_unknownUserIs500: it tells who has an account, and so would an answer that comes too soon.
+func TestHole_unknownUserIs500(t *testing.T) {
+	p, _ := start(t)
+	join(t, p, "ann")
+	begin := time.Now()
+	status, unknown := send(t, http.MethodPost, p.URL+"/auth", "", `{"username":"nobody","password":"pw"}`)
+	took := time.Since(begin)
+	_, wrong := send(t, http.MethodPost, p.URL+"/auth", "", `{"username":"ann","password":"no"}`)
+	if status != http.StatusUnauthorized || unknown != wrong {
+		t.Errorf("%d %s, and for a wrong password %s", status, unknown, wrong)
+	}
+	if took < 5*time.Millisecond {
+		t.Errorf("answered in %v, without the work of a hash", took)
+	}
+}
+
+// TestHole_anotherUserRemoved, or changed, with a token of one's own.
+func TestHole_anotherUserRemoved(t *testing.T) {
+	p, _ := start(t)
+	ann, bob := join(t, p, "ann"), join(t, p, "bob")
+	for _, method := range []string{http.MethodDelete, http.MethodPut, http.MethodGet} {
+		if status, answer := send(t, method, p.URL+"/users/1", bob, `{"username":"eve","password":"x"}`); status != http.StatusForbidden {
+			t.Errorf("%s: %d %s", method, status, answer)
+		}
+	}
+	if status, answer := send(t, http.MethodGet, p.URL+"/users/1", ann, ""); status != http.StatusOK || !strings.Contains(answer, "ann") {
+		t.Errorf("ann: %d %s", status, answer)
+	}
+}
+
 // TestHole_postAsAnyone: the original takes posts without a token.
 func TestHole_postAsAnyone(t *testing.T) {
 	p, _ := start(t)

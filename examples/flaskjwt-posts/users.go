@@ -11,8 +11,11 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// users is the resource /users and /signup.
-type users struct{ *sql.DB }
+// users is the resource /users and /signup. Anybody may log in and sign up, so hashes are governed.
+type users struct {
+	*sql.DB
+	hashes *password.Governor
+}
 
 type user struct {
 	ID       int64  `json:"id"`
@@ -28,15 +31,21 @@ type userWithPosts struct {
 // authenticate takes as long for a name that nobody has as for a wrong password.
 func (u *users) authenticate(ctx context.Context, username, secret string) (found user, ok bool, err error) {
 	var hash string
-	err = u.QueryRowContext(ctx, "SELECT id, username, password FROM users WHERE username = ?", username).Scan(&found.ID, &found.Username, &hash)
+	row := u.QueryRowContext(ctx, "SELECT id, username, password FROM users WHERE username = ?", username)
+	err = row.Scan(&found.ID, &found.Username, &hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		_ = password.CheckDummy(secret)
-		return user{}, false, nil
-	case err != nil:
-		return user{}, false, err
+		err = u.hashes.CheckDummy(ctx, secret)
+	case err == nil:
+		err = u.hashes.Check(ctx, hash, secret)
 	}
-	return found, password.Check(hash, secret) == nil, nil
+	switch {
+	case errors.Is(err, password.ErrMismatch):
+		return user{}, false, nil
+	case errors.Is(err, password.ErrOverloaded):
+		return user{}, false, &flaskjwt.Error{Name: "Service Unavailable", Description: "Try again later", StatusCode: 503}
+	}
+	return found, err == nil, err
 }
 
 // identify returns the user of a token, who may be gone.
@@ -66,7 +75,7 @@ func (u *users) save(w http.ResponseWriter, r *http.Request, statement string, w
 		writeJSON(w, http.StatusBadRequest, message{"Send username and password."})
 		return
 	}
-	hash, err := password.Hash(said["password"])
+	hash, err := u.hashes.Hash(r.Context(), said["password"])
 	var saved user
 	if err == nil {
 		err = u.QueryRowContext(r.Context(), statement, append([]any{said["username"], hash}, where...)...).Scan(&saved.ID, &saved.Username)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+
+	"github.com/hallpass-go/hallpass/password"
 )
 
 // maxBody is how many bytes of a body are read.
@@ -50,6 +52,8 @@ func answer(w http.ResponseWriter, v any, err error) {
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		writeJSON(w, http.StatusNotFound, message{notFound})
+	case errors.Is(err, password.ErrOverloaded):
+		writeJSON(w, http.StatusServiceUnavailable, message{"Service Unavailable"})
 	case err != nil:
 		writeJSON(w, http.StatusInternalServerError, message{"Internal Server Error"})
 	case v == nothing:

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallpass-go/hallpass/compat/flaskjwt"
 	"github.com/hallpass-go/hallpass/examples/internal/exampletest"
 	"github.com/hallpass-go/hallpass/internal/attack"
 	"github.com/hallpass-go/hallpass/jwk"
@@ -65,6 +68,140 @@ func TestHole_unknownUserIs500(t *testing.T) {
 	}
 	if took < 5*time.Millisecond {
 		t.Errorf("answered in %v, without the work of a hash", took)
+	}
+}
+
+// send returns the status of an answer to a request with a token.
+func send(t *testing.T, method, url, token, body string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "JWT "+token)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+// join makes a user, 1, 2 and so on, and returns their token.
+func join(t *testing.T, p *exampletest.Program, name string) string {
+	t.Helper()
+	body := `{"username":"` + name + `","password":"foo"}`
+	post(t, p.URL+"/users", body)
+	_, text := post(t, p.URL+"/auth", body)
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.AccessToken == "" {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return answer.AccessToken
+}
+
+// TestHole_twoUsersOfOneName, made one after the other, at once, or by a change of name.
+func TestHole_twoUsersOfOneName(t *testing.T) {
+	p, _ := start(t)
+	join(t, p, "matt")
+	elie := join(t, p, "elie")
+	taken := `{"username":"matt","password":"eve"}`
+	if status, text := post(t, p.URL+"/users", taken); status != http.StatusConflict {
+		t.Errorf("again: %d %s", status, text)
+	}
+	if status := send(t, http.MethodPatch, p.URL+"/users/2", elie, taken); status != http.StatusConflict {
+		t.Errorf("by a change: %d", status)
+	}
+	statuses := make(chan int, 4)
+	for range cap(statuses) {
+		go func() {
+			answer, err := http.Post(p.URL+"/users", "application/json", strings.NewReader(`{"username":"tim","password":"x"}`))
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			answer.Body.Close()
+			statuses <- answer.StatusCode
+		}()
+	}
+	made := map[int]int{}
+	for range cap(statuses) {
+		made[<-statuses]++
+	}
+	if made[http.StatusOK] != 1 || made[http.StatusConflict] != cap(statuses)-1 {
+		t.Errorf("at once: %v", made)
+	}
+	if status, _ := post(t, p.URL+"/auth", taken); status != http.StatusUnauthorized {
+		t.Errorf("matt's name with another password: %d", status)
+	}
+}
+
+// TestHole_anotherUserChanged, or read, with a token of one's own.
+func TestHole_anotherUserChanged(t *testing.T) {
+	p, _ := start(t)
+	matt, elie := join(t, p, "matt"), join(t, p, "elie")
+	for _, method := range []string{http.MethodGet, http.MethodPatch} {
+		if status := send(t, method, p.URL+"/users/1", elie, `{"username":"eve","password":"x"}`); status != http.StatusForbidden {
+			t.Errorf("%s: %d", method, status)
+		}
+	}
+	if status := send(t, http.MethodGet, p.URL+"/users/1", matt, ""); status != http.StatusOK {
+		t.Errorf("matt: %d", status)
+	}
+	if status, _ := post(t, p.URL+"/auth", `{"username":"matt","password":"foo"}`); status != http.StatusOK {
+		t.Errorf("matt's login: %d", status)
+	}
+}
+
+// TestHole_loginByAnyField: the two fields alone, each a text, and neither one's other spelling.
+func TestHole_loginByAnyField(t *testing.T) {
+	p, _ := start(t)
+	join(t, p, "matt")
+	for _, body := range []string{
+		`{"username":"matt","password":"foo","id":1}`, `{"id":1,"password":"foo"}`, `{"Username":"matt","Password":"foo"}`,
+		`{"username":1,"password":"foo"}`, `{"username":["matt"],"password":"foo"}`, `{"username":{"$ne":""},"password":"foo"}`,
+		`{"username":"matt","password":true}`, `{"username":"%","password":"foo"}`, `{"username":"matt' --","password":"x"}`,
+		`[["username","matt"],["password","foo"]]`,
+	} {
+		if status, text := post(t, p.URL+"/auth", body); status != http.StatusUnauthorized || !strings.Contains(text, "Invalid credentials") {
+			t.Errorf("%s: %d %s", body, status, text)
+		}
+	}
+	twice := `{"username":"nobody","username":"matt","password":"foo"}`
+	if status, text := post(t, p.URL+"/auth", twice); status != http.StatusBadRequest {
+		t.Errorf("a field twice: %d %s", status, text)
+	}
+}
+
+// TestHole_floodOfLogins: hashes for nobody, who may ask for any number of them, wait for each other and then give up.
+func TestHole_floodOfLogins(t *testing.T) {
+	users, err := openUsers(t.Context(), filepath.Join(t.TempDir(), "users.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer users.Close()
+	const flood = 300
+	answers := make(chan error, flood)
+	for range flood {
+		go func() {
+			_, _, err := users.authenticate(t.Context(), "nobody", "x")
+			answers <- err
+		}()
+	}
+	turnedAway := 0
+	for range flood {
+		err := <-answers
+		if busy, ok := errors.AsType[*flaskjwt.Error](err); ok && busy.StatusCode == http.StatusServiceUnavailable {
+			turnedAway++
+		} else if err != nil {
+			t.Error(err)
+		}
+	}
+	if turnedAway == 0 {
+		t.Errorf("all of %d were hashed", flood)
 	}
 }
 

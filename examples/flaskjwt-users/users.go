@@ -15,8 +15,11 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// users is the chapter's table. An ID is never given twice.
-type users struct{ *sql.DB }
+// users is the chapter's table. An ID is never given twice. Anybody may log in and sign up, so hashes are governed.
+type users struct {
+	*sql.DB
+	hashes *password.Governor
+}
 
 type user struct {
 	ID       int64  `json:"id"`
@@ -42,21 +45,28 @@ func openUsers(ctx context.Context, file string) (*users, error) {
 	}
 	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS users (
 		id INTEGER PRIMARY KEY AUTOINCREMENT, username TEXT NOT NULL UNIQUE, password TEXT NOT NULL)`)
-	return &users{db}, err
+	hashes, governorErr := password.NewGovernor(password.GovernorConfig{})
+	return &users{db, hashes}, errors.Join(err, governorErr)
 }
 
 // authenticate takes as long for a name that nobody has as for a wrong password.
 func (u *users) authenticate(ctx context.Context, username, secret string) (found user, ok bool, err error) {
 	var hash string
-	err = u.QueryRowContext(ctx, "SELECT id, username, password FROM users WHERE username = ?", username).Scan(&found.ID, &found.Username, &hash)
+	row := u.QueryRowContext(ctx, "SELECT id, username, password FROM users WHERE username = ?", username)
+	err = row.Scan(&found.ID, &found.Username, &hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		_ = password.CheckDummy(secret)
-		return user{}, false, nil
-	case err != nil:
-		return user{}, false, err
+		err = u.hashes.CheckDummy(ctx, secret)
+	case err == nil:
+		err = u.hashes.Check(ctx, hash, secret)
 	}
-	return found, password.Check(hash, secret) == nil, nil
+	switch {
+	case errors.Is(err, password.ErrMismatch):
+		return user{}, false, nil
+	case errors.Is(err, password.ErrOverloaded):
+		return user{}, false, &flaskjwt.Error{Name: "Service Unavailable", Description: "Try again later", StatusCode: 503}
+	}
+	return found, err == nil, err
 }
 
 // identify returns the user of a token, who may be gone.
@@ -78,7 +88,7 @@ func (u *users) change(ctx context.Context, id int64, c credentials) (user, erro
 }
 
 func (u *users) save(ctx context.Context, c credentials, statement string, where ...any) (saved user, err error) {
-	hash, err := password.Hash(c.Password)
+	hash, err := u.hashes.Hash(ctx, c.Password)
 	if err != nil {
 		return user{}, err
 	}
@@ -114,6 +124,8 @@ func answer(w http.ResponseWriter, v any, err error) {
 	switch {
 	case errors.Is(err, errTaken):
 		writeJSON(w, http.StatusConflict, message{"Username already exists"})
+	case errors.Is(err, password.ErrOverloaded):
+		writeJSON(w, http.StatusServiceUnavailable, message{"Service Unavailable"})
 	case err != nil:
 		writeJSON(w, http.StatusInternalServerError, message{"Internal Server Error"})
 	default:
