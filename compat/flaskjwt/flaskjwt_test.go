@@ -148,8 +148,9 @@ func TestAuth_refusesForgeries(t *testing.T) {
 	}
 }
 
-// readsOtherwise names what is no forgery to Flask-JWT: it has one key, so it needs no kid; it looks at no issuer, no scope
-// and no lifetime; an integer may be written as text; and blanks around a token are the header's.
+// readsOtherwise names what is no forgery to Flask-JWT: it has one key, so it needs no kid; it looks at no
+// issuer, no scope and no lifetime; an integer may be written as text; and blanks around a token are the
+// header's.
 func readsOtherwise(f attack.Forgery) bool {
 	switch f.Class {
 	case "kid", "issuer":

@@ -21,7 +21,8 @@ const maxBody = 64 << 10
 // Mount adds the login to mux, at AuthPath.
 func (a *Auth[U]) Mount(mux *http.ServeMux) { mux.Handle(a.c.AuthPath, a.Login()) }
 
-// Login is the auth_request_handler: POST with {"username","password"} in JSON is answered by {"access_token"}.
+// Login is the auth_request_handler: POST with {"username","password"} in JSON is answered by
+// {"access_token"}.
 func (a *Auth[U]) Login() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {
@@ -69,8 +70,8 @@ func (a *Auth[U]) login(r *http.Request, members map[string]string) (string, *Er
 
 var errNotJSON = errors.New("the body is not JSON")
 
-// readBody returns the members that are strings, and an empty one for each other. What is JSON and no object has none,
-// as no login is made of it.
+// readBody returns the members that are strings, and an empty one for each other. What is JSON and no object
+// has none, as no login is made of it.
 func readBody(w http.ResponseWriter, r *http.Request) (map[string]string, error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
@@ -111,8 +112,9 @@ func (a *Auth[U]) FuncRealm(realm string, handler func(w http.ResponseWriter, r 
 	})
 }
 
-// Error is a JWTError. Authenticate and Identify may return one to have the client told something of the application's
-// own: that it is to come again later, say. Its members are in the order in which they are written.
+// Error is a JWTError. Authenticate and Identify may return one to have the client told something of the
+// application's own: that it is to come again later, say. Its members are in the order in which they are
+// written.
 type Error struct {
 	Description string      `json:"description"`
 	Name        string      `json:"error"`
@@ -148,8 +150,8 @@ func (a *Auth[U]) writeFailure(w http.ResponseWriter, e *Error) {
 	a.writeJSON(w, e.StatusCode, e)
 }
 
-// writeJSON writes as Flask's jsonify does: sorted members, a line break at the end, and a blank before each of those
-// inside when it is indented.
+// writeJSON writes as Flask's jsonify does: sorted members, a line break at the end, and a blank before each
+// of those inside when it is indented.
 func (a *Auth[U]) writeJSON(w http.ResponseWriter, status int, v any) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

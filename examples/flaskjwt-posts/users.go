@@ -43,7 +43,10 @@ func (u *users) authenticate(ctx context.Context, username, secret string) (foun
 	case errors.Is(err, password.ErrMismatch):
 		return user{}, false, nil
 	case errors.Is(err, password.ErrOverloaded):
-		return user{}, false, &flaskjwt.Error{Name: "Service Unavailable", Description: "Try again later", StatusCode: 503}
+		return user{}, false, &flaskjwt.Error{
+			Name: "Service Unavailable", Description: "Try again later", StatusCode: http.StatusServiceUnavailable,
+			Header: http.Header{"Retry-After": {"2"}},
+		}
 	}
 	return found, err == nil, err
 }

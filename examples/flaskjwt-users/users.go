@@ -15,7 +15,8 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// users is the chapter's table. An ID is never given twice. Anybody may log in and sign up, so hashes are governed.
+// users is the chapter's table. An ID is never given twice. Anybody may log in and sign up, so hashes are
+// governed.
 type users struct {
 	*sql.DB
 	hashes *password.Governor
@@ -64,7 +65,10 @@ func (u *users) authenticate(ctx context.Context, username, secret string) (foun
 	case errors.Is(err, password.ErrMismatch):
 		return user{}, false, nil
 	case errors.Is(err, password.ErrOverloaded):
-		return user{}, false, &flaskjwt.Error{Name: "Service Unavailable", Description: "Try again later", StatusCode: 503}
+		return user{}, false, &flaskjwt.Error{
+			Name: "Service Unavailable", Description: "Try again later", StatusCode: http.StatusServiceUnavailable,
+			Header: http.Header{"Retry-After": {"2"}},
+		}
 	}
 	return found, err == nil, err
 }
