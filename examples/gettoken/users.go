@@ -17,7 +17,11 @@ import (
 )
 
 // users is the table of the tutorial's parts 1 and 2. An ID is never given twice.
-type users struct{ *sql.DB }
+// Anybody may log in and sign up, so hashes are governed.
+type users struct {
+	*sql.DB
+	hashes *password.Governor
+}
 
 func openUsers(ctx context.Context, file string) (*users, error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600) // SQLite would let everybody read it
@@ -31,7 +35,11 @@ func openUsers(ctx context.Context, file string) (*users, error) {
 	}
 	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS user (
 		id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, password TEXT NOT NULL)`)
-	return &users{db}, err
+	if err != nil {
+		return nil, err
+	}
+	hashes, err := password.NewGovernor(password.GovernorConfig{})
+	return &users{db, hashes}, err
 }
 
 type credentials struct {
@@ -57,14 +65,22 @@ func (u *users) authenticate(ctx context.Context, login credentials) (id int64, 
 	err = u.QueryRowContext(ctx, "SELECT id, password FROM user WHERE email = ?", login.Email).Scan(&id, &hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		_ = password.CheckDummy(login.Password)
-		return 0, hallpass.ErrInvalidCredentials
-	case err != nil:
-		return 0, err
-	case password.Check(hash, login.Password) != nil:
-		return 0, hallpass.ErrInvalidCredentials
+		err = u.hashes.CheckDummy(ctx, login.Password)
+	case err == nil:
+		err = u.hashes.Check(ctx, hash, login.Password)
 	}
-	return id, nil
+	return id, refusal(err)
+}
+
+// refusal makes errors of the governor those that a client is told.
+func refusal(err error) error {
+	switch {
+	case errors.Is(err, password.ErrMismatch):
+		return hallpass.ErrInvalidCredentials
+	case errors.Is(err, password.ErrOverloaded):
+		return hallpass.ErrOverloaded
+	}
+	return err
 }
 
 // exists returns ErrTokenRevoked for a user who is gone, since a token lives on.
@@ -94,9 +110,9 @@ func (a *api) save(w http.ResponseWriter, r *http.Request, status int, statement
 		a.auth.WriteError(w, r, hallpass.ErrValidation.WithDetail("email and password are required"))
 		return
 	}
-	hash, err := password.Hash(body.Password)
+	hash, err := a.users.hashes.Hash(r.Context(), body.Password)
 	if err != nil {
-		a.auth.WriteError(w, r, err)
+		a.auth.WriteError(w, r, refusal(err))
 		return
 	}
 	var saved user

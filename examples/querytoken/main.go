@@ -63,6 +63,7 @@ type claims struct {
 
 type api struct {
 	auth       *hallpass.Auth[claims]
+	hashes     *password.Governor // anybody may try to log in
 	user, hash string
 }
 
@@ -72,15 +73,16 @@ func newAPI(keyFile, user, secret string, out io.Writer) (*api, error) {
 		secret = rand.Text()
 		fmt.Fprintf(out, "log in as %q with the password %q; set QUERYTOKEN_PASSWORD to choose one\n", user, secret)
 	}
-	hash, err := password.Hash(secret)
-	if err != nil {
+	hash, hashErr := password.Hash(secret)
+	hashes, err := password.NewGovernor(password.GovernorConfig{})
+	if err := errors.Join(hashErr, err); err != nil {
 		return nil, err
 	}
 	keys, err := jwk.OpenFile(keyFile) // made on first run, mode 0600
 	if err != nil {
 		return nil, err
 	}
-	a := &api{user: user, hash: hash}
+	a := &api{user: user, hash: hash, hashes: hashes}
 	a.auth, err = hallpass.New(hallpass.Config[claims]{
 		Issuer: "querytoken", Audience: "querytoken", Keys: keys, AccessTTL: 40 * time.Second, Leeway: -1,
 		Sources: []hallpass.TokenSource{hallpass.FromQuery("token")}, Profile: wire{},
@@ -105,7 +107,12 @@ func (a *api) routes() http.Handler {
 
 func (a *api) login(w http.ResponseWriter, r *http.Request) {
 	user, secret, _ := r.BasicAuth()
-	if password.Check(a.hash, secret) != nil || user != a.user {
+	err := a.hashes.Check(r.Context(), a.hash, secret)
+	if errors.Is(err, password.ErrOverloaded) {
+		a.auth.WriteError(w, r, hallpass.ErrOverloaded)
+		return
+	}
+	if err != nil || user != a.user {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Login Required"`)
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = io.WriteString(w, "Could not verify!")

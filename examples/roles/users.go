@@ -15,8 +15,11 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// users is a table of names with a role each.
-type users struct{ *sql.DB }
+// users is a table of names with a role each. Anybody may log in and register, so hashes are governed.
+type users struct {
+	*sql.DB
+	hashes *password.Governor
+}
 
 func openUsers(ctx context.Context, file string) (*users, error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600) // SQLite would let everybody read it
@@ -29,7 +32,11 @@ func openUsers(ctx context.Context, file string) (*users, error) {
 		return nil, err
 	}
 	_, err = db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS users (username TEXT PRIMARY KEY, password TEXT NOT NULL, role TEXT NOT NULL)")
-	return &users{db}, err
+	if err != nil {
+		return nil, err
+	}
+	hashes, err := password.NewGovernor(password.GovernorConfig{})
+	return &users{db, hashes}, err
 }
 
 type credentials struct {
@@ -45,9 +52,9 @@ func (u *users) any(ctx context.Context) (some bool, err error) {
 }
 
 func (u *users) add(ctx context.Context, c credentials, role string) error {
-	hash, err := password.Hash(c.Password)
+	hash, err := u.hashes.Hash(ctx, c.Password)
 	if err != nil {
-		return err
+		return refusal(err)
 	}
 	_, err = u.ExecContext(ctx, "INSERT INTO users (username, password, role) VALUES (?, ?, ?)", c.Username, hash, role)
 	if err != nil && strings.Contains(err.Error(), "UNIQUE") {
@@ -62,14 +69,22 @@ func (u *users) authenticate(ctx context.Context, c credentials) error {
 	err := u.QueryRowContext(ctx, "SELECT password FROM users WHERE username = ?", c.Username).Scan(&hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		_ = password.CheckDummy(c.Password)
-		return hallpass.ErrInvalidCredentials
-	case err != nil:
-		return err
-	case password.Check(hash, c.Password) != nil:
-		return hallpass.ErrInvalidCredentials
+		err = u.hashes.CheckDummy(ctx, c.Password)
+	case err == nil:
+		err = u.hashes.Check(ctx, hash, c.Password)
 	}
-	return nil
+	return refusal(err)
+}
+
+// refusal makes errors of the governor those that a client is told.
+func refusal(err error) error {
+	switch {
+	case errors.Is(err, password.ErrMismatch):
+		return hallpass.ErrInvalidCredentials
+	case errors.Is(err, password.ErrOverloaded):
+		return hallpass.ErrOverloaded
+	}
+	return err
 }
 
 func (u *users) role(ctx context.Context, username string) (role string, err error) {

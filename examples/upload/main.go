@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/jwk"
-	"github.com/hallpass-go/hallpass/password"
 )
 
 func main() {
@@ -48,11 +46,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer files.Close()
-	hash, err := passwordHash(*user, os.Getenv("UPLOAD_PASSWORD"), out)
+	login, err := newLogin(*user, os.Getenv("UPLOAD_PASSWORD"), out)
 	if err != nil {
 		return err
 	}
-	api := &api{files: files, user: *user, hash: hash, maxFile: *maxFile}
+	api := &api{files: files, only: login, maxFile: *maxFile}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
 		Issuer: "upload", Audience: "upload", Keys: keys, AccessTTL: tokenTTL, Profile: wire{},
 		Sources: []hallpass.TokenSource{hallpass.FromQuery("token"), hallpass.FromCookie(cookieName)},
@@ -75,15 +73,6 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// passwordHash hashes the user's password. Without one it makes one, and says so.
-func passwordHash(user, secret string, out io.Writer) (string, error) {
-	if secret == "" {
-		secret = rand.Text()
-		fmt.Fprintf(out, "log in as %q with the password %q; set UPLOAD_PASSWORD to choose one\n", user, secret)
-	}
-	return password.Hash(secret)
-}
-
 const (
 	tokenTTL   = 20 * time.Minute
 	cookieName = "upload_token"
@@ -97,10 +86,10 @@ type claims struct {
 type identity = hallpass.Identity[claims]
 
 type api struct {
-	auth       *hallpass.Auth[claims]
-	files      *files
-	user, hash string
-	maxFile    int64
+	auth    *hallpass.Auth[claims]
+	files   *files
+	only    *login
+	maxFile int64
 }
 
 func (a *api) routes() http.Handler {
@@ -111,38 +100,4 @@ func (a *api) routes() http.Handler {
 	mux.HandleFunc("GET /session", func(w http.ResponseWriter, _ *http.Request) { writePage(w, http.StatusOK, loginPage) })
 	mux.Handle("POST /session", http.NewCrossOriginProtection().Handler(http.HandlerFunc(a.startBrowserSession)))
 	return mux
-}
-
-// token starts a session for whom user name and password are of.
-func (a *api) token(r *http.Request, user, secret string) (string, error) {
-	if password.Check(a.hash, secret) != nil || user != a.user {
-		return "", hallpass.ErrInvalidCredentials
-	}
-	tokens, err := a.auth.StartSession(r.Context(), user, hallpass.ClientOf(r))
-	return tokens.AccessToken, err
-}
-
-// login is the tutorial's: Basic credentials for a token.
-func (a *api) login(w http.ResponseWriter, r *http.Request) {
-	user, secret, _ := r.BasicAuth()
-	token, err := a.token(r, user, secret)
-	if err != nil {
-		a.auth.WriteError(w, r, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]string{"token": token})
-}
-
-// startBrowserSession answers the login form with a cookie that scripts cannot read and other sites cannot have sent.
-func (a *api) startBrowserSession(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, hallpass.MaxBody)
-	token, err := a.token(r, r.PostFormValue("username"), r.PostFormValue("password"))
-	if err != nil {
-		writePage(w, http.StatusForbidden, loginPage)
-		return
-	}
-	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: token, Path: "/", MaxAge: int(tokenTTL.Seconds()), HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
-	})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
