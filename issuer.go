@@ -185,7 +185,7 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 	}
 	s, outcome, err := i.c.Store.Rotate(ctx, Rotation{
 		SessionID: sessionID, Generation: generation, Now: m.now, Grace: i.c.RefreshGrace,
-		IdleExpiry: m.now.Add(i.c.IdleTTL), RevocationExpiry: i.revocationExpiry(m.now),
+		IdleExpiry: m.now.Add(i.c.IdleTTL), RevocationExpiry: i.revocationExpiry(m.now), Read: s,
 	})
 	if err != nil {
 		return Tokens{}, fmt.Errorf("rotating refresh token: %w", err)

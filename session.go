@@ -68,6 +68,8 @@ type Rotation struct {
 	// RevocationExpiry is the time after which no access token of the session can be alive:
 	// the ExpiresAt of the revocation that Reused records.
 	RevocationExpiry time.Time
+	// Read is the session as the caller has read it, if it has. A store may spare itself another look: if the session is still as it was.
+	Read Session
 }
 
 // Apply decides r for s, the session that it names, and returns s as it is afterwards. It is what every

@@ -102,11 +102,17 @@ const updateSession = `UPDATE sessions
 	SET generation = ?, rotated_at = ?, last_used_at = ?, idle_expiry = ?, revoked_at = ?
 	WHERE id = ? AND generation = ? AND revoked_at = 0`
 
+const updateSessionAsRead = updateSession + ` AND auth_time = ?`
+
 // Rotate implements [hallpass.SessionStore].
 func (s *Store) Rotate(ctx context.Context, r hallpass.Rotation) (hallpass.Session, hallpass.Outcome, error) {
 	var session hallpass.Session
 	var outcome hallpass.Outcome
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
+		var err error
+		if session, outcome, err = rotateAsRead(tx, r); err != nil || outcome == hallpass.Rotated {
+			return err
+		}
 		before, err := scanSession(tx.QueryRow(selectSession, r.SessionID))
 		if errors.Is(err, hallpass.ErrNotFound) {
 			session, outcome = hallpass.Session{}, hallpass.Gone
@@ -134,14 +140,29 @@ func (s *Store) Rotate(ctx context.Context, r hallpass.Rotation) (hallpass.Sessi
 	return session, outcome, nil
 }
 
+// rotateAsRead rotates a session that is still as the caller has read it, which it mostly is. Any other outcome than
+// [hallpass.Rotated] says nothing.
+func rotateAsRead(tx *sqldb.Tx, r hallpass.Rotation) (hallpass.Session, hallpass.Outcome, error) {
+	after, outcome := r.Apply(r.Read)
+	if r.Read.ID != r.SessionID || outcome != hallpass.Rotated {
+		return hallpass.Session{}, hallpass.Gone, nil
+	}
+	result, err := tx.Exec(updateSessionAsRead, append(updateArguments(r.Read, after), sqldb.Micros(r.Read.AuthTime))...)
+	if err != nil {
+		return hallpass.Session{}, hallpass.Gone, err
+	}
+	if n, err := result.RowsAffected(); n != 1 || err != nil {
+		return hallpass.Session{}, hallpass.Gone, err
+	}
+	return after, outcome, nil
+}
+
 var errChanged = fmt.Errorf("%w: another transaction changed the session", sqldb.ErrUnavailable)
 
 // replaceSession writes after over before, which the transaction has read. The condition of the statement makes that
 // one step: a session that another transaction has changed meanwhile is not written over.
 func replaceSession(tx *sqldb.Tx, before, after hallpass.Session) error {
-	result, err := tx.Exec(updateSession, after.Generation, sqldb.Micros(after.RotatedAt),
-		sqldb.Micros(after.LastUsedAt), sqldb.Micros(after.IdleExpiry), sqldb.Micros(after.RevokedAt),
-		before.ID, before.Generation)
+	result, err := tx.Exec(updateSession, updateArguments(before, after)...)
 	if err != nil {
 		return err
 	}
@@ -150,6 +171,14 @@ func replaceSession(tx *sqldb.Tx, before, after hallpass.Session) error {
 		err = errChanged
 	}
 	return err
+}
+
+// updateArguments are those of updateSession.
+func updateArguments(before, after hallpass.Session) []any {
+	return []any{
+		after.Generation, sqldb.Micros(after.RotatedAt), sqldb.Micros(after.LastUsedAt), sqldb.Micros(after.IdleExpiry), sqldb.Micros(after.RevokedAt),
+		before.ID, before.Generation,
+	}
 }
 
 const updateAuthTime = `UPDATE sessions SET auth_time = ? WHERE id = ? AND revoked_at = 0 AND idle_expiry > ?`

@@ -8,6 +8,28 @@ import (
 	"github.com/hallpass-go/hallpass"
 )
 
+// staleRead presents what a caller has read before something else happened to the session: what is kept decides.
+func staleRead(s *suite) {
+	s.create(session("a", "ada", 0), session("b", "ada", 0))
+	first := s.session("a")
+	read := func(generation uint32, d time.Duration, session hallpass.Session) hallpass.Rotation {
+		r := rotation("a", generation, d)
+		r.Read = session
+		return r
+	}
+	s.rotate(read(1, time.Minute, s.session("b")), hallpass.Rotated)            // another session
+	s.rotate(read(1, time.Minute, first), hallpass.Replayed)                    // rotated since
+	s.rotate(read(2, time.Minute, hallpass.Session{ID: "a"}), hallpass.Rotated) // never so
+	reauthenticated := s.session("a")
+	if _, err := s.store.SetAuthTime(s.Context(), "a", at(2*time.Minute)); err != nil {
+		s.Fatal(err)
+	}
+	s.equal("AuthTime", s.rotate(read(3, 3*time.Minute, reauthenticated), hallpass.Rotated).AuthTime, at(2*time.Minute))
+	living := s.session("a")
+	s.end(hallpass.Ending{SessionID: "a", Now: at(4 * time.Minute), ExpiresAt: at(time.Hour)})
+	s.rotate(read(4, 5*time.Minute, living), hallpass.Gone)
+}
+
 var rotateTests = []subtest{
 	{"current", func(s *suite) {
 		s.create(session("a", "ada", 0), session("b", "ada", 0))
@@ -21,6 +43,13 @@ var rotateTests = []subtest{
 		s.equal("the other session", s.session("b"), kept(session("b", "ada", 0)))
 		s.equal("revocations", s.revocations(0, 0, 10), []hallpass.Revocation(nil))
 	}},
+	{"asTheCallerHasReadIt", func(s *suite) {
+		s.create(session("a", "ada", 0))
+		r := rotation("a", 1, time.Minute)
+		r.Read = s.session("a")
+		s.equal("Generation", s.rotate(r, hallpass.Rotated).Generation, uint32(2))
+	}},
+	{"notAsTheCallerHasReadIt", staleRead},
 	{"idleExpiryIsCapped", func(s *suite) {
 		s.create(session("a", "ada", 0))
 		r := rotation("a", 1, time.Minute)
