@@ -1,6 +1,7 @@
 package hallpass
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -27,14 +28,29 @@ func (a *Auth[T]) login(w http.ResponseWriter, r *http.Request) {
 		a.WriteError(w, r, err)
 		return
 	}
-	subject, err := a.c.Authenticate(r.Context(), login)
-	if err != nil {
-		a.c.Observe(r.Context(), Event{Name: EventLoginFailed, Client: login.Client, Err: err})
-		a.WriteError(w, r, err)
-		return
-	}
-	tokens, err := a.StartSession(r.Context(), subject, login.Client)
+	tokens, err := a.startSession(r.Context(), login)
 	a.answer(w, r, tokens, err)
+}
+
+// startSession checks a password and starts a session, as one: when the password, or what its owner may
+// do, changes in between, both are done again.
+func (a *Auth[T]) startSession(ctx context.Context, login Login) (Tokens, error) {
+	for range attempts {
+		since, err := a.Sequence(ctx)
+		if err != nil {
+			return Tokens{}, err
+		}
+		subject, err := a.c.Authenticate(ctx, login)
+		if err != nil {
+			a.c.Observe(ctx, Event{Name: EventLoginFailed, Client: login.Client, Err: err})
+			return Tokens{}, err
+		}
+		tokens, err := a.StartSessionSince(ctx, since, subject, login.Client)
+		if !errors.Is(err, ErrSubjectChanged) {
+			return tokens, err
+		}
+	}
+	return Tokens{}, errBusySubject
 }
 
 // readLogin takes credentials from a JSON body, or from HTTP Basic with an empty one (RFC 7617).
@@ -122,7 +138,7 @@ func (a *Auth[T]) holdsToken(r *http.Request) bool {
 
 func (a *Auth[T]) logoutSession(w http.ResponseWriter, r *http.Request, id Identity[T]) {
 	if id.SessionID == "" {
-		a.done(w, r, a.RevokeToken(r.Context(), id.ID))
+		a.done(w, r, a.RevokeToken(r.Context(), id.ID, id.ExpiresAt))
 		return
 	}
 	a.done(w, r, a.RevokeSession(r.Context(), id.SessionID))
@@ -148,6 +164,11 @@ func (a *Auth[T]) reauthenticate(w http.ResponseWriter, r *http.Request, id Iden
 		return
 	}
 	client := a.c.Client(r)
+	since, err := a.Sequence(r.Context())
+	if err != nil {
+		a.WriteError(w, r, err)
+		return
+	}
 	if err := a.c.CheckPassword(r.Context(), id.Subject, *body.Password); err != nil {
 		a.c.Observe(r.Context(), Event{Name: EventLoginFailed, Subject: id.Subject, SessionID: id.SessionID, Client: client, Err: err})
 		a.WriteError(w, r, err)
@@ -157,7 +178,10 @@ func (a *Auth[T]) reauthenticate(w http.ResponseWriter, r *http.Request, id Iden
 		a.WriteError(w, r, ErrTokenInvalid.Because(errNoSession))
 		return
 	}
-	tokens, err := a.Reauthenticate(r.Context(), id.SessionID, client)
+	tokens, err := a.reauthenticateSince(r.Context(), since, id.SessionID, client)
+	if errors.Is(err, ErrSubjectChanged) {
+		err = ErrInvalidCredentials.Because(err) // the password may be an old one by now
+	}
 	a.answer(w, r, tokens, err)
 }
 

@@ -114,10 +114,44 @@ func (c IssuerConfig[T]) validate() error {
 	return errors.Join(mistakes...)
 }
 
+// Sequence returns the number of the last revocation: take it before a password is looked at, and
+// give it to [Issuer.StartSessionSince].
+func (i *Issuer[T]) Sequence(ctx context.Context) (int64, error) {
+	n, err := i.c.Store.Sequence(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the number of the last revocation: %w", err)
+	}
+	return n, nil
+}
+
 // StartSession begins a session for a subject who has just proved who they are.
 // [ErrInvalidCredentials] when [IssuerConfig.Authorize] says that they may have none.
+//
+// If what proved it is a password that can be changed meanwhile, use [Issuer.StartSessionSince].
 func (i *Issuer[T]) StartSession(ctx context.Context, subject string, client Client) (Tokens, error) {
-	m, err := i.prepare(ctx, subject)
+	for range attempts {
+		since, err := i.Sequence(ctx)
+		if err != nil {
+			return Tokens{}, err
+		}
+		tokens, err := i.StartSessionSince(ctx, since, subject, client)
+		if !errors.Is(err, ErrSubjectChanged) {
+			return tokens, err
+		}
+	}
+	return Tokens{}, errBusySubject
+}
+
+// attempts is how often a write is tried whose subject is being changed at the same time.
+const attempts = 5
+
+var errBusySubject = fmt.Errorf("%w: the subject is changed again and again", ErrStoreUnavailable)
+
+// StartSessionSince begins a session for a subject whose password was looked at after since was read
+// from [Issuer.Sequence]. [ErrSubjectChanged], and no session, when their password or what they may do
+// has changed since: look again.
+func (i *Issuer[T]) StartSessionSince(ctx context.Context, since int64, subject string, client Client) (Tokens, error) {
+	m, err := i.prepareSince(ctx, since, subject)
 	if errors.Is(err, ErrSubjectDisabled) {
 		return Tokens{}, ErrInvalidCredentials.Because(err)
 	}
@@ -126,13 +160,15 @@ func (i *Issuer[T]) StartSession(ctx context.Context, subject string, client Cli
 	}
 	s := Session{
 		ID: uid.New(m.now), Subject: subject, Generation: 1, RotatedAt: m.now, CreatedAt: m.now, LastUsedAt: m.now,
-		IdleExpiry: m.now.Add(i.c.IdleTTL), Expiry: m.now.Add(i.c.SessionTTL), AuthTime: m.now, Client: client,
+		IdleExpiry: m.now.Add(i.c.IdleTTL), Expiry: m.now.Add(i.c.SessionTTL), AuthTime: m.now,
+		AccessExpiry: i.accessExpiry(m.now), Client: client,
 	}
-	if err := i.c.Store.CreateSession(ctx, s); err != nil {
+	if err := i.c.Store.CreateSession(ctx, s, since); err != nil {
 		return Tokens{}, fmt.Errorf("creating session: %w", err)
 	}
 	i.tell(ctx, EventSessionStarted, s, client, nil)
-	if err := i.endOldest(ctx, subject, m.now); err != nil {
+	// The session is there: what else belongs to it is done, though the client has hung up.
+	if err := i.endOldest(context.WithoutCancel(ctx), subject, m.now); err != nil {
 		return Tokens{}, err
 	}
 	return i.mint(ctx, m, s)
@@ -176,20 +212,30 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 	if err != nil {
 		return Tokens{}, fmt.Errorf("reading session: %w", err)
 	}
-	m, err := i.prepare(ctx, s.Subject)
-	if errors.Is(err, ErrSubjectDisabled) {
-		return Tokens{}, i.endDisabled(ctx, s, client, err)
+	for range attempts {
+		m, err := i.prepare(ctx, s.Subject)
+		if errors.Is(err, ErrSubjectDisabled) {
+			return Tokens{}, i.endDisabled(ctx, s, client, err)
+		}
+		if err != nil {
+			return Tokens{}, err
+		}
+		after, outcome, err := i.c.Store.Rotate(ctx, Rotation{
+			SessionID: sessionID, Generation: generation, Now: m.now, Grace: i.c.RefreshGrace,
+			IdleExpiry: m.now.Add(i.c.IdleTTL), AccessExpiry: i.accessExpiry(m.now), Since: m.since, Read: s,
+		})
+		if err != nil {
+			return Tokens{}, fmt.Errorf("rotating refresh token: %w", err)
+		}
+		if s = after; outcome != Overtaken {
+			return i.rotated(ctx, m, s, outcome, client)
+		}
 	}
-	if err != nil {
-		return Tokens{}, err
-	}
-	s, outcome, err := i.c.Store.Rotate(ctx, Rotation{
-		SessionID: sessionID, Generation: generation, Now: m.now, Grace: i.c.RefreshGrace,
-		IdleExpiry: m.now.Add(i.c.IdleTTL), RevocationExpiry: i.revocationExpiry(m.now), Read: s,
-	})
-	if err != nil {
-		return Tokens{}, fmt.Errorf("rotating refresh token: %w", err)
-	}
+	return Tokens{}, errBusySubject
+}
+
+// rotated answers a refresh by what became of it.
+func (i *Issuer[T]) rotated(ctx context.Context, m mint[T], s Session, outcome Outcome, client Client) (Tokens, error) {
 	switch outcome {
 	case Rotated:
 		i.tell(ctx, EventSessionRefreshed, s, client, nil)
@@ -198,7 +244,9 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 		i.tell(ctx, EventRefreshReplayed, s, client, nil)
 		return i.mint(ctx, m, s)
 	case Reused:
-		i.c.Revocations.Apply(Revocation{Kind: RevokedSession, ID: s.ID, ExpiresAt: i.revocationExpiry(m.now)})
+		i.c.Revocations.Apply(Revocation{
+			Kind: RevokedSession, ID: s.ID, ExpiresAt: later(s.AccessExpiry, i.accessExpiry(m.now)),
+		})
 		i.tell(ctx, EventRefreshReused, s, client, ErrRefreshTokenReused)
 		return Tokens{}, ErrRefreshTokenReused
 	}
@@ -210,17 +258,24 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 	return Tokens{}, refusal
 }
 
-// Reauthenticate notes that the subject of a session has proved again who they are, and returns tokens that say so. The
-// refresh token is the session's current one. [ErrTokenRevoked] when the session has ended.
+// Reauthenticate notes that the subject of a session has just proved again who they are, and returns
+// tokens that say so. The refresh token is a new one: whoever else has the one before gets nothing for
+// it from now on. [ErrTokenRevoked] when the session has ended.
 func (i *Issuer[T]) Reauthenticate(ctx context.Context, sessionID string, client Client) (Tokens, error) {
-	s, err := i.c.Store.SetAuthTime(ctx, sessionID, i.now())
-	if errors.Is(err, ErrNotFound) {
-		return Tokens{}, ErrTokenRevoked.Because(err)
-	}
+	since, err := i.Sequence(ctx)
 	if err != nil {
-		return Tokens{}, fmt.Errorf("noting authentication: %w", err)
+		return Tokens{}, err
 	}
-	m, err := i.prepare(ctx, s.Subject)
+	return i.reauthenticateSince(ctx, since, sessionID, client)
+}
+
+// reauthenticateSince is Reauthenticate for a password that was looked at after since was read.
+func (i *Issuer[T]) reauthenticateSince(ctx context.Context, since int64, sessionID string, client Client) (Tokens, error) {
+	s, err := i.stepUp(ctx, since, sessionID, true)
+	if err != nil {
+		return Tokens{}, err
+	}
+	m, err := i.prepareSince(ctx, since, s.Subject)
 	if errors.Is(err, ErrSubjectDisabled) {
 		return Tokens{}, i.endDisabled(ctx, s, client, err)
 	}
@@ -229,6 +284,22 @@ func (i *Issuer[T]) Reauthenticate(ctx context.Context, sessionID string, client
 	}
 	i.tell(ctx, EventReauthenticated, s, client, nil)
 	return i.mint(ctx, m, s)
+}
+
+// stepUp takes a session to its next generation. [ErrTokenRevoked] when it has ended.
+func (i *Issuer[T]) stepUp(ctx context.Context, since int64, sessionID string, proved bool) (Session, error) {
+	now := i.now()
+	s, err := i.c.Store.StepUp(ctx, StepUp{
+		SessionID: sessionID, Now: now, Proved: proved,
+		IdleExpiry: now.Add(i.c.IdleTTL), AccessExpiry: i.accessExpiry(now), Since: since,
+	})
+	if errors.Is(err, ErrNotFound) {
+		return Session{}, ErrTokenRevoked.Because(err)
+	}
+	if err != nil {
+		return Session{}, fmt.Errorf("renewing the session's refresh token: %w", err)
+	}
+	return s, nil
 }
 
 // SessionOf returns the session that a refresh token of this issuer belongs to, whatever its state, or [ErrRefreshTokenInvalid].
@@ -254,22 +325,25 @@ func (i *Issuer[T]) Session(ctx context.Context, id string) (Session, error) {
 	return i.c.Store.Session(ctx, id)
 }
 
-// mint is what every token of one call is made from. The time that will be "iat" is taken before the grant is read:
-// a change of the grant then always finds the token older than itself.
+// mint is what every token of one call is made from.
 type mint[T any] struct {
-	now      time.Time
-	issuedAt time.Time
-	grant    Grant[T]
+	now   time.Time
+	since int64 // the number of the last revocation, read before the grant
+	grant Grant[T]
 }
 
+// prepare reads the number of the last revocation and then the grant. A later change of the grant so
+// always has a higher number than the token that does not know of it.
 func (i *Issuer[T]) prepare(ctx context.Context, subject string) (mint[T], error) {
-	now := i.now()
-	m := mint[T]{now: now, issuedAt: now.Truncate(time.Second)}
-	// A token of the very second in which its subject's tokens were revoked would be taken for one of
-	// those, so it is dated a second later; verifiers allow for more than that.
-	if cut := time.Unix(i.c.Revocations.cut(subject), 0); !m.issuedAt.After(cut) {
-		m.issuedAt = cut.Add(time.Second)
+	since, err := i.Sequence(ctx)
+	if err != nil {
+		return mint[T]{}, err
 	}
+	return i.prepareSince(ctx, since, subject)
+}
+
+func (i *Issuer[T]) prepareSince(ctx context.Context, since int64, subject string) (mint[T], error) {
+	m := mint[T]{now: i.now(), since: since}
 	grant, err := i.c.Authorize(ctx, subject)
 	if err != nil {
 		return m, fmt.Errorf("authorizing: %w", err)
@@ -288,7 +362,8 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s Session) (Tokens, err
 		expiresAt = s.Expiry
 	}
 	access, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
-		Issuer: i.c.Issuer, Subject: s.Subject, Audience: []string{i.c.Audience}, ExpiresAt: expiresAt, IssuedAt: m.issuedAt,
+		Issuer: i.c.Issuer, Subject: s.Subject, Audience: []string{i.c.Audience}, ExpiresAt: expiresAt,
+		IssuedAt: m.now, Sequence: m.since,
 		ID: uid.New(m.now), ClientID: i.c.ClientID, SessionID: s.ID, AuthTime: s.AuthTime,
 		Scopes: append([]string{}, m.grant.Scopes...), Roles: append([]string{}, m.grant.Roles...), // none is said, too
 	}, m.grant.Custom)

@@ -6,14 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 )
 
 var (
 	errSessionExists  = errors.New("hallpass: the session exists")
-	errRevocationKind = errors.New("hallpass: Revoke takes a RevokedToken or a RevokedSubject")
-	errEnding         = errors.New("hallpass: an Ending names either a session or a subject")
+	errRevocationKind = errors.New("hallpass: Revoke takes a RevokedToken")
 )
 
 // MemoryStore is a [Store] in the memory of one process. It is the reference for the others, and right for tests and
@@ -43,7 +43,7 @@ func (m *MemoryStore) lock(ctx context.Context) error {
 }
 
 // CreateSession implements [SessionStore].
-func (m *MemoryStore) CreateSession(ctx context.Context, s Session) error {
+func (m *MemoryStore) CreateSession(ctx context.Context, s Session, since int64) error {
 	if err := m.lock(ctx); err != nil {
 		return err
 	}
@@ -51,8 +51,11 @@ func (m *MemoryStore) CreateSession(ctx context.Context, s Session) error {
 	if m.sessions[s.ID] != nil {
 		return errSessionExists
 	}
+	if m.changed(s.Subject, since) {
+		return ErrSubjectChanged
+	}
 	for _, t := range []*time.Time{
-		&s.RotatedAt, &s.CreatedAt, &s.LastUsedAt, &s.IdleExpiry, &s.Expiry, &s.AuthTime, &s.RevokedAt,
+		&s.RotatedAt, &s.CreatedAt, &s.LastUsedAt, &s.IdleExpiry, &s.Expiry, &s.AuthTime, &s.RevokedAt, &s.AccessExpiry,
 	} {
 		*t = microsecond(*t)
 	}
@@ -115,26 +118,52 @@ func (m *MemoryStore) Rotate(ctx context.Context, r Rotation) (Session, Outcome,
 	if s == nil {
 		return Session{}, Gone, nil
 	}
-	var outcome Outcome
-	if *s, outcome = r.Apply(*s); outcome == Reused {
-		m.record(Revocation{Kind: RevokedSession, ID: s.ID, ExpiresAt: r.RevocationExpiry})
+	after, outcome := r.Apply(*s)
+	if (outcome == Rotated || outcome == Replayed) && m.changed(s.Subject, r.Since) {
+		return *s, Overtaken, nil
+	}
+	if *s = after; outcome == Reused {
+		m.record(Revocation{Kind: RevokedSession, ID: s.ID, ExpiresAt: later(s.AccessExpiry, r.AccessExpiry)})
 	}
 	return *s, outcome, nil
 }
 
-// SetAuthTime implements [SessionStore].
-func (m *MemoryStore) SetAuthTime(ctx context.Context, id string, authTime time.Time) (Session, error) {
+// changed reports whether the subject was changed by a revocation after the one of number since.
+// The caller has locked.
+func (m *MemoryStore) changed(subject string, since int64) bool {
+	for _, r := range m.after(since) {
+		if (r.Kind == RevokedSubject || r.Kind == RevokedCredentials) && r.ID == subject {
+			return true
+		}
+	}
+	return false
+}
+
+// after returns the revocations with a number over since. The caller has locked.
+func (m *MemoryStore) after(since int64) []Revocation {
+	first := sort.Search(len(m.revocations), func(i int) bool { return m.revocations[i].Sequence > since })
+	return m.revocations[first:]
+}
+
+// StepUp implements [SessionStore].
+func (m *MemoryStore) StepUp(ctx context.Context, u StepUp) (Session, error) {
 	if err := m.lock(ctx); err != nil {
 		return Session{}, err
 	}
 	defer m.mu.Unlock()
-	authTime = microsecond(authTime)
-	s := m.sessions[id]
-	if s == nil || s.Ended(authTime) {
+	s := m.sessions[u.SessionID]
+	if s == nil {
 		return Session{}, ErrNotFound
 	}
-	s.AuthTime = authTime
-	return *s, nil
+	after, lives := u.Apply(*s)
+	if !lives {
+		return Session{}, ErrNotFound
+	}
+	if m.changed(s.Subject, u.Since) {
+		return Session{}, ErrSubjectChanged
+	}
+	*s = after
+	return after, nil
 }
 
 // Sweep implements [SessionStore].
@@ -146,7 +175,7 @@ func (m *MemoryStore) Sweep(ctx context.Context, now time.Time, limit int) (int,
 	now = microsecond(now)
 	swept := 0
 	for id, s := range m.sessions {
-		if swept < limit && s.IdleExpiry.Before(now) {
+		if swept < limit && s.IdleExpiry.Before(now) && s.AccessExpiry.Before(now) {
 			m.remove(id, s.Subject)
 			swept++
 		}
@@ -171,8 +200,13 @@ func (m *MemoryStore) remove(id, subject string) {
 
 // EndSessions implements [RevocationStore].
 func (m *MemoryStore) EndSessions(ctx context.Context, e Ending) ([]Revocation, error) {
-	if (e.SessionID == "") == (e.Subject == "") {
-		return nil, errEnding
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	if e.With != nil { // not under the lock: it may call the store
+		if err := e.With(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := m.lock(ctx); err != nil {
 		return nil, err
@@ -186,19 +220,37 @@ func (m *MemoryStore) EndSessions(ctx context.Context, e Ending) ([]Revocation, 
 		}
 	}
 	var recorded []Revocation
+	if e.Record != "" {
+		expiresAt := e.ExpiresAt
+		for _, s := range named {
+			expiresAt = later(expiresAt, s.AccessExpiry)
+		}
+		recorded = append(recorded, m.record(e.Revocation(expiresAt)))
+	}
 	for id, s := range named {
-		if !s.RevokedAt.IsZero() || e.Subject != "" && id == e.Except {
+		if !s.RevokedAt.IsZero() || e.OnlyRecord || e.Subject != "" && id == e.Except {
 			continue
 		}
 		s.RevokedAt = microsecond(e.Now)
-		recorded = append(recorded, m.record(Revocation{Kind: RevokedSession, ID: id, ExpiresAt: e.ExpiresAt}))
+		recorded = append(recorded, m.record(Revocation{
+			Kind: RevokedSession, ID: id, ExpiresAt: later(e.ExpiresAt, s.AccessExpiry),
+		}))
 	}
 	return recorded, nil
 }
 
+// Sequence implements [RevocationStore].
+func (m *MemoryStore) Sequence(ctx context.Context) (int64, error) {
+	if err := m.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer m.mu.Unlock()
+	return m.sequence, nil
+}
+
 // Revoke implements [RevocationStore].
 func (m *MemoryStore) Revoke(ctx context.Context, r Revocation) (Revocation, error) {
-	if r.Kind != RevokedToken && r.Kind != RevokedSubject {
+	if r.Kind != RevokedToken {
 		return Revocation{}, errRevocationKind
 	}
 	if err := m.lock(ctx); err != nil {
@@ -210,7 +262,7 @@ func (m *MemoryStore) Revoke(ctx context.Context, r Revocation) (Revocation, err
 
 // record adds r; the caller has locked.
 func (m *MemoryStore) record(r Revocation) Revocation {
-	m.sequence++
+	m.sequence = max(m.sequence+1, time.Now().UnixMicro())
 	r.Sequence = m.sequence
 	r.Before, r.ExpiresAt = microsecond(r.Before), microsecond(r.ExpiresAt)
 	m.revocations = append(m.revocations, r)
@@ -226,11 +278,8 @@ func (m *MemoryStore) Revocations(
 	}
 	defer m.mu.Unlock()
 	now = microsecond(now)
-	first, _ := slices.BinarySearchFunc(m.revocations, since+1, func(r Revocation, sequence int64) int {
-		return cmp.Compare(r.Sequence, sequence)
-	})
 	var page []Revocation
-	for _, r := range m.revocations[first:] {
+	for _, r := range m.after(since) {
 		if len(page) >= limit {
 			break
 		}

@@ -176,7 +176,7 @@ func TestProtectedRoute_refusesWhoLostTheirSession(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return a.RevokeToken(ctx, id.ID)
+			return a.RevokeToken(ctx, id.ID, id.ExpiresAt)
 		},
 	}
 	for name, end := range ends {

@@ -88,7 +88,12 @@ type tokensDocument struct {
 
 // WriteTokens implements [Profile].
 func (Problem) WriteTokens(w http.ResponseWriter, _ *http.Request, t Tokens) {
-	writeJSON(w, http.StatusOK, "application/json", tokensDocument{
+	writeJSON(w, http.StatusOK, "application/json", t)
+}
+
+// MarshalJSON writes the tokens as a client gets them (RFC 6749 §5.1), with the session's ID.
+func (t Tokens) MarshalJSON() ([]byte, error) {
+	return json.Marshal(tokensDocument{
 		AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: int64(t.ExpiresIn / time.Second),
 		RefreshToken: t.RefreshToken, RefreshExpiresIn: int64(t.RefreshExpiresIn / time.Second),
 		Scope: strings.Join(t.Scopes, " "), SessionID: t.SessionID,

@@ -37,8 +37,9 @@ type revocationShard struct {
 }
 
 type subjectCut struct {
-	before int64 // tokens with an "iat" at or before it (Unix seconds) are refused
-	until  int64 // Unix time after which the entry is not needed
+	sequence int64 // tokens with a smaller one are refused
+	before   int64 // tokens without one, with an "iat" at or before it (Unix seconds), are refused
+	until    int64 // Unix time after which the entry is not needed
 }
 
 // NewRevocations returns an empty list.
@@ -54,12 +55,17 @@ func NewRevocations() *Revocations {
 // Apply adds entries. They are refused from the moment that it returns.
 func (l *Revocations) Apply(entries ...Revocation) {
 	for _, e := range entries {
+		if e.Kind == RevokedCredentials {
+			continue // it refuses no token
+		}
 		until := e.ExpiresAt.Unix() + 1
 		s := l.shard(e.ID)
 		s.mu.Lock()
 		if e.Kind == RevokedSubject {
 			old, known := s.cuts[e.ID]
-			s.cuts[e.ID] = subjectCut{before: max(old.before, e.Before.Unix()), until: max(old.until, until)}
+			s.cuts[e.ID] = subjectCut{
+				sequence: max(old.sequence, e.Sequence), before: max(old.before, e.Before.Unix()), until: max(old.until, until),
+			}
 			if !known {
 				l.subjects.Add(1)
 			}
@@ -91,7 +97,10 @@ func (l *Revocations) IsRevoked(c *jwt.Claims) bool {
 		return false
 	}
 	cut := l.cut(c.Subject)
-	return cut != 0 && c.IssuedAt.Unix() <= cut
+	if c.Sequence == 0 {
+		return cut.before != 0 && c.IssuedAt.Unix() <= cut.before
+	}
+	return c.Sequence < cut.sequence
 }
 
 func (l *Revocations) hasEnded(id string) bool {
@@ -105,12 +114,12 @@ func (l *Revocations) hasEnded(id string) bool {
 	return ended
 }
 
-// cut returns the Unix second up to which the subject's tokens are refused, or zero.
-func (l *Revocations) cut(subject string) int64 {
+// cut returns which of the subject's tokens are refused.
+func (l *Revocations) cut(subject string) subjectCut {
 	s := l.shard(subject)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.cuts[subject].before
+	return s.cuts[subject]
 }
 
 func (l *Revocations) shard(id string) *revocationShard {

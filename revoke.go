@@ -3,48 +3,80 @@ package hallpass
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
 // RevokeSession ends a session: its refresh token and its access tokens are refused from now on.
 // A session that is unknown or has ended is no error.
 func (i *Issuer[T]) RevokeSession(ctx context.Context, sessionID string) error {
-	now := i.now()
-	return i.end(ctx, Ending{SessionID: sessionID, Now: now, ExpiresAt: i.revocationExpiry(now)})
+	return i.end(ctx, Ending{SessionID: sessionID})
 }
 
-// RevokeOtherSessions ends every session of the subject but one, as a change of password does.
-func (i *Issuer[T]) RevokeOtherSessions(ctx context.Context, subject, except string) error {
-	now := i.now()
-	return i.end(ctx, Ending{Subject: subject, Except: except, Now: now, ExpiresAt: i.revocationExpiry(now)})
+// RevokeOtherSessions ends every session of the subject but one, and refuses log-ins that have begun, as
+// a change of password does. Each with is done in the same transaction of the store (see [Ending]): give
+// it the change itself, if that goes to the same database.
+func (i *Issuer[T]) RevokeOtherSessions(ctx context.Context, subject, except string, with ...Deed) error {
+	return i.end(ctx, Ending{Subject: subject, Except: except, Record: RevokedCredentials, With: together(with)})
+}
+
+// ChangePassword is RevokeOtherSessions for the subject's own change of password: besides, the session
+// in which it is made gets a new refresh token, and its tokens are returned. [ErrTokenRevoked] when that
+// session has ended.
+func (i *Issuer[T]) ChangePassword(ctx context.Context, subject, sessionID string, client Client, change Deed) (Tokens, error) {
+	var s Session
+	err := i.RevokeOtherSessions(ctx, subject, sessionID, change, func(ctx context.Context) (err error) {
+		// Nothing can come between: this is a part of the very transaction that changes the subject.
+		s, err = i.stepUp(ctx, math.MaxInt64, sessionID, false)
+		return err
+	})
+	if err != nil {
+		return Tokens{}, err
+	}
+	m, err := i.prepare(ctx, subject)
+	if err != nil {
+		return Tokens{}, err
+	}
+	i.tell(ctx, EventSessionRefreshed, s, client, nil)
+	return i.mint(ctx, m, s)
 }
 
 // RevokeSubject ends every session of the subject, and with them every token issued to them until now.
-func (i *Issuer[T]) RevokeSubject(ctx context.Context, subject string) error {
-	now := i.now()
-	// The cut comes first: it also reaches a token that is being made from a session not yet recorded.
-	if err := i.RevokeAccess(ctx, subject); err != nil {
-		return err
-	}
-	return i.end(ctx, Ending{Subject: subject, Now: now, ExpiresAt: i.revocationExpiry(now)})
+// For with see [Issuer.RevokeOtherSessions].
+func (i *Issuer[T]) RevokeSubject(ctx context.Context, subject string, with ...Deed) error {
+	return i.end(ctx, Ending{Subject: subject, Record: RevokedSubject, With: together(with)})
 }
 
 // RevokeAccess refuses every access token issued to the subject until now and leaves the sessions alive, so
-// that each client fetches a token that says what holds today: for a change of roles.
-func (i *Issuer[T]) RevokeAccess(ctx context.Context, subject string) error {
-	now := i.now()
-	return i.revoke(ctx, Revocation{
-		Kind: RevokedSubject, ID: subject, Before: now.Truncate(time.Second), ExpiresAt: i.revocationExpiry(now),
+// that each client fetches a token that says what holds today: for a change of roles. For with see
+// [Issuer.RevokeOtherSessions].
+func (i *Issuer[T]) RevokeAccess(ctx context.Context, subject string, with ...Deed) error {
+	return i.end(ctx, Ending{Subject: subject, Record: RevokedSubject, OnlyRecord: true, With: together(with)})
+}
+
+// Deed is a part of what is done together with a revocation.
+type Deed func(ctx context.Context) error
+
+// together is all deeds as one, or nil for none.
+func together(deeds []Deed) func(context.Context) error {
+	if len(deeds) == 0 {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		for _, do := range deeds {
+			if err := do(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// RevokeToken refuses one access token by its ID ("jti") until it expires. Its session lives on.
+func (i *Issuer[T]) RevokeToken(ctx context.Context, tokenID string, expiresAt time.Time) error {
+	recorded, err := i.c.Store.Revoke(ctx, Revocation{
+		Kind: RevokedToken, ID: tokenID, ExpiresAt: expiresAt.Add(clockMargin),
 	})
-}
-
-// RevokeToken refuses one access token by its ID ("jti"). Its session lives on.
-func (i *Issuer[T]) RevokeToken(ctx context.Context, tokenID string) error {
-	return i.revoke(ctx, Revocation{Kind: RevokedToken, ID: tokenID, ExpiresAt: i.revocationExpiry(i.now())})
-}
-
-func (i *Issuer[T]) revoke(ctx context.Context, r Revocation) error {
-	recorded, err := i.c.Store.Revoke(ctx, r)
 	if err != nil {
 		return fmt.Errorf("recording revocation: %w", err)
 	}
@@ -53,6 +85,8 @@ func (i *Issuer[T]) revoke(ctx context.Context, r Revocation) error {
 }
 
 func (i *Issuer[T]) end(ctx context.Context, e Ending) error {
+	e.Now = i.now()
+	e.ExpiresAt = i.accessExpiry(e.Now)
 	recorded, err := i.c.Store.EndSessions(ctx, e)
 	if err != nil {
 		return fmt.Errorf("ending sessions: %w", err)
@@ -63,6 +97,9 @@ func (i *Issuer[T]) end(ctx context.Context, e Ending) error {
 		i.c.Revocations.Apply(Revocation{Kind: RevokedSession, ID: e.SessionID, ExpiresAt: e.ExpiresAt})
 	}
 	for _, r := range recorded {
+		if r.Kind != RevokedSession {
+			continue
+		}
 		i.c.Observe(ctx, Event{Name: EventSessionEnded, Subject: e.Subject, SessionID: r.ID})
 	}
 	return nil
@@ -70,15 +107,17 @@ func (i *Issuer[T]) end(ctx context.Context, e Ending) error {
 
 // endDisabled ends the session of a subject who may have no tokens any more.
 func (i *Issuer[T]) endDisabled(ctx context.Context, s Session, client Client, cause error) error {
-	if err := i.RevokeSession(ctx, s.ID); err != nil {
+	if err := i.RevokeSession(context.WithoutCancel(ctx), s.ID); err != nil {
 		return err
 	}
 	i.tell(ctx, EventRefreshRefused, s, client, cause)
 	return ErrRefreshTokenInvalid.Because(cause)
 }
 
-// revocationExpiry is the time after which no access token that exists now can be alive. The minutes on top
-// are for a verifier's leeway and for clocks that differ.
-func (i *Issuer[T]) revocationExpiry(now time.Time) time.Time {
-	return now.Add(i.c.AccessTTL + 5*time.Minute)
+// clockMargin is for a verifier's leeway and for clocks that differ.
+const clockMargin = 5 * time.Minute
+
+// accessExpiry is the time after which no access token that is made now can be alive.
+func (i *Issuer[T]) accessExpiry(now time.Time) time.Time {
+	return now.Add(i.c.AccessTTL + clockMargin)
 }

@@ -2,8 +2,13 @@ package hallpass
 
 import (
 	"context"
+	"errors"
 	"time"
 )
+
+// ErrSubjectChanged says that what a subject may do, or their password, has changed since the caller
+// looked. Begin again from there.
+var ErrSubjectChanged = errors.New("hallpass: the subject's rights or password changed meanwhile")
 
 // Session is one login on one device: the chain of refresh tokens that began there. However often it
 // is refreshed it stays one record, and no token is stored in it.
@@ -18,7 +23,13 @@ type Session struct {
 	Expiry     time.Time // the session ends then whatever happens
 	AuthTime   time.Time // when the subject last proved who they are (RFC 9068 §2.2.1)
 	RevokedAt  time.Time // zero while the session lives
-	Client     Client
+	// AccessExpiry is the time after which no access token of the session can be alive, whoever
+	// made it and however long tokens live elsewhere. A revocation of the session lasts until then.
+	AccessExpiry time.Time
+	// SteppedUp says that a step-up reached Generation: whoever has the generation before it has proved
+	// nothing, and gets nothing for it.
+	SteppedUp bool
+	Client    Client
 }
 
 // Client says where a request came from.
@@ -56,6 +67,9 @@ const (
 	Replayed
 	// Reused: the presented generation is older, or the grace is over. The session is revoked and the revocation recorded.
 	Reused
+	// Overtaken: what the subject may do, or their password, has changed since [Rotation.Since].
+	// Nothing changed: the caller reads the grant again, and asks again.
+	Overtaken
 )
 
 // Rotation is one presentation of a refresh token.
@@ -65,9 +79,12 @@ type Rotation struct {
 	Now        time.Time
 	Grace      time.Duration // how long the direct predecessor of the current generation is answered with Replayed
 	IdleExpiry time.Time     // for the session, when it is rotated; the store caps it at Session.Expiry
-	// RevocationExpiry is the time after which no access token of the session can be alive:
-	// the ExpiresAt of the revocation that Reused records.
-	RevocationExpiry time.Time
+	// AccessExpiry is the [Session.AccessExpiry] that the new access token asks for. The store keeps
+	// the later of it and what it has.
+	AccessExpiry time.Time
+	// Since is the number of the last revocation when the caller began: before it read the grant
+	// for the new token, or looked at a password. See [RevocationStore.Sequence].
+	Since int64
 	// Read is the session as the caller has read it, if it has. A store may spare itself another look: if the session is still as it was.
 	Read Session
 }
@@ -81,11 +98,17 @@ func (r Rotation) Apply(s Session) (Session, Outcome) {
 		return s, Gone
 	case r.Generation == s.Generation:
 		s.Generation++
+		s.SteppedUp = false
 		s.RotatedAt, s.LastUsedAt = now, now
 		s.IdleExpiry = earlier(microsecond(r.IdleExpiry), s.Expiry)
+		s.AccessExpiry = later(s.AccessExpiry, microsecond(r.AccessExpiry))
 		return s, Rotated
 	case r.Generation == s.Generation-1 && now.Sub(s.RotatedAt).Abs() <= r.Grace: // a clock may have been set back
+		if s.SteppedUp {
+			return s, Gone // it may be the subject's other tab: nobody is put out
+		}
 		s.LastUsedAt = now
+		s.AccessExpiry = later(s.AccessExpiry, microsecond(r.AccessExpiry))
 		return s, Replayed
 	default:
 		s.RevokedAt = now
@@ -95,6 +118,44 @@ func (r Rotation) Apply(s Session) (Session, Outcome) {
 
 // microsecond returns t as stores keep it.
 func microsecond(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// StepUp is a step of a session's refresh token to its next generation without the current one
+// being presented: the subject has just given their password.
+type StepUp struct {
+	SessionID string
+	Now       time.Time
+	// Proved makes Now the session's AuthTime, and refuses the generation before from now on. Without
+	// it that one is still answered within the grace, as after a refresh.
+	Proved       bool
+	IdleExpiry   time.Time // as in [Rotation]
+	AccessExpiry time.Time // as in [Rotation]
+	Since        int64     // as in [Rotation]
+}
+
+// Apply decides u for s, the session that it names, and returns s as it is afterwards, and false when
+// the session has ended.
+func (u StepUp) Apply(s Session) (Session, bool) {
+	now := microsecond(u.Now)
+	if s.Ended(now) {
+		return s, false
+	}
+	s.Generation++
+	s.SteppedUp = u.Proved
+	s.RotatedAt, s.LastUsedAt = now, now
+	if u.Proved {
+		s.AuthTime = now
+	}
+	s.IdleExpiry = earlier(microsecond(u.IdleExpiry), s.Expiry)
+	s.AccessExpiry = later(s.AccessExpiry, microsecond(u.AccessExpiry))
+	return s, true
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
 
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
@@ -108,8 +169,11 @@ func earlier(a, b time.Time) time.Time {
 // [ErrStoreUnavailable] when the store cannot be asked, as when ctx has ended: a call that begins then changes nothing.
 // Times are kept to the microsecond, rounded down, in UTC. A limit under 1 asks for nothing.
 type SessionStore interface {
-	// CreateSession adds s. It fails when there is a session with its ID. An IdleExpiry after Expiry is kept as Expiry.
-	CreateSession(ctx context.Context, s Session) error
+	// CreateSession adds s, unless what its subject may do, or their password, has changed since the
+	// revocation of number since ([RevocationStore.Sequence]): then it is [ErrSubjectChanged], and
+	// nothing is added. It fails when there is a session with its ID. An IdleExpiry after Expiry is
+	// kept as Expiry.
+	CreateSession(ctx context.Context, s Session, since int64) error
 	// Session returns the session whatever its state, or [ErrNotFound].
 	Session(ctx context.Context, id string) (Session, error)
 	// Sessions returns the subject's sessions that have not ended at now, newest first (by CreatedAt, then ID,
@@ -120,11 +184,12 @@ type SessionStore interface {
 	// of calls with one generation exactly one is Rotated. The session returned is as it is afterwards
 	// (empty when Gone and unknown).
 	Rotate(ctx context.Context, r Rotation) (Session, Outcome, error)
-	// SetAuthTime notes that the subject proved again, at authTime, who they are, and returns the session as it is
-	// afterwards. [ErrNotFound] when the session is unknown or had ended at authTime.
-	SetAuthTime(ctx context.Context, id string, authTime time.Time) (Session, error)
-	// Sweep deletes at most limit records, sessions that expired (RevokedAt aside) before now and revocations whose
-	// ExpiresAt is before now, and returns how many it deleted. When that is less than limit there are no more.
+	// StepUp takes a session to its next generation, in one atomic write, and returns the session as
+	// it is afterwards. [ErrNotFound] when the session is unknown or has ended, and
+	// [ErrSubjectChanged] as for CreateSession.
+	StepUp(ctx context.Context, u StepUp) (Session, error)
+	// Sweep deletes at most limit records, sessions that expired (RevokedAt aside) before now and whose
+	// AccessExpiry is before now, and revocations whose ExpiresAt is before now, and returns how many it deleted. When that is less than limit there are no more.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 }
 
@@ -135,15 +200,20 @@ type RevocationKind string
 const (
 	RevokedSession RevocationKind = "session" // every token of the session
 	RevokedToken   RevocationKind = "token"   // one access token, by its "jti"
-	RevokedSubject RevocationKind = "subject" // every access token of the subject issued at or before Before
+	RevokedSubject RevocationKind = "subject" // every access token of the subject made before it
+	// RevokedCredentials refuses no token: it refuses sessions that begin with what proved the
+	// subject's identity before it, as a log-in with the old password that was under way.
+	RevokedCredentials RevocationKind = "credentials"
 )
 
 // Revocation is a record that something must be refused before it expires by itself.
 type Revocation struct {
-	Sequence  int64 // given by the store, growing
+	// Sequence is given by the store, and grows. RevokedSubject refuses the subject's access tokens
+	// with a smaller one ([jwt.Claims.Sequence]).
+	Sequence  int64
 	Kind      RevocationKind
 	ID        string    // of the session, the token or the subject
-	Before    time.Time // RevokedSubject: access tokens issued at or before it are refused; whole seconds
+	Before    time.Time // RevokedSubject: of tokens without a Sequence, those issued at or before it are refused
 	ExpiresAt time.Time // after it no access token that this names can be alive
 }
 
@@ -153,23 +223,59 @@ type Ending struct {
 	SessionID string
 	Subject   string
 	// Except names a session of Subject that lives on.
-	Except    string
-	Now       time.Time
-	ExpiresAt time.Time // for the revocations recorded
+	Except string
+	// Record is what is recorded for Subject besides: RevokedSubject, RevokedCredentials, or nothing.
+	Record RevocationKind
+	// OnlyRecord leaves the sessions alive.
+	OnlyRecord bool
+	// With is done in the same transaction, before everything else, with a context that takes calls
+	// of this store into it. Its error undoes all and is returned. May be nil.
+	With func(ctx context.Context) error
+	Now  time.Time
+	// ExpiresAt is the least for the revocations recorded: they last until the AccessExpiry of the
+	// sessions that they concern, if that is later.
+	ExpiresAt time.Time
+}
+
+var errEnding = errors.New("hallpass: an Ending names either a session, or a subject and perhaps a kind to record")
+
+// Validate returns an error for an e that cannot be carried out. Stores call it first.
+func (e Ending) Validate() error {
+	records := e.Record == RevokedSubject || e.Record == RevokedCredentials
+	if (e.SessionID == "") == (e.Subject == "") || !records && (e.Record != "" || e.OnlyRecord) || records && e.Subject == "" {
+		return errEnding
+	}
+	return nil
+}
+
+// Revocation returns the record that e asks for besides those of sessions.
+func (e Ending) Revocation(expiresAt time.Time) Revocation {
+	r := Revocation{Kind: e.Record, ID: e.Subject, ExpiresAt: expiresAt}
+	if e.Record == RevokedSubject {
+		// Only tokens without a number are judged by it. Older issuers dated one of the same second
+		// a second later, so those are refused as well.
+		r.Before = microsecond(e.Now).Truncate(time.Second).Add(time.Second)
+	}
+	return r
 }
 
 // RevocationStore is the record of revocations, from which every replica refreshes its memory.
 // It keeps the promises that [SessionStore] states.
 type RevocationStore interface {
+	// Sequence returns the highest number that a revocation has ever had, whether it has been swept or
+	// not; 0 before the first. What is recorded later has a higher one, also when it has begun.
+	Sequence(ctx context.Context) (int64, error)
 	// EndSessions marks the sessions that e names, and that have not been revoked, as revoked, records a
-	// RevokedSession for each, all in one transaction, and returns those records. Sessions that have expired are among
+	// RevokedSession for each, and what e.Record says, all in one transaction, and returns those records. Sessions that have expired are among
 	// them, since their last access tokens may be alive. Nothing to end is no error.
 	EndSessions(ctx context.Context, e Ending) ([]Revocation, error)
-	// Revoke records r (a RevokedToken or RevokedSubject, or it fails) and returns it with its sequence number. What is
+	// Revoke records r (a RevokedToken, or it fails) and returns it with its sequence number. What is
 	// revoked twice is recorded twice. Sessions stay as they are.
 	Revoke(ctx context.Context, r Revocation) (Revocation, error)
 	// Revocations returns, in order, the records with a sequence number over since whose ExpiresAt is not before now, at
 	// most limit. Numbers become visible in their order: whoever goes on from the last that they saw misses none.
+	// A number is at least the time in microseconds since 1970, so that they do not start again when a
+	// store in memory does, or when a database is restored.
 	Revocations(ctx context.Context, since int64, now time.Time, limit int) ([]Revocation, error)
 }
 

@@ -27,6 +27,10 @@ type Claims struct {
 	AuthTime  time.Time // auth_time; zero when absent
 	Scopes    []string  // scope, split at its spaces; nil when absent
 	Roles     []string  // roles; nil when absent
+	// Sequence is the number of the last revocation that the issuer knew of when it read what the
+	// subject may do (rev_seq, a claim of Hallpass); 0 when absent. A later revocation of the
+	// subject's tokens refuses this one, whatever the clocks say.
+	Sequence int64
 }
 
 // The registered claims by their numbers, in the order in which they are written.
@@ -43,12 +47,14 @@ const (
 	authTime
 	scope
 	roles
+	revSeq
 )
 
 // registered are the names of these claims, which custom members cannot take (RFC 7519 §4.1, RFC 9068 §2.2).
 var registered = [...]string{
 	iss: "iss", sub: "sub", aud: "aud", exp: "exp", nbf: "nbf", iat: "iat", jti: "jti",
 	clientID: "client_id", sid: "sid", authTime: "auth_time", scope: "scope", roles: "roles",
+	revSeq: "rev_seq",
 }
 
 // reader reads the claims of one payload. The first claim that does not fit is the error; the scan goes on, since a payload
@@ -117,6 +123,8 @@ func (r *reader) claim(c *Claims, number int) {
 		c.Scopes = r.scopes()
 	case roles:
 		c.Roles = r.roles()
+	case revSeq:
+		c.Sequence = r.sequence()
 	default:
 		r.Skip()
 	}
@@ -277,6 +285,25 @@ func isScopeByte(c byte) bool { return c > ' ' && c <= '~' && c != '"' && c != '
 
 // maxDate is the last second of the year 9999, beyond which RFC 3339 has no way to write a time.
 const maxDate = 253402300799
+
+// maxSequence is the largest integer that every JSON reader keeps whole (RFC 8259 §6).
+const maxSequence = 1<<53 - 1
+
+// sequence reads a whole number that is not negative.
+func (r *reader) sequence() int64 {
+	text, ok := r.Number()
+	if !ok {
+		r.Skip()
+		r.misfit(errSequenceClaim)
+		return 0
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > maxSequence {
+		r.misfit(errSequenceClaim)
+		return 0
+	}
+	return n
+}
 
 // date reads a NumericDate (RFC 7519 §2): seconds since 1970, perhaps with a fraction.
 func (r *reader) date(misfit *Error) time.Time {

@@ -53,6 +53,7 @@ var (
 	errClientClaim   = &Error{ErrClaims, "client_id is not a plain string"}
 	errSidClaim      = &Error{ErrClaims, "sid is not a plain string"}
 	errAuthTimeClaim = &Error{ErrClaims, "auth_time is not a date"}
+	errSequenceClaim = &Error{ErrClaims, "rev_seq is not a whole number"}
 	errScopeClaim    = &Error{ErrClaims, "scope is not scopes with a space between"}
 	errRolesClaim    = &Error{ErrClaims, "roles is not an array of plain strings"}
 	errCustom        = &Error{ErrClaims, "a claim of the application is not of its type"}

@@ -96,6 +96,9 @@ func (w *writer) claims(text []byte, c *Claims) []byte {
 	if c.Roles != nil {
 		text = w.list(text, `,"roles":`, c.Roles)
 	}
+	if c.Sequence != 0 {
+		text = w.sequence(text, c.Sequence)
+	}
 	return append(text, '}')
 }
 
@@ -153,6 +156,13 @@ func (w *writer) scopes(text []byte, scopes []string) []byte {
 		text = append(text, scope...)
 	}
 	return append(text, '"')
+}
+
+func (w *writer) sequence(text []byte, n int64) []byte {
+	if n < 0 || n > maxSequence {
+		w.refuse("rev_seq", "is not a whole number up to 2^53 - 1")
+	}
+	return strconv.AppendInt(append(text, `,"rev_seq":`...), n, 10)
 }
 
 func (w *writer) date(text []byte, name string, t time.Time) []byte {

@@ -19,8 +19,8 @@ type replicas struct {
 
 func (r *replicas) next() hallpass.Store { return r.stores[r.calls.Add(1)%uint64(len(r.stores))] }
 
-func (r *replicas) CreateSession(ctx context.Context, s hallpass.Session) error {
-	return r.next().CreateSession(ctx, s)
+func (r *replicas) CreateSession(ctx context.Context, s hallpass.Session, since int64) error {
+	return r.next().CreateSession(ctx, s, since)
 }
 
 func (r *replicas) Session(ctx context.Context, id string) (hallpass.Session, error) {
@@ -37,9 +37,11 @@ func (r *replicas) Rotate(ctx context.Context, rotation hallpass.Rotation) (hall
 	return r.next().Rotate(ctx, rotation)
 }
 
-func (r *replicas) SetAuthTime(ctx context.Context, id string, authTime time.Time) (hallpass.Session, error) {
-	return r.next().SetAuthTime(ctx, id, authTime)
+func (r *replicas) StepUp(ctx context.Context, u hallpass.StepUp) (hallpass.Session, error) {
+	return r.next().StepUp(ctx, u)
 }
+
+func (r *replicas) Sequence(ctx context.Context) (int64, error) { return r.next().Sequence(ctx) }
 
 func (r *replicas) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	return r.next().Sweep(ctx, now, limit)
@@ -70,8 +72,8 @@ func (r reopened) with(call func(s hallpass.Store) error) error {
 	return errors.Join(call(s), s.Close())
 }
 
-func (r reopened) CreateSession(ctx context.Context, session hallpass.Session) error {
-	return r.with(func(s hallpass.Store) error { return s.CreateSession(ctx, session) })
+func (r reopened) CreateSession(ctx context.Context, session hallpass.Session, since int64) error {
+	return r.with(func(s hallpass.Store) error { return s.CreateSession(ctx, session, since) })
 }
 
 func (r reopened) Session(ctx context.Context, id string) (session hallpass.Session, err error) {
@@ -102,14 +104,20 @@ func (r reopened) Rotate(
 	return session, outcome, err
 }
 
-func (r reopened) SetAuthTime(
-	ctx context.Context, id string, authTime time.Time,
-) (session hallpass.Session, err error) {
+func (r reopened) StepUp(ctx context.Context, u hallpass.StepUp) (session hallpass.Session, err error) {
 	err = r.with(func(s hallpass.Store) error {
-		session, err = s.SetAuthTime(ctx, id, authTime)
+		session, err = s.StepUp(ctx, u)
 		return err
 	})
 	return session, err
+}
+
+func (r reopened) Sequence(ctx context.Context) (n int64, err error) {
+	err = r.with(func(s hallpass.Store) error {
+		n, err = s.Sequence(ctx)
+		return err
+	})
+	return n, err
 }
 
 func (r reopened) Sweep(ctx context.Context, now time.Time, limit int) (n int, err error) {

@@ -10,17 +10,20 @@ import (
 )
 
 var (
-	errRevocationKind = errors.New("sqlstore: Revoke takes a RevokedToken or a RevokedSubject")
-	errEnding         = errors.New("sqlstore: an Ending names either a session or a subject")
+	errRevocationKind = errors.New("sqlstore: Revoke takes a RevokedToken")
 )
 
-const insertRevocationText = `INSERT INTO revocations (kind, revoked_id, before, expires_at) VALUES (?, ?, ?, ?)`
+// highestSequence is the highest number that was ever given: SQLite keeps it when rows are deleted.
+const highestSequence = `COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'revocations'), 0)`
+
+const insertRevocationText = `INSERT INTO revocations (sequence, kind, revoked_id, before, expires_at)
+	VALUES (MAX(?, 1 + ` + highestSequence + `), ?, ?, ?, ?)`
 
 // insertRevocation returns r as it is kept, with its sequence number. Numbers are given under the lock for writing,
 // so they become visible in their order.
 func insertRevocation(tx *sqldb.Tx, r hallpass.Revocation) (hallpass.Revocation, error) {
 	before, expiresAt := sqldb.Micros(r.Before), sqldb.Micros(r.ExpiresAt)
-	result, err := tx.Exec(insertRevocationText, string(r.Kind), r.ID, before, expiresAt)
+	result, err := tx.Exec(insertRevocationText, time.Now().UnixMicro(), string(r.Kind), r.ID, before, expiresAt)
 	if err != nil {
 		return hallpass.Revocation{}, err
 	}
@@ -29,37 +32,38 @@ func insertRevocation(tx *sqldb.Tx, r hallpass.Revocation) (hallpass.Revocation,
 	return r, err
 }
 
-const selectEnding = `SELECT id FROM sessions WHERE id = ? AND revoked_at = 0`
+const selectEnding = `SELECT id, access_expiry FROM sessions WHERE id = ? AND revoked_at = 0`
 
-const selectEndings = `SELECT id FROM sessions WHERE subject = ? AND id <> ? AND revoked_at = 0 ORDER BY created_at, id`
+const selectEndings = `SELECT id, access_expiry FROM sessions WHERE subject = ? AND id <> ? AND revoked_at = 0 ORDER BY created_at, id`
 
 const updateRevokedAt = `UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at = 0`
 
 // EndSessions implements [hallpass.RevocationStore].
 func (s *Store) EndSessions(ctx context.Context, e hallpass.Ending) ([]hallpass.Revocation, error) {
-	if (e.SessionID == "") == (e.Subject == "") {
-		return nil, errEnding
+	if err := e.Validate(); err != nil {
+		return nil, err
 	}
 	var recorded []hallpass.Revocation
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
 		recorded = nil
-		ids, err := endings(tx, e)
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			if _, err := tx.Exec(updateRevokedAt, sqldb.Micros(e.Now), id); err != nil {
+		if e.With != nil {
+			if err := e.With(sqldb.WithTx(ctx, tx)); err != nil {
 				return err
 			}
-			r, err := insertRevocation(tx, hallpass.Revocation{
-				Kind: hallpass.RevokedSession, ID: id, ExpiresAt: e.ExpiresAt,
-			})
+		}
+		if e.Record != "" {
+			r, err := record(tx, e)
 			if err != nil {
 				return err
 			}
 			recorded = append(recorded, r)
 		}
-		return nil
+		if e.OnlyRecord {
+			return nil
+		}
+		ended, err := end(tx, e)
+		recorded = append(recorded, ended...)
+		return err
 	})
 	if err != nil {
 		return nil, wrap("ending sessions", err)
@@ -67,8 +71,47 @@ func (s *Store) EndSessions(ctx context.Context, e hallpass.Ending) ([]hallpass.
 	return recorded, nil
 }
 
-// endings returns the ids of the sessions that e names and that are not revoked.
-func endings(tx *sqldb.Tx, e hallpass.Ending) ([]string, error) {
+const selectAccessExpiry = `SELECT COALESCE(MAX(access_expiry), 0) FROM sessions WHERE subject = ?`
+
+// record records what e says of its subject, until the last of the subject's access tokens has expired.
+func record(tx *sqldb.Tx, e hallpass.Ending) (hallpass.Revocation, error) {
+	var accessExpiry int64
+	if err := tx.QueryRow(selectAccessExpiry, e.Subject).Scan(&accessExpiry); err != nil {
+		return hallpass.Revocation{}, err
+	}
+	return insertRevocation(tx, e.Revocation(laterOf(e.ExpiresAt, sqldb.Time(accessExpiry))))
+}
+
+// end ends the sessions that e names and that are not revoked.
+func end(tx *sqldb.Tx, e hallpass.Ending) ([]hallpass.Revocation, error) {
+	found, err := endings(tx, e)
+	if err != nil {
+		return nil, err
+	}
+	var recorded []hallpass.Revocation
+	for _, s := range found {
+		if _, err := tx.Exec(updateRevokedAt, sqldb.Micros(e.Now), s.id); err != nil {
+			return nil, err
+		}
+		r, err := insertRevocation(tx, hallpass.Revocation{
+			Kind: hallpass.RevokedSession, ID: s.id, ExpiresAt: laterOf(e.ExpiresAt, s.accessExpiry),
+		})
+		if err != nil {
+			return nil, err
+		}
+		recorded = append(recorded, r)
+	}
+	return recorded, nil
+}
+
+// ending is a session that is to end.
+type ending struct {
+	id           string
+	accessExpiry time.Time
+}
+
+// endings returns the sessions that e names and that are not revoked.
+func endings(tx *sqldb.Tx, e hallpass.Ending) ([]ending, error) {
 	query, args := selectEnding, []any{e.SessionID}
 	if e.Subject != "" {
 		query, args = selectEndings, []any{e.Subject, e.Except}
@@ -77,15 +120,18 @@ func endings(tx *sqldb.Tx, e hallpass.Ending) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return collect(rows, func(row scanner) (id string, err error) {
-		err = row.Scan(&id)
-		return id, err
+	return collect(rows, func(row scanner) (ending, error) {
+		var s ending
+		var accessExpiry int64
+		err := row.Scan(&s.id, &accessExpiry)
+		s.accessExpiry = sqldb.Time(accessExpiry)
+		return s, err
 	})
 }
 
 // Revoke implements [hallpass.RevocationStore].
 func (s *Store) Revoke(ctx context.Context, r hallpass.Revocation) (hallpass.Revocation, error) {
-	if r.Kind != hallpass.RevokedToken && r.Kind != hallpass.RevokedSubject {
+	if r.Kind != hallpass.RevokedToken {
 		return hallpass.Revocation{}, errRevocationKind
 	}
 	var recorded hallpass.Revocation
@@ -97,6 +143,15 @@ func (s *Store) Revoke(ctx context.Context, r hallpass.Revocation) (hallpass.Rev
 		return hallpass.Revocation{}, wrap("recording revocation", err)
 	}
 	return recorded, nil
+}
+
+const selectSequence = `SELECT ` + highestSequence
+
+// Sequence implements [hallpass.RevocationStore].
+func (s *Store) Sequence(ctx context.Context) (int64, error) {
+	var n int64
+	err := s.db.QueryRow(ctx, selectSequence).Scan(&n)
+	return n, wrap("reading the number of the last revocation", err)
 }
 
 const selectRevocations = `SELECT sequence, kind, revoked_id, before, expires_at FROM revocations

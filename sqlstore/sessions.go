@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,23 +12,41 @@ import (
 )
 
 const sessionColumns = `id, subject, generation, rotated_at, created_at, last_used_at,
-	idle_expiry, expiry, auth_time, revoked_at, ip, user_agent`
+	idle_expiry, expiry, auth_time, revoked_at, ip, user_agent, access_expiry, stepped_up`
 
-const insertSession = `INSERT INTO sessions (` + sessionColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const insertSession = `INSERT INTO sessions (` + sessionColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // CreateSession implements [hallpass.SessionStore].
-func (s *Store) CreateSession(ctx context.Context, session hallpass.Session) error {
+func (s *Store) CreateSession(ctx context.Context, session hallpass.Session, since int64) error {
 	if session.IdleExpiry.After(session.Expiry) {
 		session.IdleExpiry = session.Expiry
 	}
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
+		if err := unchanged(tx, session.Subject, since); err != nil {
+			return err
+		}
 		_, err := tx.Exec(insertSession, session.ID, session.Subject, session.Generation,
 			sqldb.Micros(session.RotatedAt), sqldb.Micros(session.CreatedAt), sqldb.Micros(session.LastUsedAt),
 			sqldb.Micros(session.IdleExpiry), sqldb.Micros(session.Expiry), sqldb.Micros(session.AuthTime),
-			sqldb.Micros(session.RevokedAt), session.Client.IP, session.Client.UserAgent)
+			sqldb.Micros(session.RevokedAt), session.Client.IP, session.Client.UserAgent,
+			sqldb.Micros(session.AccessExpiry), session.SteppedUp)
 		return err
 	})
 	return wrap("creating session", err)
+}
+
+const selectChanged = `SELECT sequence FROM revocations
+	WHERE revoked_id = ? AND sequence > ? AND kind IN ('subject', 'credentials') LIMIT 1`
+
+// unchanged returns [hallpass.ErrSubjectChanged] when the subject was changed after the revocation of
+// that number. It stays so until the commit, because a write transaction of sqldb is alone.
+func unchanged(tx *sqldb.Tx, subject string, since int64) error {
+	var sequence int64
+	err := tx.QueryRow(selectChanged, subject, since).Scan(&sequence)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return nil
+	}
+	return cmp.Or(err, hallpass.ErrSubjectChanged)
 }
 
 const selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE id = ?`
@@ -44,9 +63,9 @@ type scanner interface {
 
 func scanSession(row scanner) (hallpass.Session, error) {
 	var s hallpass.Session
-	var rotatedAt, createdAt, lastUsedAt, idleExpiry, expiry, authTime, revokedAt int64
+	var rotatedAt, createdAt, lastUsedAt, idleExpiry, expiry, authTime, revokedAt, accessExpiry int64
 	err := row.Scan(&s.ID, &s.Subject, &s.Generation, &rotatedAt, &createdAt, &lastUsedAt,
-		&idleExpiry, &expiry, &authTime, &revokedAt, &s.Client.IP, &s.Client.UserAgent)
+		&idleExpiry, &expiry, &authTime, &revokedAt, &s.Client.IP, &s.Client.UserAgent, &accessExpiry, &s.SteppedUp)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return hallpass.Session{}, hallpass.ErrNotFound
 	}
@@ -56,6 +75,7 @@ func scanSession(row scanner) (hallpass.Session, error) {
 	s.RotatedAt, s.CreatedAt, s.LastUsedAt = sqldb.Time(rotatedAt), sqldb.Time(createdAt), sqldb.Time(lastUsedAt)
 	s.IdleExpiry, s.Expiry = sqldb.Time(idleExpiry), sqldb.Time(expiry)
 	s.AuthTime, s.RevokedAt = sqldb.Time(authTime), sqldb.Time(revokedAt)
+	s.AccessExpiry = sqldb.Time(accessExpiry)
 	return s, nil
 }
 
@@ -99,10 +119,13 @@ func collect[T any](rows *sqldb.Rows, scan func(scanner) (T, error)) ([]T, error
 }
 
 const updateSession = `UPDATE sessions
-	SET generation = ?, rotated_at = ?, last_used_at = ?, idle_expiry = ?, revoked_at = ?
+	SET generation = ?, rotated_at = ?, last_used_at = ?, idle_expiry = ?, revoked_at = ?, auth_time = ?, access_expiry = ?,
+		stepped_up = ?
 	WHERE id = ? AND generation = ? AND revoked_at = 0`
 
-const updateSessionAsRead = updateSession + ` AND auth_time = ?`
+const updateSessionAsRead = updateSession + ` AND auth_time = ? AND access_expiry = ?
+	AND NOT EXISTS (SELECT 1 FROM revocations
+		WHERE revoked_id = sessions.subject AND sequence > ? AND kind IN ('subject', 'credentials'))`
 
 // Rotate implements [hallpass.SessionStore].
 func (s *Store) Rotate(ctx context.Context, r hallpass.Rotation) (hallpass.Session, hallpass.Outcome, error) {
@@ -124,12 +147,22 @@ func (s *Store) Rotate(ctx context.Context, r hallpass.Rotation) (hallpass.Sessi
 		if session, outcome = r.Apply(before); outcome == hallpass.Gone {
 			return nil
 		}
+		if outcome != hallpass.Reused {
+			err := unchanged(tx, before.Subject, r.Since)
+			if errors.Is(err, hallpass.ErrSubjectChanged) {
+				session, outcome = before, hallpass.Overtaken
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
 		if err := replaceSession(tx, before, session); err != nil {
 			return err
 		}
 		if outcome == hallpass.Reused {
 			_, err = insertRevocation(tx, hallpass.Revocation{
-				Kind: hallpass.RevokedSession, ID: session.ID, ExpiresAt: r.RevocationExpiry,
+				Kind: hallpass.RevokedSession, ID: session.ID, ExpiresAt: laterOf(session.AccessExpiry, r.AccessExpiry),
 			})
 		}
 		return err
@@ -147,7 +180,9 @@ func rotateAsRead(tx *sqldb.Tx, r hallpass.Rotation) (hallpass.Session, hallpass
 	if r.Read.ID != r.SessionID || outcome != hallpass.Rotated {
 		return hallpass.Session{}, hallpass.Gone, nil
 	}
-	result, err := tx.Exec(updateSessionAsRead, append(updateArguments(r.Read, after), sqldb.Micros(r.Read.AuthTime))...)
+	result, err := tx.Exec(updateSessionAsRead, append(
+		updateArguments(r.Read, after), sqldb.Micros(r.Read.AuthTime), sqldb.Micros(r.Read.AccessExpiry), r.Since,
+	)...)
 	if err != nil {
 		return hallpass.Session{}, hallpass.Gone, err
 	}
@@ -177,32 +212,38 @@ func replaceSession(tx *sqldb.Tx, before, after hallpass.Session) error {
 func updateArguments(before, after hallpass.Session) []any {
 	return []any{
 		after.Generation, sqldb.Micros(after.RotatedAt), sqldb.Micros(after.LastUsedAt), sqldb.Micros(after.IdleExpiry), sqldb.Micros(after.RevokedAt),
+		sqldb.Micros(after.AuthTime), sqldb.Micros(after.AccessExpiry), after.SteppedUp,
 		before.ID, before.Generation,
 	}
 }
 
-const updateAuthTime = `UPDATE sessions SET auth_time = ? WHERE id = ? AND revoked_at = 0 AND idle_expiry > ?`
-
-// SetAuthTime implements [hallpass.SessionStore].
-func (s *Store) SetAuthTime(ctx context.Context, id string, authTime time.Time) (hallpass.Session, error) {
+// StepUp implements [hallpass.SessionStore].
+func (s *Store) StepUp(ctx context.Context, u hallpass.StepUp) (hallpass.Session, error) {
 	var session hallpass.Session
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
-		result, err := tx.Exec(updateAuthTime, sqldb.Micros(authTime), id, sqldb.Micros(authTime))
+		before, err := scanSession(tx.QueryRow(selectSession, u.SessionID))
 		if err != nil {
 			return err
 		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return err
-		}
-		if n == 0 {
+		after, lives := u.Apply(before)
+		if !lives {
 			return hallpass.ErrNotFound
 		}
-		session, err = scanSession(tx.QueryRow(selectSession, id))
-		return err
+		if err := unchanged(tx, before.Subject, u.Since); err != nil {
+			return err
+		}
+		session = after
+		return replaceSession(tx, before, after)
 	})
 	if err != nil {
-		return hallpass.Session{}, wrap("setting auth time", err)
+		return hallpass.Session{}, wrap("stepping up", err)
 	}
 	return session, nil
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }

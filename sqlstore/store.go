@@ -70,7 +70,7 @@ func (s *Store) Close() error {
 // wrap says what failed, and makes the error one of package hallpass.
 func wrap(doing string, err error) error {
 	switch {
-	case err == nil, errors.Is(err, hallpass.ErrNotFound):
+	case err == nil, errors.Is(err, hallpass.ErrNotFound), errors.Is(err, hallpass.ErrSubjectChanged):
 		return err
 	case errors.Is(err, sqldb.ErrUnavailable):
 		return fmt.Errorf("%s: %w: %w", doing, hallpass.ErrStoreUnavailable, err)

@@ -114,11 +114,12 @@ func TestNew_leavesTheDatabaseOpen(t *testing.T) {
 func calls(ctx context.Context, s hallpass.Store) map[string]error {
 	now := time.Unix(1_800_000_000, 0)
 	errs := map[string]error{}
-	errs["CreateSession"] = s.CreateSession(ctx, hallpass.Session{ID: "b"})
+	errs["CreateSession"] = s.CreateSession(ctx, hallpass.Session{ID: "b"}, 0)
 	_, errs["Session"] = s.Session(ctx, "a")
 	_, errs["Sessions"] = s.Sessions(ctx, "ada", now, "", 1)
 	_, _, errs["Rotate"] = s.Rotate(ctx, hallpass.Rotation{SessionID: "a", Generation: 1, Now: now})
-	_, errs["SetAuthTime"] = s.SetAuthTime(ctx, "a", now)
+	_, errs["StepUp"] = s.StepUp(ctx, hallpass.StepUp{SessionID: "a", Now: now})
+	_, errs["Sequence"] = s.Sequence(ctx)
 	_, errs["Sweep"] = s.Sweep(ctx, now, 1)
 	_, errs["EndSessions"] = s.EndSessions(ctx, hallpass.Ending{Subject: "ada", Now: now})
 	_, errs["Revoke"] = s.Revoke(ctx, hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: now})
@@ -144,7 +145,7 @@ func TestStore_unavailable(t *testing.T) {
 		if err := os.Remove(strings.TrimPrefix(url, "sqlite:")); err != nil {
 			t.Skip("this system does not delete an open file:", err)
 		}
-		for _, call := range []string{"CreateSession", "Rotate", "SetAuthTime", "Sweep", "EndSessions", "Revoke"} {
+		for _, call := range []string{"CreateSession", "Rotate", "StepUp", "Sweep", "EndSessions", "Revoke"} {
 			if err := calls(t.Context(), store)[call]; !errors.Is(err, hallpass.ErrStoreUnavailable) {
 				t.Errorf("%s: %v, want ErrStoreUnavailable", call, err)
 			}
@@ -190,7 +191,7 @@ func TestSweep_deletesMoreThanOneBatch(t *testing.T) {
 	var group errorGroup
 	for i := range n {
 		group.run(func() error {
-			return store.CreateSession(t.Context(), hallpass.Session{ID: fmt.Sprint(i), Expiry: time.Unix(1, 0)})
+			return store.CreateSession(t.Context(), hallpass.Session{ID: fmt.Sprint(i), Expiry: time.Unix(1, 0)}, 0)
 		})
 	}
 	if err := group.wait(); err != nil {
@@ -214,7 +215,7 @@ func BenchmarkRotate(b *testing.B) {
 			rotate := func(next func() bool) {
 				id := fmt.Sprint(caller.Add(1))
 				s := hallpass.Session{ID: id, Generation: 1, IdleExpiry: now.Add(time.Hour), Expiry: now.Add(time.Hour)}
-				if err := store.CreateSession(b.Context(), s); err != nil {
+				if err := store.CreateSession(b.Context(), s, 0); err != nil {
 					b.Error(err)
 				}
 				for generation := uint32(1); next(); generation++ {

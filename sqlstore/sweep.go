@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/sqldb"
@@ -11,7 +12,7 @@ import (
 const sweepBatch = 500
 
 const deleteSessions = `DELETE FROM sessions WHERE id IN
-	(SELECT id FROM sessions WHERE idle_expiry < ? ORDER BY idle_expiry LIMIT ?)`
+	(SELECT id FROM sessions WHERE idle_expiry < ? AND access_expiry < ? ORDER BY idle_expiry LIMIT ?)`
 
 const deleteRevocations = `DELETE FROM revocations WHERE sequence IN
 	(SELECT sequence FROM revocations WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`
@@ -19,10 +20,13 @@ const deleteRevocations = `DELETE FROM revocations WHERE sequence IN
 // Sweep implements [hallpass.SessionStore]. When it fails, what it has deleted so far stays deleted and is counted.
 func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	swept := 0
-	for _, statement := range []string{deleteSessions, deleteRevocations} {
+	for _, step := range []struct {
+		statement string
+		times     int // how often it asks for now
+	}{{deleteSessions, 2}, {deleteRevocations, 1}} {
 		for more := true; more && swept < limit; {
 			batch := min(limit-swept, sweepBatch)
-			n, err := s.sweep(ctx, statement, now, batch)
+			n, err := s.sweep(ctx, step.statement, append(slices.Repeat([]any{sqldb.Micros(now)}, step.times), batch)...)
 			if err != nil {
 				return swept, wrap("sweeping", err)
 			}
@@ -33,10 +37,10 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error
 	return swept, nil
 }
 
-func (s *Store) sweep(ctx context.Context, statement string, now time.Time, limit int) (int, error) {
+func (s *Store) sweep(ctx context.Context, statement string, args ...any) (int, error) {
 	var n int64
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
-		result, err := tx.Exec(statement, sqldb.Micros(now), limit)
+		result, err := tx.Exec(statement, args...)
 		if err != nil {
 			return err
 		}

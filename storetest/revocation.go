@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -67,13 +68,17 @@ var revocationTests = []subtest{
 	}},
 	{"recordsTokensAndSubjects", func(s *suite) {
 		s.create(session("a", "ada", 0))
-		before := time.Unix(start.Unix(), 0)
+		before := time.Unix(start.Unix()+1, 0)
 		token := s.revoke(hallpass.Revocation{
 			Sequence: 99, Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start.Add(alive),
 		})
-		subject := s.revoke(hallpass.Revocation{
-			Kind: hallpass.RevokedSubject, ID: "ada", Before: before, ExpiresAt: start.Add(alive),
+		recorded := s.end(hallpass.Ending{
+			Subject: "ada", Record: hallpass.RevokedSubject, OnlyRecord: true, Now: start, ExpiresAt: start.Add(alive),
 		})
+		if len(recorded) != 1 {
+			s.Fatalf("recorded %+v", recorded)
+		}
+		subject := recorded[0]
 		s.equal("token", token, hallpass.Revocation{
 			Sequence: token.Sequence, Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: at(alive),
 		})
@@ -86,12 +91,57 @@ var revocationTests = []subtest{
 		s.equal("revocations", s.revocations(0, 0, 10), []hallpass.Revocation{token, subject})
 		s.equal("the subject's session", s.session("a"), kept(session("a", "ada", 0)))
 	}},
+	{"recordsNoNumberBelowTheTime", func(s *suite) {
+		before := time.Now().UnixMicro()
+		r := s.revoke(hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start})
+		if r.Sequence < before || r.Sequence != s.sequence() {
+			s.Errorf("number %d, the highest %d; want one of at least %d", r.Sequence, s.sequence(), before)
+		}
+		s.sweep(time.Minute, 10)
+		s.equal("the highest number after a sweep", s.sequence(), r.Sequence)
+	}},
+	{"lastsUntilTheLastTokenHasExpired", func(s *suite) {
+		long := session("a", "ada", 0)
+		long.AccessExpiry = start.Add(24 * time.Hour)
+		s.create(long, session("b", "ada", 0))
+		for _, e := range []hallpass.Ending{
+			{Subject: "ada", Record: hallpass.RevokedSubject, OnlyRecord: true}, {SessionID: "a"},
+		} {
+			e.Now, e.ExpiresAt = start, start.Add(alive)
+			for _, r := range s.end(e) {
+				s.equal("ExpiresAt of "+string(r.Kind), r.ExpiresAt, at(24*time.Hour))
+			}
+		}
+		r := rotation("b", 1, time.Second)
+		r.AccessExpiry = start.Add(12 * time.Hour)
+		s.rotate(r, hallpass.Rotated)
+		r = rotation("b", 1, time.Second+grace+time.Second)
+		r.AccessExpiry = start.Add(time.Minute)
+		s.rotate(r, hallpass.Reused)
+		all := s.revocations(0, 0, 10)
+		s.equal("ExpiresAt of a reuse", all[len(all)-1].ExpiresAt, at(12*time.Hour))
+	}},
+	{"isOneDeedWithWhatGoesWithIt", func(s *suite) {
+		s.create(session("a", "ada", 0), session("b", "ada", 0))
+		refused := errors.New("refused")
+		e := hallpass.Ending{Subject: "ada", Except: "b", Record: hallpass.RevokedCredentials, Now: start, ExpiresAt: at(alive)}
+		e.With = func(context.Context) error { return refused }
+		if _, err := s.store.EndSessions(s.Context(), e); !errors.Is(err, refused) {
+			s.Errorf("EndSessions: %v, want the error of With", err)
+		}
+		s.equal("revocations", s.revocations(0, 0, 10), []hallpass.Revocation(nil))
+		done := false
+		e.With = func(context.Context) error { done = true; return nil }
+		s.equal("recorded", len(s.end(e)), 2)
+		s.equal("done", done, true)
+		s.equal("sessions", s.sessions("ada", time.Second, "", 10), []string{"b"})
+	}},
 	{"recordsTwiceWhatIsRevokedTwice", func(s *suite) {
 		r := hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start.Add(alive)}
 		s.equal("revocations", []hallpass.Revocation{s.revoke(r), s.revoke(r)}, s.revocations(0, 0, 10))
 	}},
 	{"recordsNoOtherKind", func(s *suite) {
-		for _, kind := range []hallpass.RevocationKind{"", hallpass.RevokedSession, "Token"} {
+		for _, kind := range []hallpass.RevocationKind{"", hallpass.RevokedSession, hallpass.RevokedSubject, "Token"} {
 			r := hallpass.Revocation{Kind: kind, ID: "x", ExpiresAt: start.Add(alive)}
 			if _, err := s.store.Revoke(s.Context(), r); err == nil || errors.Is(err, hallpass.ErrStoreUnavailable) {
 				s.Errorf("Revoke of kind %q: %v, want an error, and not ErrStoreUnavailable", kind, err)

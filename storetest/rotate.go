@@ -21,13 +21,12 @@ func staleRead(s *suite) {
 	s.rotate(read(1, time.Minute, first), hallpass.Replayed)                    // rotated since
 	s.rotate(read(2, time.Minute, hallpass.Session{ID: "a"}), hallpass.Rotated) // never so
 	reauthenticated := s.session("a")
-	if _, err := s.store.SetAuthTime(s.Context(), "a", at(2*time.Minute)); err != nil {
-		s.Fatal(err)
-	}
-	s.equal("AuthTime", s.rotate(read(3, 3*time.Minute, reauthenticated), hallpass.Rotated).AuthTime, at(2*time.Minute))
+	s.stepUp("a", 2*time.Minute)
+	s.rotate(read(3, 2*time.Minute, reauthenticated), hallpass.Gone) // the step-up's generation is 4
+	s.equal("AuthTime", s.rotate(read(4, 3*time.Minute, reauthenticated), hallpass.Rotated).AuthTime, at(2*time.Minute))
 	living := s.session("a")
 	s.end(hallpass.Ending{SessionID: "a", Now: at(4 * time.Minute), ExpiresAt: at(time.Hour)})
-	s.rotate(read(4, 5*time.Minute, living), hallpass.Gone)
+	s.rotate(read(5, 5*time.Minute, living), hallpass.Gone)
 }
 
 var rotateTests = []subtest{
@@ -37,6 +36,7 @@ var rotateTests = []subtest{
 		want := kept(session("a", "ada", 0))
 		want.Generation = 2
 		want.RotatedAt, want.LastUsedAt, want.IdleExpiry = at(time.Minute), at(time.Minute), at(time.Minute+idle)
+		want.AccessExpiry = at(time.Minute + alive)
 		s.equal("session", got, want)
 		s.rotate(rotation("a", 2, 2*time.Minute), hallpass.Rotated)
 		s.rotate(rotation("a", 3, 2*time.Minute), hallpass.Rotated)
@@ -50,6 +50,30 @@ var rotateTests = []subtest{
 		s.equal("Generation", s.rotate(r, hallpass.Rotated).Generation, uint32(2))
 	}},
 	{"notAsTheCallerHasReadIt", staleRead},
+	{"overtaken", func(s *suite) {
+		s.create(session("a", "ada", 0), session("b", "bob", 0))
+		since := s.sequence()
+		change := hallpass.Ending{Subject: "ada", Record: hallpass.RevokedSubject, OnlyRecord: true, Now: start, ExpiresAt: at(idle)}
+		s.end(change)
+		for _, r := range []hallpass.Rotation{rotation("a", 1, time.Minute), rotation("a", 1, time.Minute)} {
+			if r.Since = since; s.session("a").Generation == 1 {
+				r.Read = s.session("a")
+			}
+			s.equal("session", s.rotate(r, hallpass.Overtaken), s.session("a"))
+		}
+		other := rotation("b", 1, time.Minute)
+		other.Since = since
+		s.rotate(other, hallpass.Rotated)
+		again := rotation("a", 1, time.Minute)
+		again.Since = s.sequence()
+		s.rotate(again, hallpass.Rotated)
+		s.end(change)
+		s.rotate(again, hallpass.Overtaken) // a replay, too
+		reuse := rotation("a", 1, time.Minute+grace+time.Second)
+		reuse.Since = since
+		s.rotate(reuse, hallpass.Reused) // a theft is seen all the same
+	}},
+	{"afterAStepUp", afterAStepUp},
 	{"idleExpiryIsCapped", func(s *suite) {
 		s.create(session("a", "ada", 0))
 		r := rotation("a", 1, time.Minute)
@@ -61,7 +85,7 @@ var rotateTests = []subtest{
 		want := s.rotate(rotation("a", 1, time.Minute), hallpass.Rotated)
 		for _, d := range []time.Duration{0, time.Second, grace} {
 			got := s.rotate(rotation("a", 1, time.Minute+d), hallpass.Replayed)
-			want.LastUsedAt = at(time.Minute + d)
+			want.LastUsedAt, want.AccessExpiry = at(time.Minute+d), at(time.Minute+d+alive)
 			s.equal("session", got, want)
 		}
 		s.equal("revocations", s.revocations(0, 0, 10), []hallpass.Revocation(nil))
@@ -131,6 +155,18 @@ var rotateTests = []subtest{
 	{"rotationAndEndAtOnce", rotationAndEndAtOnce},
 }
 
+// afterAStepUp: the generation before a step-up gets nothing, and ends nothing within the grace.
+func afterAStepUp(s *suite) {
+	s.create(session("a", "ada", 0), session("b", "ada", 0))
+	s.rotate(rotation("a", 1, time.Second), hallpass.Rotated)
+	want := s.stepUp("a", time.Minute)
+	s.equal("session", s.rotate(rotation("a", 2, time.Minute+time.Second), hallpass.Gone), want)
+	s.rotate(rotation("a", 3, time.Minute+2*time.Second), hallpass.Rotated)
+	s.rotate(rotation("a", 3, time.Minute+3*time.Second), hallpass.Replayed)
+	s.stepUp("b", time.Minute)
+	reused(s, rotation("b", 1, time.Minute+grace+time.Microsecond))
+}
+
 // reused presents r, and checks that it revokes the session and records that exactly once.
 func reused(s *suite, r hallpass.Rotation) {
 	s.Helper()
@@ -145,8 +181,15 @@ func reused(s *suite, r hallpass.Rotation) {
 		Sequence:  recorded[0].Sequence,
 		Kind:      hallpass.RevokedSession,
 		ID:        r.SessionID,
-		ExpiresAt: r.RevocationExpiry.UTC().Truncate(time.Microsecond),
+		ExpiresAt: later(want.AccessExpiry, r.AccessExpiry.UTC().Truncate(time.Microsecond)),
 	})
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // endedBy checks that the session can be rotated until just before end, and that nothing changes from then on.

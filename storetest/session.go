@@ -41,7 +41,7 @@ var sessionTests = []subtest{
 	}},
 	{"idThatExistsIsRefused", func(s *suite) {
 		s.create(session("a", "ada", 0))
-		err := s.store.CreateSession(s.Context(), session("a", "eve", time.Minute))
+		err := s.store.CreateSession(s.Context(), session("a", "eve", time.Minute), latest)
 		if err == nil || errors.Is(err, hallpass.ErrStoreUnavailable) {
 			s.Errorf("CreateSession: %v, want an error, and not ErrStoreUnavailable", err)
 		}
@@ -71,32 +71,70 @@ var sessionTests = []subtest{
 		s.equal("limit 0", s.sessions("ada", time.Second, "", 0), []string{})
 		s.equal("limit -1", s.sessions("ada", time.Second, "", -1), []string{})
 	}},
-	{"authTimeIsKept", func(s *suite) {
+	{"stepUpIsTheNextGeneration", func(s *suite) {
 		s.create(session("a", "ada", 0), session("b", "ada", 0))
-		got, err := s.store.SetAuthTime(s.Context(), "a", start.Add(time.Minute))
-		if err != nil {
-			s.Fatal(err)
-		}
 		want := kept(session("a", "ada", 0))
-		want.AuthTime = at(time.Minute)
-		s.equal("the session returned", got, want)
-		s.equal("session", s.session("a"), want)
+		want.SteppedUp = true
+		want.Generation, want.AuthTime, want.RotatedAt, want.LastUsedAt = 2, at(time.Minute), at(time.Minute), at(time.Minute)
+		want.IdleExpiry, want.AccessExpiry = at(time.Minute+idle), at(time.Minute+alive)
+		s.equal("session", s.stepUp("a", time.Minute), want)
 		s.equal("the other session", s.session("b"), kept(session("b", "ada", 0)))
+		unproved := stepUp("a", 2*time.Minute)
+		unproved.Proved = false
+		got, err := s.store.StepUp(s.Context(), unproved)
+		if err != nil || !got.AuthTime.Equal(at(time.Minute)) || got.Generation != 3 {
+			s.Errorf("without a proof: %+v, %v", got, err)
+		}
+		s.rotate(rotation("a", 2, 2*time.Minute), hallpass.Replayed)
 	}},
-	{"authTimeOfAnEndedSession", func(s *suite) {
+	{"stepUpOfAnEndedSession", func(s *suite) {
 		revoked := session("revoked", "ada", 0)
 		revoked.RevokedAt = start
 		s.create(revoked, session("idle", "ada", 0))
 		for id, d := range map[string]time.Duration{"unknown": time.Second, "revoked": time.Second, "idle": idle} {
-			if _, err := s.store.SetAuthTime(s.Context(), id, start.Add(d)); !errors.Is(err, hallpass.ErrNotFound) {
-				s.Errorf("SetAuthTime of %s: %v, want ErrNotFound", id, err)
+			if _, err := s.store.StepUp(s.Context(), stepUp(id, d)); !errors.Is(err, hallpass.ErrNotFound) {
+				s.Errorf("StepUp of %s: %v, want ErrNotFound", id, err)
 			}
 		}
 		s.equal("session", s.session("idle"), kept(session("idle", "ada", 0)))
-		if _, err := s.store.SetAuthTime(s.Context(), "idle", start.Add(idle-time.Microsecond)); err != nil {
-			s.Errorf("SetAuthTime just before the end: %v", err)
-		}
+		s.stepUp("idle", idle-time.Microsecond)
 	}},
+	{"nothingBeginsWithWhatHasChangedSince", nothingBegins},
+}
+
+// nothingBegins: a session does not begin, and is not stepped up, with what was looked at before a change of
+// the subject; neither a change of another subject nor the end of a session is one.
+func nothingBegins(s *suite) {
+	s.create(session("a", "ada", 0), session("z", "zoe", 0))
+	for i, e := range []hallpass.Ending{
+		{Subject: "ada", Record: hallpass.RevokedSubject, OnlyRecord: true},
+		{Subject: "ada", Record: hallpass.RevokedCredentials, Except: "a"},
+	} {
+		since := s.sequence()
+		e.Now, e.ExpiresAt = start, at(absolute)
+		s.end(e)
+		stale := session(fmt.Sprint("stale", i), "ada", 0)
+		if err := s.store.CreateSession(s.Context(), stale, since); !errors.Is(err, hallpass.ErrSubjectChanged) {
+			s.Errorf("CreateSession after %s: %v, want ErrSubjectChanged", e.Record, err)
+		}
+		s.gone(stale.ID)
+		up := stepUp("a", time.Second)
+		up.Since = since
+		if _, err := s.store.StepUp(s.Context(), up); !errors.Is(err, hallpass.ErrSubjectChanged) {
+			s.Errorf("StepUp after %s: %v, want ErrSubjectChanged", e.Record, err)
+		}
+		s.equal("generation", s.session("a").Generation, uint32(1))
+		s.end(hallpass.Ending{SessionID: "z", Now: start, ExpiresAt: at(absolute)})
+		for id, subject := range map[string]string{"fresh": "ada", "bobs": "bob"} {
+			after := since
+			if subject == "ada" {
+				after = s.sequence()
+			}
+			if err := s.store.CreateSession(s.Context(), session(fmt.Sprint(id, i), subject, 0), after); err != nil {
+				s.Errorf("CreateSession for %s: %v", subject, err)
+			}
+		}
+	}
 }
 
 // listHasPages walks pages while sessions begin and end: every session that lives all along is seen exactly once.

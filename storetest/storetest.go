@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -63,6 +64,9 @@ const (
 	alive    = 15 * time.Minute // of an access token
 )
 
+// latest is a since after which nothing can have changed.
+const latest = math.MaxInt64
+
 // session returns a session of subject that began d after start.
 func session(id, subject string, d time.Duration) hallpass.Session {
 	return hallpass.Session{
@@ -82,7 +86,7 @@ func session(id, subject string, d time.Duration) hallpass.Session {
 // kept returns s as a store keeps it.
 func kept(s hallpass.Session) hallpass.Session {
 	for _, t := range []*time.Time{
-		&s.RotatedAt, &s.CreatedAt, &s.LastUsedAt, &s.IdleExpiry, &s.Expiry, &s.AuthTime, &s.RevokedAt,
+		&s.RotatedAt, &s.CreatedAt, &s.LastUsedAt, &s.IdleExpiry, &s.Expiry, &s.AuthTime, &s.RevokedAt, &s.AccessExpiry,
 	} {
 		*t = t.UTC().Truncate(time.Microsecond)
 	}
@@ -92,22 +96,50 @@ func kept(s hallpass.Session) hallpass.Session {
 // rotation presents generation of the session d after start.
 func rotation(id string, generation uint32, d time.Duration) hallpass.Rotation {
 	return hallpass.Rotation{
-		SessionID:        id,
-		Generation:       generation,
-		Now:              start.Add(d),
-		Grace:            grace,
-		IdleExpiry:       start.Add(d + idle),
-		RevocationExpiry: start.Add(d + alive),
+		SessionID:    id,
+		Generation:   generation,
+		Now:          start.Add(d),
+		Grace:        grace,
+		Since:        latest,
+		IdleExpiry:   start.Add(d + idle),
+		AccessExpiry: start.Add(d + alive),
 	}
 }
 
 func (s *suite) create(sessions ...hallpass.Session) {
 	s.Helper()
 	for _, session := range sessions {
-		if err := s.store.CreateSession(s.Context(), session); err != nil {
+		if err := s.store.CreateSession(s.Context(), session, latest); err != nil {
 			s.Fatalf("CreateSession: %v", err)
 		}
 	}
+}
+
+// stepUp is a step-up of a session d after start.
+func stepUp(id string, d time.Duration) hallpass.StepUp {
+	return hallpass.StepUp{
+		SessionID: id, Now: start.Add(d), Proved: true, Since: latest,
+		IdleExpiry: start.Add(d + idle), AccessExpiry: start.Add(d + alive),
+	}
+}
+
+func (s *suite) stepUp(id string, d time.Duration) hallpass.Session {
+	s.Helper()
+	got, err := s.store.StepUp(s.Context(), stepUp(id, d))
+	if err != nil {
+		s.Fatalf("StepUp: %v", err)
+	}
+	s.equal("the session that StepUp returned", got, s.session(id))
+	return got
+}
+
+func (s *suite) sequence() int64 {
+	s.Helper()
+	n, err := s.store.Sequence(s.Context())
+	if err != nil {
+		s.Fatalf("Sequence: %v", err)
+	}
+	return n
 }
 
 func (s *suite) session(id string) hallpass.Session {

@@ -33,6 +33,13 @@ var sweepTests = []subtest{
 		s.equal("sessions left", s.sessions("ada", time.Hour, "", 10), []string{"young"})
 		s.equal("swept again", s.sweep(idle+time.Microsecond, 100), 0)
 	}},
+	{"keepsASessionWhoseTokensLive", func(s *suite) {
+		long := session("long", "ada", 0)
+		long.AccessExpiry = start.Add(2 * idle)
+		s.create(long)
+		s.equal("swept at its end", s.sweep(idle+time.Second, 10), 0)
+		s.equal("swept when its tokens have expired", s.sweep(2*idle+time.Second, 10), 1)
+	}},
 	{"hasALimit", func(s *suite) {
 		for i := range 12 {
 			s.create(session(fmt.Sprint("a", i), "ada", 0))
@@ -78,16 +85,17 @@ var contextTests = []subtest{
 		revocation := hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start}
 		ctx := ended()
 		calls := map[string]func() error{
-			"CreateSession": func() error { return s.store.CreateSession(ctx, session("b", "ada", 0)) },
+			"CreateSession": func() error { return s.store.CreateSession(ctx, session("b", "ada", 0), latest) },
 			"Session":       func() error { return second(s.store.Session(ctx, "a")) },
 			"Sessions":      func() error { return second(s.store.Sessions(ctx, "ada", start, "", 10)) },
 			"Rotate": func() error {
 				_, _, err := s.store.Rotate(ctx, rotation("a", 1, time.Second))
 				return err
 			},
-			"SetAuthTime": func() error { return second(s.store.SetAuthTime(ctx, "a", start.Add(time.Second))) },
+			"StepUp":      func() error { return second(s.store.StepUp(ctx, stepUp("a", time.Second))) },
 			"Sweep":       func() error { return second(s.store.Sweep(ctx, start, 10)) },
 			"EndSessions": func() error { return second(s.store.EndSessions(ctx, hallpass.Ending{Subject: "ada", Now: start})) },
+			"Sequence":    func() error { return second(s.store.Sequence(ctx)) },
 			"Revoke":      func() error { return second(s.store.Revoke(ctx, revocation)) },
 			"Revocations": func() error { return second(s.store.Revocations(ctx, 0, start, 10)) },
 		}

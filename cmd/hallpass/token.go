@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
 )
@@ -200,8 +201,10 @@ func (c *tokenMintCommand) Run(ctx context.Context, all *commands, std streams) 
 	}
 	issuer, err := hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
 		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, AccessTTL: c.TTL, IdleTTL: c.TTL, SessionTTL: c.TTL,
-		Authorize: func(context.Context, string) (hallpass.Grant[struct{}], error) {
-			return hallpass.Grant[struct{}]{Roles: user.Roles, Scopes: c.Scope}, nil
+		Authorize: func(ctx context.Context, subject string) (hallpass.Grant[struct{}], error) {
+			grant, err := server.Authorize(ctx, in.accounts, subject)
+			grant.Scopes = c.Scope
+			return grant, err
 		},
 	})
 	if err != nil {

@@ -38,7 +38,13 @@ type Changes struct {
 	Username *string
 	Email    *string // empty for none
 	Password *string
+	// Proof is of the password that allows the change: if it is not the user's any more when the change
+	// is written, that is [ErrCredentials]. Nil when something else allows it.
+	Proof *Proof
 }
+
+// Proof says that somebody had a user's password when it was made. The zero value proves nothing.
+type Proof struct{ hash string }
 
 // Config is what [New] needs.
 type Config struct {
@@ -107,31 +113,56 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	return u, nil
 }
 
-// Update changes a user and returns the user as it is then. What breaks a rule is an [*InvalidError]; other errors are
-// [ErrUsernameTaken] and [ErrNotFound]. Nothing changes when there is one.
+// Update is a change of a user that has been checked, with the new password hashed.
+type Update struct {
+	accounts  *Accounts
+	id        string
+	changes   Changes
+	key, hash *string // of the new name and password; nil where there is none
+}
+
+// Prepare checks what is to become of a user. What breaks a rule is an [*InvalidError]; another error is
+// [ErrNotFound].
 //
 // Whether the caller may do that, and what becomes of the user's sessions, is for the caller to see to.
-func (a *Accounts) Update(ctx context.Context, id string, c Changes) (User, error) {
+func (a *Accounts) Prepare(ctx context.Context, id string, c Changes) (*Update, error) {
 	before, err := a.User(ctx, id)
 	if err != nil {
-		return User{}, err
+		return nil, err
 	}
-	key, err := a.checkChanges(before, c)
+	u := &Update{accounts: a, id: id, changes: c}
+	if u.key, err = a.checkChanges(before, c); err != nil {
+		return nil, err
+	}
+	if c.Password != nil {
+		hash, err := a.passwords.Hash(ctx, *c.Password)
+		if err != nil {
+			return nil, fmt.Errorf("updating user: %w", err)
+		}
+		u.hash = &hash
+	}
+	return u, nil
+}
+
+// Write carries the update out and returns the user as it is then. Errors are [ErrUsernameTaken],
+// [ErrNotFound] and [ErrCredentials]. Nothing changes when there is one.
+func (u *Update) Write(ctx context.Context) (User, error) {
+	return u.accounts.change(ctx, "updating user", u.id, func(tx *sqldb.Tx, r record) error {
+		if u.changes.Proof != nil && u.changes.Proof.hash != r.passwordHash {
+			return ErrCredentials
+		}
+		_, err := tx.Exec(updateUser, u.changes.Username, u.key, u.changes.Email, u.hash, u.id)
+		return err
+	})
+}
+
+// Update is [Accounts.Prepare] and [Update.Write] in one.
+func (a *Accounts) Update(ctx context.Context, id string, c Changes) (User, error) {
+	u, err := a.Prepare(ctx, id, c)
 	if err != nil {
 		return User{}, err
 	}
-	var hash *string
-	if c.Password != nil {
-		made, err := a.passwords.Hash(ctx, *c.Password)
-		if err != nil {
-			return User{}, fmt.Errorf("updating user: %w", err)
-		}
-		hash = &made
-	}
-	return a.change(ctx, "updating user", id, func(tx *sqldb.Tx, _ record) error {
-		_, err := tx.Exec(updateUser, c.Username, key, c.Email, hash, id)
-		return err
-	})
+	return u.Write(ctx)
 }
 
 // checkChanges returns the new name's key, or nil when the name stays.
@@ -260,7 +291,7 @@ func (a *Accounts) List(ctx context.Context, after string, limit int) ([]User, e
 // random, so a key that is there already is the name's.
 func failure(doing string, err error) error {
 	switch {
-	case err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLastAdmin):
+	case err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLastAdmin) || errors.Is(err, ErrCredentials):
 		return err
 	case sqldb.IsUnique(err):
 		return ErrUsernameTaken

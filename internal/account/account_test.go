@@ -387,13 +387,14 @@ func TestAccounts_sayWhenTheDatabaseCannotBeAsked(t *testing.T) {
 	_, created := a.Create(t.Context(), account.NewUser{Username: "bert", Password: secret})
 	_, authenticated := a.Authenticate(t.Context(), "anna", secret)
 	_, unknown := a.Authenticate(t.Context(), "nobody", secret)
+	_, checked := a.CheckPassword(t.Context(), u.ID, secret)
 	_, read := a.User(t.Context(), u.ID)
 	_, byName := a.UserByUsername(t.Context(), "anna")
 	_, listed := a.List(t.Context(), "", 5)
 	_, updated := a.Update(t.Context(), u.ID, account.Changes{Email: pointer("")})
 	_, roles := a.SetRoles(t.Context(), u.ID, nil)
 	_, disabled := a.SetDisabled(t.Context(), u.ID, true)
-	for i, err := range []error{created, authenticated, unknown, a.CheckPassword(t.Context(), u.ID, secret), read, byName,
+	for i, err := range []error{created, authenticated, unknown, checked, read, byName,
 		listed, updated, roles, disabled, a.Delete(t.Context(), u.ID)} {
 		if !errors.Is(err, sqldb.ErrUnavailable) || errors.Is(err, account.ErrCredentials) || errors.Is(err, account.ErrNotFound) {
 			t.Errorf("%d: err = %v, want sqldb.ErrUnavailable alone", i, err)

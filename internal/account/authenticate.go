@@ -14,53 +14,59 @@ import (
 // user. An old or weak hash is replaced on the way.
 func (a *Accounts) Authenticate(ctx context.Context, username, secret string) (User, error) {
 	r, err := a.byUsername(ctx, username)
-	return a.authenticate(ctx, r, err, secret)
+	r, err = a.authenticate(ctx, r, err, secret)
+	return r.User, err
 }
 
-// CheckPassword checks the password of a user who is logged in. The errors are those of [Accounts.Authenticate].
-func (a *Accounts) CheckPassword(ctx context.Context, id, secret string) error {
+// CheckPassword checks the password of a user who is logged in, and returns the proof that a change of it
+// wants. The errors are those of [Accounts.Authenticate].
+func (a *Accounts) CheckPassword(ctx context.Context, id, secret string) (Proof, error) {
 	r, err := scan(a.db.QueryRow(ctx, selectByID, id))
-	_, err = a.authenticate(ctx, r, err, secret)
-	return err
+	r, err = a.authenticate(ctx, r, err, secret)
+	return Proof{r.passwordHash}, err
 }
 
 // authenticate takes what looking the user up gave. Whether the user is disabled is asked only after the hash.
-func (a *Accounts) authenticate(ctx context.Context, r record, lookup error, secret string) (User, error) {
+func (a *Accounts) authenticate(ctx context.Context, r record, lookup error, secret string) (record, error) {
 	var err error
 	switch {
 	case errors.Is(lookup, ErrNotFound):
 		err = a.passwords.CheckDummy(ctx, secret)
 	case lookup != nil:
-		return User{}, fmt.Errorf("authenticating: %w", lookup)
+		return record{}, fmt.Errorf("authenticating: %w", lookup)
 	default:
 		err = a.passwords.Check(ctx, r.passwordHash, secret)
 	}
 	switch {
 	case errors.Is(err, password.ErrMismatch):
-		return User{}, ErrCredentials
+		return record{}, ErrCredentials
 	case err != nil:
-		return User{}, fmt.Errorf("authenticating: %w", err)
+		return record{}, fmt.Errorf("authenticating: %w", err)
 	case lookup != nil || r.Disabled:
-		return User{}, ErrCredentials
+		return record{}, ErrCredentials
 	}
-	a.rehash(ctx, r, secret)
-	return r.User, nil
+	r.passwordHash = a.rehash(ctx, r, secret)
+	return r, nil
 }
 
-// rehash replaces a hash that is weaker than a new one would be. The login stands whether that succeeds or not, and the
-// next one tries again.
-func (a *Accounts) rehash(ctx context.Context, r record, secret string) {
+// rehash replaces a hash that is weaker than a new one would be, and returns the one that is kept then.
+// The login stands whether that succeeds or not, and the next one tries again.
+func (a *Accounts) rehash(ctx context.Context, r record, secret string) string {
 	if !a.passwords.NeedsRehash(r.passwordHash) {
-		return
+		return r.passwordHash
 	}
 	hash, err := a.passwords.Hash(ctx, secret)
 	if err != nil {
-		return
+		return r.passwordHash
 	}
-	_ = a.db.Write(ctx, func(tx *sqldb.Tx) error {
+	err = a.db.Write(ctx, func(tx *sqldb.Tx) error {
 		_, err := tx.Exec(updateHash, hash, r.ID, r.passwordHash)
 		return err
 	})
+	if err != nil {
+		return r.passwordHash
+	}
+	return hash
 }
 
 // checkPolicy returns what is wrong with a new password for a user of that name and address.

@@ -83,7 +83,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 func (s *Server) revokeToken(r *http.Request, token string) error {
 	id, err := s.auth.Verify(r.Context(), token)
 	if err == nil && id.SessionID == "" {
-		return s.auth.RevokeToken(r.Context(), id.ID)
+		return s.auth.RevokeToken(r.Context(), id.ID, id.ExpiresAt)
 	}
 	sessionID := id.SessionID
 	if err != nil {

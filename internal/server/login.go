@@ -31,23 +31,30 @@ func (s *Server) authenticate(ctx context.Context, login hallpass.Login) (string
 
 // checkPassword is the hub of every other path that proves who somebody is. It counts with the same limiter.
 func (s *Server) checkPassword(ctx context.Context, subject, secret string) error {
+	_, err := s.provePassword(ctx, subject, secret)
+	return err
+}
+
+// provePassword is checkPassword with the proof that a change of the password wants.
+func (s *Server) provePassword(ctx context.Context, subject, secret string) (account.Proof, error) {
 	user, err := s.accounts.User(ctx, subject)
 	if errors.Is(err, account.ErrNotFound) {
-		return hallpass.ErrInvalidCredentials.Because(err)
+		return account.Proof{}, hallpass.ErrInvalidCredentials.Because(err)
 	}
 	if err != nil {
-		return asError(err)
+		return account.Proof{}, asError(err)
 	}
 	attempt, err := s.guard.attempt(user.Username, clientIP(ctx))
 	if err != nil {
-		return err
+		return account.Proof{}, err
 	}
-	if err := s.accounts.CheckPassword(ctx, subject, secret); err != nil {
+	proof, err := s.accounts.CheckPassword(ctx, subject, secret)
+	if err != nil {
 		attempt.failed(err)
-		return asError(err)
+		return account.Proof{}, asError(err)
 	}
 	attempt.succeeded()
-	return nil
+	return proof, nil
 }
 
 // authorize tells what a user may do, each time that a token is made.

@@ -32,6 +32,8 @@ type fixture struct {
 	server   *server.Server
 	accounts *account.Accounts
 	db       *sqldb.DB
+	keys     *keyring.Ring
+	store    *sqlstore.Store
 	log      *lockedBuffer
 	clock    *clock
 	path     string
@@ -93,9 +95,9 @@ func newFixture(t *testing.T, o options) *fixture {
 	f.db, err = sqldb.Open(t.Context(), "sqlite:"+f.path)
 	must(err)
 	t.Cleanup(func() { _ = f.db.Close() }) // some tests close it first
-	keys, err := keyring.Open(t.Context(), keyring.Config{DB: f.db, SecretFile: filepath.Join(dir, "secret")})
+	f.keys, err = keyring.Open(t.Context(), keyring.Config{DB: f.db, SecretFile: filepath.Join(dir, "secret")})
 	must(err)
-	store, err := sqlstore.New(t.Context(), f.db)
+	f.store, err = sqlstore.New(t.Context(), f.db)
 	must(err)
 	o.governor.Params = cheap
 	governor, err := password.NewGovernor(o.governor)
@@ -103,7 +105,7 @@ func newFixture(t *testing.T, o options) *fixture {
 	f.accounts, err = account.New(t.Context(), account.Config{DB: f.db, Passwords: governor, Now: f.clock.Now})
 	must(err)
 	c := server.Config{
-		Issuer: "https://issuer.test", Keys: keys, Store: store, Accounts: f.accounts, Ping: f.db.Ping,
+		Issuer: "https://issuer.test", Keys: f.keys, Store: f.store, Accounts: f.accounts, Ping: f.db.Ping,
 		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.Now,
 	}
 	if o.config != nil {

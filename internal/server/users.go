@@ -176,21 +176,41 @@ func (s *Server) changeUser(w http.ResponseWriter, r *http.Request, id identity)
 		s.fail(w, r, err)
 		return
 	}
-	if err := s.mayChange(r, id, body); err != nil {
+	proof, err := s.mayChange(r, id, body)
+	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	keep := ""
-	if r.PathValue("id") == id.Subject {
-		keep = id.SessionID
+	changes := account.Changes{Username: body.Username, Email: body.Email.set, Password: body.Password, Proof: proof}
+	if proof == nil {
+		user, err := s.users.Change(r.Context(), r.PathValue("id"), changes)
+		s.replyUser(w, r, user, err)
+		return
 	}
-	user, err := s.users.Change(r.Context(), r.PathValue("id"), account.Changes{Username: body.Username, Email: body.Email.set, Password: body.Password}, keep)
-	s.replyUser(w, r, user, err)
+	user, tokens, err := s.users.ChangeOwnPassword(r.Context(), changes, id, s.client(r))
+	if errors.Is(err, account.ErrCredentials) {
+		err = errNotCurrent
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.reply(w, r, http.StatusOK, changedDocument{newUserDocument(user), tokens})
 }
 
+// changedDocument is the answer to a change of one's own password. It has the tokens by which the session goes on.
+type changedDocument struct {
+	userDocument
+	Tokens hallpass.Tokens `json:"tokens"`
+}
+
+var errNotCurrent = hallpass.InvalidFields(hallpass.FieldError{
+	Field: "current_password", Code: "wrong", Detail: "This is not your current password.",
+})
+
 // mayChange refuses members that cannot be set, and wants the current password of who changes their own, and a fresh login
-// of who changes the address that they are reached at.
-func (s *Server) mayChange(r *http.Request, id identity, body changeRequest) error {
+// of who changes the address that they are reached at. The proof is of the current password, where that is wanted.
+func (s *Server) mayChange(r *http.Request, id identity, body changeRequest) (*account.Proof, error) {
 	problems := body.problems()
 	own := r.PathValue("id") == id.Subject
 	wantsCurrent := own && body.Password != nil
@@ -201,21 +221,21 @@ func (s *Server) mayChange(r *http.Request, id identity, body changeRequest) err
 		problems = append(problems, hallpass.FieldError{Field: "current_password", Code: "forbidden", Detail: "This member goes with a new password of one's own."})
 	}
 	if problems != nil {
-		return hallpass.InvalidFields(problems...)
+		return nil, hallpass.InvalidFields(problems...)
 	}
 	if own && body.Email.set != nil && s.c.Now().Sub(id.AuthTime) > freshFor {
 		e := *hallpass.ErrFreshTokenRequired
 		e.MaxAge = freshFor
-		return &e
+		return nil, &e
 	}
 	if !wantsCurrent {
-		return nil
+		return nil, nil
 	}
-	err := s.checkPassword(r.Context(), id.Subject, *body.CurrentPassword)
+	proof, err := s.provePassword(r.Context(), id.Subject, *body.CurrentPassword)
 	if errors.Is(err, hallpass.ErrInvalidCredentials) {
-		return hallpass.InvalidFields(hallpass.FieldError{Field: "current_password", Code: "wrong", Detail: "This is not your current password."})
+		return nil, errNotCurrent
 	}
-	return err
+	return &proof, err
 }
 
 func (s *Server) deleteUser(w http.ResponseWriter, r *http.Request, _ identity) {
@@ -274,50 +294,75 @@ func (s *Server) replyUser(w http.ResponseWriter, r *http.Request, user account.
 	s.reply(w, r, http.StatusOK, newUserDocument(user))
 }
 
-// Users changes users and, with them, their sessions. The routes and the command line both go through it.
+// Users changes users and, with them, their sessions: each deed is one transaction, so that it happens
+// whole or not at all, whoever hangs up. The routes and the command line both go through it.
 type Users struct {
 	Accounts *account.Accounts
 	Sessions Sessions
 }
 
-// Sessions is what a change of a user does to their sessions: a [hallpass.Issuer].
+// Sessions is what a change of a user does to their sessions: a [hallpass.Issuer] whose store is in the
+// database of the accounts.
 type Sessions interface {
-	RevokeSubject(ctx context.Context, subject string) error
-	RevokeAccess(ctx context.Context, subject string) error
-	RevokeOtherSessions(ctx context.Context, subject, except string) error
+	RevokeSubject(ctx context.Context, subject string, with ...hallpass.Deed) error
+	RevokeAccess(ctx context.Context, subject string, with ...hallpass.Deed) error
+	RevokeOtherSessions(ctx context.Context, subject, except string, with ...hallpass.Deed) error
+	ChangePassword(ctx context.Context, subject, sessionID string, client hallpass.Client, change hallpass.Deed) (hallpass.Tokens, error)
 }
 
-// Change changes a user's name, e-mail address or password. A new password ends every session but the one to keep ("" for none).
-func (u Users) Change(ctx context.Context, id string, c account.Changes, keep string) (account.User, error) {
-	user, err := u.Accounts.Update(ctx, id, c)
-	if err == nil && c.Password != nil {
-		err = u.Sessions.RevokeOtherSessions(ctx, id, keep)
+// Change changes a user's name, e-mail address or password. A new password ends every session.
+func (u Users) Change(ctx context.Context, id string, c account.Changes) (user account.User, err error) {
+	update, err := u.Accounts.Prepare(ctx, id, c)
+	if err != nil {
+		return account.User{}, err
 	}
+	if c.Password == nil {
+		return update.Write(ctx)
+	}
+	err = u.Sessions.RevokeOtherSessions(ctx, id, "", func(ctx context.Context) error {
+		user, err = update.Write(ctx)
+		return err
+	})
 	return user, err
 }
 
-// SetRoles gives a user exactly these roles. Access tokens that say otherwise are refused from now on; a refresh brings one that does not.
-func (u Users) SetRoles(ctx context.Context, id string, roles []string) (account.User, error) {
-	user, err := u.Accounts.SetRoles(ctx, id, roles)
-	if err == nil {
-		err = u.Sessions.RevokeAccess(ctx, id)
+// ChangeOwnPassword is Change for who is logged in and has proved the current password. Every session
+// ends but theirs, which goes on with the tokens returned.
+func (u Users) ChangeOwnPassword(
+	ctx context.Context, c account.Changes, id identity, client hallpass.Client,
+) (user account.User, tokens hallpass.Tokens, err error) {
+	update, err := u.Accounts.Prepare(ctx, id.Subject, c)
+	if err != nil {
+		return account.User{}, hallpass.Tokens{}, err
 	}
+	tokens, err = u.Sessions.ChangePassword(ctx, id.Subject, id.SessionID, client, func(ctx context.Context) error {
+		user, err = update.Write(ctx)
+		return err
+	})
+	return user, tokens, err
+}
+
+// SetRoles gives a user exactly these roles. Access tokens that say otherwise are refused from now on; a refresh brings one that does not.
+func (u Users) SetRoles(ctx context.Context, id string, roles []string) (user account.User, err error) {
+	err = u.Sessions.RevokeAccess(ctx, id, func(ctx context.Context) error {
+		user, err = u.Accounts.SetRoles(ctx, id, roles)
+		return err
+	})
 	return user, err
 }
 
 // Disable keeps a user from logging in and ends their sessions.
-func (u Users) Disable(ctx context.Context, id string) (account.User, error) {
-	user, err := u.Accounts.SetDisabled(ctx, id, true)
-	if err == nil {
-		err = u.Sessions.RevokeSubject(ctx, id)
-	}
+func (u Users) Disable(ctx context.Context, id string) (user account.User, err error) {
+	err = u.Sessions.RevokeSubject(ctx, id, func(ctx context.Context) error {
+		user, err = u.Accounts.SetDisabled(ctx, id, true)
+		return err
+	})
 	return user, err
 }
 
 // Delete deletes a user and ends their sessions.
 func (u Users) Delete(ctx context.Context, id string) error {
-	if err := u.Accounts.Delete(ctx, id); err != nil {
-		return err
-	}
-	return u.Sessions.RevokeSubject(ctx, id)
+	return u.Sessions.RevokeSubject(ctx, id, func(ctx context.Context) error {
+		return u.Accounts.Delete(ctx, id)
+	})
 }

@@ -21,12 +21,18 @@ const batchLimit = 128
 //
 // When ctx ends before f has begun, f is not run, and the error wraps ctx's error too. Once it has begun, Write waits
 // for the outcome, whatever becomes of ctx. f may be called more than once, each time in a new transaction, and it
-// must not call Write.
+// must not call Write, but with a context of [WithTx].
 func (db *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
 	return db.write(ctx, transactionLimit, f)
 }
 
 func (db *DB) write(ctx context.Context, limit time.Duration, f func(tx *Tx) error) error {
+	if tx, ok := ctx.Value(txKey{}).(*Tx); ok && tx.batch.db == db {
+		if err := tx.usable(); err != nil {
+			return err
+		}
+		return f(tx)
+	}
 	if err := ctx.Err(); err != nil {
 		return unavailable(err)
 	}

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"sync/atomic"
@@ -15,6 +16,15 @@ var errOver = errors.New("sqldb: Tx used after the function that it was given to
 type Tx struct {
 	batch *batch
 	over  atomic.Bool
+}
+
+type txKey struct{}
+
+// WithTx returns a context whose calls of [DB.Write] take part in tx, as long as that lasts, instead of
+// beginning a transaction: so two packages that share a database do one deed in one transaction. An error
+// of such a call must become the error of the function that tx was given to, which undoes all.
+func WithTx(ctx context.Context, tx *Tx) context.Context {
+	return context.WithValue(ctx, txKey{}, tx)
 }
 
 // Exec runs a statement.

@@ -1,0 +1,240 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/server"
+)
+
+// issuerOf is that of another process, whose own tokens live for ttl and whose clock is ahead.
+func (f *fixture) issuerOf(ttl, ahead time.Duration) *hallpass.Issuer[struct{}] {
+	f.t.Helper()
+	issuer, err := hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
+		Issuer: "https://issuer.test", Audience: "https://issuer.test", Keys: f.keys, Store: f.store, AccessTTL: ttl,
+		Authorize: func(ctx context.Context, subject string) (hallpass.Grant[struct{}], error) {
+			return server.Authorize(ctx, f.accounts, subject)
+		},
+		Now: func() time.Time { return f.clock.Now().Add(ahead) },
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return issuer
+}
+
+// usersOf changes users as that process does.
+func (f *fixture) usersOf(ttl, ahead time.Duration) server.Users {
+	f.t.Helper()
+	return server.Users{Accounts: f.accounts, Sessions: f.issuerOf(ttl, ahead)}
+}
+
+// follow lets the server learn what other processes have revoked, and forget what it need not know any more.
+func (f *fixture) follow() {
+	f.t.Helper()
+	if err := f.server.Follow(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// A token that lives for a day stays refused for a day, although whoever revoked it makes shorter ones.
+func TestRevocation_outlivesWhatItRevokes(t *testing.T) {
+	for name, revoke := range map[string]func(server.Users, string) error{
+		"disable": func(u server.Users, id string) error { return second(u.Disable(context.Background(), id)) },
+		"roles": func(u server.Users, id string) error {
+			return second(u.SetRoles(context.Background(), id, []string{"user", "editor"}))
+		},
+		"delete": func(u server.Users, id string) error { return u.Delete(context.Background(), id) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, options{config: func(c *server.Config) { c.AccessTTL = 24 * time.Hour }})
+			f.admin("root")
+			alice := f.join("alice")
+			if err := revoke(f.usersOf(15*time.Minute, 0), alice.id); err != nil {
+				t.Fatal(err)
+			}
+			for _, after := range []time.Duration{0, 21 * time.Minute, 23 * time.Hour} {
+				f.clock.Advance(after)
+				f.follow()
+				f.do("GET /v1/verify", "", alice.bearer()).want(http.StatusUnauthorized, "token_revoked")
+			}
+		})
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// A log-in with the old password that is under way while the password changes gets no session.
+func TestChangePassword_putsOutALoginUnderWay(t *testing.T) {
+	f := newFixture(t, options{})
+	alice := f.join("alice")
+	since, err := f.store.Sequence(t.Context()) // where a log-in begins, before it looks at the password
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := f.do("PATCH /v1/users/"+alice.id, newPassword("alice", 1), alice.bearer()).want(http.StatusOK, "")
+	issuer := f.issuerOf(time.Hour, 0)
+	if _, err := issuer.StartSessionSince(t.Context(), since, alice.id, hallpass.Client{}); err == nil {
+		t.Error("a session began with what was proved before the change")
+	}
+	f.do("GET /v1/me", "", alice.bearer()).want(http.StatusOK, "") // the session that stays
+	var tokens struct {
+		Tokens struct {
+			Access  string `json:"access_token"`
+			Refresh string `json:"refresh_token"`
+		} `json:"tokens"`
+	}
+	changed.object(&tokens)
+	f.do("GET /v1/me", "", "Authorization: Bearer "+tokens.Tokens.Access).want(http.StatusOK, "")
+	f.do("POST /v1/refresh", `{"refresh_token":"`+tokens.Tokens.Refresh+`"}`).want(http.StatusOK, "")
+	f.clock.Advance(time.Minute)
+	f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusUnauthorized, "refresh_token_reused")
+}
+
+// Log-ins and changes of the password at once: afterwards no session lives but the one that made the last change.
+func TestChangePassword_noLoginWithTheOldOneSurvives(t *testing.T) {
+	f := newFixture(t, options{})
+	alice := f.join("alice")
+	for round := range 10 {
+		old := passwordAfter("alice", round)
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() { f.do("POST /v1/login", credentials("alice", old)) })
+		}
+		group.Go(func() {
+			f.do("PATCH /v1/users/"+alice.id, newPassword("alice", round+1), alice.bearer()).want(http.StatusOK, "")
+		})
+		group.Wait()
+		live, err := f.store.Sessions(t.Context(), alice.id, f.clock.Now(), "", 10)
+		if err != nil || len(live) != 1 || live[0].ID != alice.session {
+			t.Fatalf("round %d: %d sessions live, %v", round, len(live), err)
+		}
+	}
+}
+
+// passwordAfter is the password of a user after n changes by newPassword.
+func passwordAfter(name string, n int) string {
+	if n == 0 {
+		return passwordOf(name)
+	}
+	return fmt.Sprintf("changed password number %d", n)
+}
+
+// newPassword is the body of the nth change of a user's password.
+func newPassword(name string, n int) string {
+	return fmt.Sprintf(`{"password":%q,"current_password":%q}`, passwordAfter(name, n), passwordAfter(name, n-1))
+}
+
+// Of any number of changes with one current password one is made.
+func TestChangePassword_onceWithOneCurrentPassword(t *testing.T) {
+	f := newFixture(t, options{})
+	alice := f.join("alice")
+	answers := make(chan answer, 8)
+	var group sync.WaitGroup
+	for i := range cap(answers) {
+		group.Go(func() {
+			body := fmt.Sprintf(`{"password":"one of many passwords %d","current_password":%q}`, i, passwordOf("alice"))
+			answers <- f.do("PATCH /v1/users/"+alice.id, body, alice.bearer())
+		})
+	}
+	group.Wait()
+	close(answers)
+	made := 0
+	for a := range answers {
+		if a.Status == http.StatusOK {
+			made++
+		} else if a.Status != http.StatusUnprocessableEntity || !strings.Contains(a.Body, `"wrong"`) {
+			t.Errorf("answered %d %s", a.Status, a.Body)
+		}
+	}
+	if made != 1 {
+		t.Errorf("%d changes were made with one password, want 1", made)
+	}
+}
+
+// However a client's hanging-up falls, a user who is gone or disabled has no token that works.
+func TestUsers_deedsAreWholeThoughTheClientHangsUp(t *testing.T) {
+	for name, deed := range map[string]func(context.Context, server.Users, string) error{
+		"delete":  func(ctx context.Context, u server.Users, id string) error { return u.Delete(ctx, id) },
+		"disable": func(ctx context.Context, u server.Users, id string) error { return second(u.Disable(ctx, id)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, options{})
+			users := f.usersOf(15*time.Minute, 0)
+			for i := range 40 {
+				p := f.join(fmt.Sprintf("user%d", i))
+				ctx, cancel := context.WithCancel(t.Context())
+				hangUp := time.AfterFunc(time.Duration(i)*50*time.Microsecond, cancel)
+				_ = deed(ctx, users, p.id) // it may be told that it has not happened
+				hangUp.Stop()
+				cancel()
+				f.follow()
+				gone := !strings.Contains(f.stateOf(p.id), "enabled")
+				revoked := f.do("GET /v1/verify", "", p.bearer()).Status == http.StatusUnauthorized
+				if gone != revoked {
+					t.Fatalf("%s: the user is gone or disabled: %v, the tokens refused: %v", p.name, gone, revoked)
+				}
+			}
+		})
+	}
+}
+
+func (f *fixture) stateOf(id string) string {
+	user, err := f.accounts.User(context.Background(), id)
+	switch {
+	case err != nil:
+		return err.Error()
+	case user.Disabled:
+		return "disabled"
+	default:
+		return "enabled"
+	}
+}
+
+// A half that fails undoes the other: the last administrator stays one, with all sessions.
+func TestUsers_aDeedThatFailsRevokesNothing(t *testing.T) {
+	f := newFixture(t, options{})
+	root := f.admin("root")
+	for range 3 {
+		f.do("DELETE /v1/users/"+root.id, "", root.bearer()).want(http.StatusConflict, "last_admin")
+		f.do("PUT /v1/users/"+root.id+"/roles", `{"roles":["user"]}`, root.bearer()).want(http.StatusConflict, "last_admin")
+	}
+	f.follow()
+	f.do("GET /v1/me", "", root.bearer()).want(http.StatusOK, "")
+}
+
+// Roles change twice in one second, by processes whose clocks are 2 s apart: no token from before the last change
+// is taken, and every one from after it is.
+func TestCut_isLaterThanEveryTokenItRefuses(t *testing.T) {
+	f := newFixture(t, options{})
+	f.admin("root")
+	alice := f.join("alice")
+	for round := range 6 {
+		roles := []string{"user", "editor"}
+		if round%2 == 1 {
+			roles = []string{"user", account.AdminRole}
+		}
+		ahead := time.Duration(round%3) * 2 * time.Second
+		minted, err := f.issuerOf(15*time.Minute, ahead).StartSession(t.Context(), alice.id, hallpass.Client{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		users := f.usersOf(15*time.Minute, time.Duration(round%2)*2*time.Second)
+		if _, err := users.SetRoles(t.Context(), alice.id, roles); err != nil {
+			t.Fatal(err)
+		}
+		f.follow()
+		f.do("GET /v1/me", "", alice.bearer()).want(http.StatusUnauthorized, "token_revoked")
+		f.do("GET /v1/me", "", "Authorization: Bearer "+minted.AccessToken).want(http.StatusUnauthorized, "token_revoked")
+		a := f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusOK, "")
+		alice.access, alice.refresh = a.str("access_token"), a.str("refresh_token")
+		f.do("GET /v1/me", "", alice.bearer()).want(http.StatusOK, "")
+	}
+}
