@@ -262,8 +262,8 @@ func (e Ending) Revocation(expiresAt time.Time) Revocation {
 // RevocationStore is the record of revocations, from which every replica refreshes its memory.
 // It keeps the promises that [SessionStore] states.
 type RevocationStore interface {
-	// Sequence returns the highest number that a revocation has ever had, whether it has been swept or
-	// not; 0 before the first. What is recorded later has a higher one, also when it has begun.
+	// Sequence returns the highest number that a recorded revocation has ever had, swept ones too; 0
+	// before the first. What is not yet recorded when it returns will have a higher one.
 	Sequence(ctx context.Context) (int64, error)
 	// EndSessions marks the sessions that e names, and that have not been revoked, as revoked, records a
 	// RevokedSession for each, and what e.Record says, all in one transaction, and returns those records. Sessions that have expired are among
