@@ -25,7 +25,8 @@ type Config[T any] struct {
 	CheckPassword func(ctx context.Context, subject, password string) error
 	// Authorize returns what a subject may do: see [IssuerConfig]. Defaults to a grant of nothing.
 	Authorize func(ctx context.Context, subject string) (Grant[T], error)
-	// Store keeps sessions and revocations: package sqlstore has durable ones. Defaults to [NewMemoryStore], which forgets them when the program ends.
+	// Store keeps sessions and revocations: package sqlstore has durable ones. With one, call [Auth.Run]: until it has
+	// read what has been revoked no token is accepted. Defaults to [NewMemoryStore], which forgets all when the program ends.
 	Store Store
 	// Revocations is the list to check tokens against. Defaults to a list of its own.
 	Revocations *Revocations
@@ -68,7 +69,8 @@ type Login struct {
 type Auth[T any] struct {
 	*Verifier[T]
 	*Issuer[T]
-	c Config[T]
+	c        Config[T]
+	lastPage signedPage
 }
 
 // New returns the authentication of an API, or every mistake in c at once. It starts no goroutine and does no I/O.
@@ -96,6 +98,9 @@ func New[T any](c Config[T]) (*Auth[T], error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if _, inMemory := issuer.c.Store.(*MemoryStore); !inMemory {
+		c.Revocations.mustBeRead() // it may hold what was revoked before this program began
 	}
 	return &Auth[T]{Verifier: verifier, Issuer: issuer, c: c}, nil
 }

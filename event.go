@@ -20,5 +20,5 @@ const (
 	EventRefreshRefused   = "refresh_refused"
 	EventReauthenticated  = "reauthenticated"
 	EventSessionEnded     = "session_ended"
-	EventFailed           = "request_failed"
+	EventFailed           = "background_failed" // of [Auth.Run]
 )

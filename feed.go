@@ -2,6 +2,7 @@ package hallpass
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -9,8 +10,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/hallpass-go/hallpass/internal/base64url"
 	"github.com/hallpass-go/hallpass/internal/uid"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
@@ -21,27 +24,50 @@ import (
 const (
 	typeRevocations = "revocations+jwt"
 	feedPageSize    = 50
-	feedPageLife    = time.Minute // for clocks that are apart; a page is used when it comes
+	feedPageLife    = time.Minute // for clocks that are apart
+	feedPageReuse   = time.Second // how long one signature answers the same question
 	maxFeedPage     = 16 << 10
 )
 
 // feedPage is what a page says beside the registered claims.
 type feedPage struct {
-	Since   int64       `json:"since"` // as asked
-	Next    int64       `json:"next"`  // to ask for then
-	More    bool        `json:"more"`  // there is another page now
+	Epoch   string      `json:"epoch"`   // of the store's record: with another one the numbers mean nothing
+	Highest int64       `json:"highest"` // number that was ever given
+	Since   int64       `json:"since"`   // as asked
+	Next    int64       `json:"next"`    // to ask for then
+	More    bool        `json:"more"`    // there is another page now
 	Entries []feedEntry `json:"entries"`
 }
 
+// feedEntry is a revocation as anybody may see it. ID is a hash of the subject's for a cut: see hashSubject.
 type feedEntry struct {
+	Sequence  int64          `json:"seq"`
 	Kind      RevocationKind `json:"kind"`
-	ID        string         `json:"id"`
+	ID        string         `json:"id,omitempty"`
 	Before    int64          `json:"before,omitempty"`
 	ExpiresAt int64          `json:"exp"`
 }
 
-// RevocationPages serves the feed: GET with ?since=, the sequence number up to which the caller has it. When there is nothing new the answer
-// is 304 to who sends the ETag. An issuer with an HMAC key has no feed: nobody else could verify it.
+// hashSubject stands for a subject in the feed, which is for everybody: who has a token of the subject can tell that it
+// is theirs, and nobody else learns the IDs of users.
+func hashSubject(issuer, subject string) string {
+	sum := sha256.Sum256([]byte(issuer + "\x00" + subject))
+	return base64url.Encode(sum[:16])
+}
+
+// signedPage is the page that was signed last. Whoever asks the same within [feedPageReuse] gets it again, so that its
+// ETag is that of one answer and no other.
+type signedPage struct {
+	mu       sync.Mutex
+	since    int64
+	highest  int64
+	issuedAt time.Time
+	text     string
+	etag     string
+}
+
+// RevocationPages serves the feed: GET with ?since=, the sequence number up to which the caller has it. A page says by its "iat" how
+// recent it is, so a new one is signed each second; within it, whoever sends its ETag is answered with 304. An issuer with an HMAC key has no feed: nobody else could verify it.
 func (a *Auth[T]) RevocationPages() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		since, err := strconv.ParseInt(defaultTo(r.URL.Query().Get("since"), "0"), 10, 64)
@@ -49,22 +75,15 @@ func (a *Auth[T]) RevocationPages() http.Handler {
 			a.WriteError(w, r, InvalidFields(FieldError{Field: "since", Code: "invalid", Detail: "A sequence number of this feed, or nothing."}))
 			return
 		}
-		now := a.Issuer.now()
-		entries, err := a.Issuer.c.Store.Revocations(r.Context(), since, now, feedPageSize)
+		page, etag, err := a.page(r.Context(), since)
 		if err != nil {
 			a.WriteError(w, r, err)
 			return
 		}
-		tag := fmt.Sprintf(`"%d"`, since)
 		w.Header().Set("Cache-Control", "no-cache")
-		w.Header().Set("ETag", tag)
-		if len(entries) == 0 && r.Header.Get("If-None-Match") == tag {
+		w.Header().Set("ETag", etag)
+		if r.Header.Get("If-None-Match") == etag {
 			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		page, err := a.signPage(r.Context(), since, entries, now)
-		if err != nil {
-			a.WriteError(w, r, err)
 			return
 		}
 		w.Header().Set("Content-Type", "application/jwt")
@@ -72,8 +91,37 @@ func (a *Auth[T]) RevocationPages() http.Handler {
 	})
 }
 
+// page returns the signed page after the number since, and its entity tag.
+func (a *Auth[T]) page(ctx context.Context, since int64) (text, etag string, err error) {
+	store, now := a.Issuer.c.Store, a.Issuer.now()
+	page := feedPage{Since: since, Next: since}
+	if page.Highest, err = store.Sequence(ctx); err != nil {
+		return "", "", err
+	}
+	last := &a.lastPage
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	if age := now.Sub(last.issuedAt); last.etag != "" && last.since == since && last.highest == page.Highest && 0 <= age && age < feedPageReuse {
+		return last.text, last.etag, nil
+	}
+	if page.Epoch, err = store.Epoch(ctx); err != nil {
+		return "", "", err
+	}
+	entries, err := store.Revocations(ctx, since, now, feedPageSize)
+	if err != nil {
+		return "", "", err
+	}
+	if text, err = a.signPage(ctx, page, entries, now); err != nil {
+		return "", "", err
+	}
+	sum := sha256.Sum256([]byte(text))
+	last.since, last.highest, last.issuedAt, last.text = since, page.Highest, now, text
+	last.etag = `"` + base64url.Encode(sum[:12]) + `"`
+	return text, last.etag, nil
+}
+
 // signPage signs as many of the entries as a token can hold.
-func (a *Auth[T]) signPage(ctx context.Context, since int64, entries []Revocation, now time.Time) (string, error) {
+func (a *Auth[T]) signPage(ctx context.Context, page feedPage, entries []Revocation, now time.Time) (string, error) {
 	key, err := a.c.Keys.SigningKey(ctx)
 	if err != nil {
 		return "", ErrStoreUnavailable.Because(err)
@@ -85,19 +133,33 @@ func (a *Auth[T]) signPage(ctx context.Context, since int64, entries []Revocatio
 		Issuer: a.c.Issuer, Subject: "revocations", Audience: []string{a.c.Issuer}, ExpiresAt: now.Add(feedPageLife), IssuedAt: now, ID: uid.New(now),
 	}
 	for n := len(entries); ; n /= 2 {
-		page := feedPage{Since: since, Next: since, More: n < len(entries) || n == feedPageSize, Entries: make([]feedEntry, n)}
-		for i, e := range entries[:n] {
-			page.Entries[i] = feedEntry{Kind: e.Kind, ID: e.ID, ExpiresAt: e.ExpiresAt.Unix() + 1}
-			if e.Kind == RevokedSubject {
-				page.Entries[i].Before = e.Before.Unix()
+		page.More = n < len(entries) || n == feedPageSize
+		page.Entries = make([]feedEntry, 0, n)
+		for _, e := range entries[:n] {
+			page.Next, page.Highest = e.Sequence, max(page.Highest, e.Sequence)
+			if published, ok := a.publish(e); ok {
+				page.Entries = append(page.Entries, published)
 			}
-			page.Next = e.Sequence
 		}
 		signed, err := jwt.Sign(key, typeRevocations, claims, page)
 		if err == nil || n <= 1 {
 			return signed, err
 		}
 	}
+}
+
+// publish returns e as anybody may see it, and false for what no verifier needs.
+func (a *Auth[T]) publish(e Revocation) (feedEntry, bool) {
+	published := feedEntry{Sequence: e.Sequence, Kind: e.Kind, ID: e.ID, ExpiresAt: e.ExpiresAt.Unix() + 1}
+	switch e.Kind {
+	case RevokedCredentials:
+		return feedEntry{}, false
+	case RevokedSubject:
+		published.ID, published.Before = hashSubject(a.c.Issuer, e.ID), e.Before.Unix()
+	case RevokedAll:
+		published.Before = e.Before.Unix()
+	}
+	return published, true
 }
 
 // StalePolicy is what a verifier does when it does not know any more what has been revoked.
@@ -135,7 +197,8 @@ type RevocationFeed struct {
 	c        FeedConfig
 	list     *Revocations
 	verifier *jwt.Verifier
-	sequence int64 // of Run alone
+	epoch    string // of Run alone: of the record that sequence belongs to
+	sequence int64  // of Run alone
 }
 
 // NewRevocationFeed returns a feed that has not asked yet, or every mistake in c at once. Until [RevocationFeed.Run] has had its first answer a
@@ -159,8 +222,9 @@ func NewRevocationFeed(c FeedConfig) (*RevocationFeed, error) {
 		c.Now = time.Now
 	}
 	f := &RevocationFeed{c: c, list: NewRevocations(), verifier: verifier}
+	f.list.subjectKey = hashSubject
 	if c.OnStale == FailClosed {
-		f.list.freshUntil.Store(1)
+		f.list.freshUntil.Store(neverRead)
 	}
 	return f, nil
 }
@@ -187,16 +251,21 @@ func (f *RevocationFeed) Run(ctx context.Context, failed func(error)) {
 // Update asks for what is new, all pages of it. [RevocationFeed.Run] does so by itself; do not call both at once.
 func (f *RevocationFeed) Update(ctx context.Context) error {
 	for more := true; more; {
-		asked := f.c.Now()
-		page, unchanged, err := f.fetch(ctx)
+		page, issuedAt, err := f.fetch(ctx)
 		if err != nil {
 			return fmt.Errorf("following revocations: %w", err)
 		}
-		if !unchanged {
-			f.apply(page)
+		if f.epoch != page.Epoch || page.Highest < f.sequence {
+			// Another record, or one that is older than what we know: begin again. What is refused stays so.
+			anew := f.sequence != 0
+			f.epoch, f.sequence = page.Epoch, 0
+			if anew {
+				continue
+			}
 		}
-		if more = !unchanged && page.More; !more && f.c.OnStale == FailClosed {
-			f.list.freshUntil.Store(asked.Add(f.c.MaxAge).UnixNano())
+		f.apply(page)
+		if more = page.More; !more && f.c.OnStale == FailClosed {
+			f.list.freshUntil.Store(issuedAt.Add(f.c.MaxAge).UnixNano())
 		}
 	}
 	f.list.prune(f.c.Now().Unix())
@@ -205,40 +274,48 @@ func (f *RevocationFeed) Update(ctx context.Context) error {
 
 func (f *RevocationFeed) apply(page feedPage) {
 	for _, e := range page.Entries {
-		f.list.Apply(Revocation{Kind: e.Kind, ID: e.ID, Before: time.Unix(e.Before, 0), ExpiresAt: time.Unix(e.ExpiresAt, 0)})
+		f.list.Apply(Revocation{
+			Sequence: e.Sequence, Kind: e.Kind, ID: e.ID, Before: time.Unix(e.Before, 0), ExpiresAt: time.Unix(e.ExpiresAt, 0),
+		})
 	}
 	f.sequence = page.Next
 }
 
-func (f *RevocationFeed) fetch(ctx context.Context) (page feedPage, unchanged bool, err error) {
+// fetch asks for the page after f.sequence, and returns when the issuer made it. Only what is signed says that nothing
+// is new, so it does not ask whether its page has changed.
+func (f *RevocationFeed) fetch(ctx context.Context) (page feedPage, issuedAt time.Time, err error) {
 	separator := "?"
 	if strings.Contains(f.c.URL, "?") {
 		separator = "&"
 	}
+	refuse := func(err error) (feedPage, time.Time, error) { return feedPage{}, time.Time{}, err }
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s%ssince=%d", f.c.URL, separator, f.sequence), nil)
 	if err != nil {
-		return feedPage{}, false, err
+		return refuse(err)
 	}
-	r.Header.Set("If-None-Match", fmt.Sprintf(`"%d"`, f.sequence))
 	answer, err := f.c.Client.Do(r)
 	if err != nil {
-		return feedPage{}, false, err
+		return refuse(err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxFeedPage))
-	switch {
-	case err != nil:
-		return feedPage{}, false, err
-	case answer.StatusCode == http.StatusNotModified:
-		return feedPage{}, true, nil
-	case answer.StatusCode != http.StatusOK:
-		return feedPage{}, false, fmt.Errorf("the feed answered %d", answer.StatusCode)
+	if err != nil {
+		return refuse(err)
 	}
-	if _, err := f.verifier.Verify(ctx, strings.TrimSpace(string(text)), f.c.Now(), &page); err != nil {
-		return feedPage{}, false, err
+	if answer.StatusCode != http.StatusOK {
+		return refuse(fmt.Errorf("the feed answered %d", answer.StatusCode))
 	}
-	if page.Since != f.sequence || page.Next < page.Since {
-		return feedPage{}, false, errors.New("the feed answered with another page than was asked for")
+	now := f.c.Now()
+	claims, err := f.verifier.Verify(ctx, strings.TrimSpace(string(text)), now, &page)
+	if err != nil {
+		return refuse(err)
 	}
-	return page, false, nil
+	if page.Since != f.sequence || page.Next < page.Since || page.Epoch == "" {
+		return refuse(errors.New("the feed answered with another page than was asked for"))
+	}
+	issuedAt = claims.IssuedAt
+	if issuedAt.After(now) {
+		issuedAt = now // the issuer's clock is ahead, which makes nothing younger than it is
+	}
+	return page, issuedAt, nil
 }

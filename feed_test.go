@@ -1,12 +1,14 @@
 package hallpass_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -144,6 +146,94 @@ func TestRevocationFeed_stale(t *testing.T) {
 	check("when it is back", closed, nil)
 }
 
+// What is not signed, or not recent, makes nothing fresh: a 304, and a page that somebody has kept.
+func TestRevocationFeed_trustsOnlyWhatIsSignedAndRecent(t *testing.T) {
+	a := newAPI(t, nil)
+	token := a.login("alice").String(t, "access_token")
+	kept := a.do("GET /auth/revocations", "").Text
+	status := http.StatusOK
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		if status == http.StatusOK {
+			_, _ = io.WriteString(w, kept)
+		}
+	}))
+	defer proxy.Close()
+	f := a.follower(func(c *hallpass.FeedConfig) { c.URL = proxy.URL })
+	status = http.StatusNotModified
+	if err := f.feed.Update(t.Context()); err == nil {
+		t.Error("a 304 was taken")
+	}
+	if _, err := f.Verify(t.Context(), token); !errors.Is(err, hallpass.ErrStoreUnavailable) {
+		t.Errorf("after a 304: %v", err)
+	}
+	status = http.StatusOK
+	a.clock.Advance(20 * time.Second)
+	f.update(t)
+	if _, err := f.Verify(t.Context(), token); err != nil {
+		t.Errorf("with a page of 20 seconds ago: %v", err)
+	}
+	a.clock.Advance(11 * time.Second) // 31 since it was made, 11 since it came
+	if _, err := f.Verify(t.Context(), token); !errors.Is(err, hallpass.ErrStoreUnavailable) {
+		t.Errorf("with a page of 31 seconds ago: %v", err)
+	}
+	_ = f.feed.Update(t.Context()) // the same page once more
+	if _, err := f.Verify(t.Context(), token); !errors.Is(err, hallpass.ErrStoreUnavailable) {
+		t.Errorf("with that page taken again: %v", err)
+	}
+}
+
+// A record that was lost, as a memory store's is at a restart, or a database's that was restored: the follower begins
+// again, and misses nothing that is revoked from then on.
+func TestRevocationFeed_beginsAgainWithAnotherRecord(t *testing.T) {
+	store := &replaceable{Store: hallpass.NewMemoryStore()}
+	a := newAPI(t, func(c *hallpass.Config[appClaims]) { c.Store = store })
+	go a.Run(t.Context())
+	a.wait(func() bool {
+		return a.do("GET /func", "", bearer(a.login("bob").String(t, "access_token"))).Status == 200
+	})
+	f := a.follower(nil)
+	a.do("POST /auth/logout", "", bearer(a.login("alice").String(t, "access_token"))).want(t, 204, "")
+	f.update(t)
+	store.mu.Lock()
+	store.Store = hallpass.NewMemoryStore()
+	store.mu.Unlock()
+	login := a.login("alice")
+	a.do("POST /auth/logout", "", bearer(login.String(t, "access_token"))).want(t, 204, "")
+	a.clock.Advance(time.Second)
+	f.update(t)
+	if _, err := f.Verify(t.Context(), login.String(t, "access_token")); !errors.Is(err, hallpass.ErrTokenRevoked) {
+		t.Errorf("what was revoked after the restart: %v", err)
+	}
+}
+
+// replaceable is a store that forgets all when it is replaced.
+type replaceable struct {
+	hallpass.Store
+	mu sync.Mutex
+}
+
+// The feed is for everybody, and names no user.
+func TestRevocationPages_nameNoUser(t *testing.T) {
+	a := newAPI(t, nil)
+	if err := a.RevokeSubject(t.Context(), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.RevokeOtherSessions(t.Context(), "alice", ""); err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(a.do("GET /auth/revocations", "").Text, ".")
+	page, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || !strings.Contains(string(page), `"kind":"subject"`) {
+		t.Fatalf("%v: %s", err, page)
+	}
+	for _, word := range []string{"alice", "credentials"} {
+		if strings.Contains(string(page), word) {
+			t.Errorf("it says %q: %s", word, page)
+		}
+	}
+}
+
 // What is not a page of the issuer's changes nothing, not even the age of what is known.
 func TestRevocationFeed_refusesOtherPages(t *testing.T) {
 	a := newAPI(t, nil)
@@ -162,8 +252,8 @@ func TestRevocationFeed_refusesOtherPages(t *testing.T) {
 		text, err := jwt.Sign(key, typ, jwt.Claims{
 			Issuer: issuer, Subject: "revocations", Audience: []string{issuer}, ExpiresAt: now.Add(time.Minute), IssuedAt: now, ID: "1",
 		}, map[string]any{
-			"since": since, "next": since + 1, "more": false,
-			"entries": []map[string]any{{"kind": "session", "id": login.String(t, "session_id"), "exp": now.Add(time.Hour).Unix()}},
+			"epoch": "e", "highest": since + 1, "since": since, "next": since + 1, "more": false,
+			"entries": []map[string]any{{"seq": since + 1, "kind": "session", "id": login.String(t, "session_id"), "exp": now.Add(time.Hour).Unix()}},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -204,12 +294,18 @@ func TestRevocationPages_answers(t *testing.T) {
 	}
 	first := a.do("GET /auth/revocations", "")
 	tag := first.Header.Get("ETag")
-	if first.Status != 200 || tag != `"0"` || first.Header.Get("Content-Type") != "application/jwt" {
+	if first.Status != 200 || len(tag) < 10 || first.Header.Get("Content-Type") != "application/jwt" {
 		t.Errorf("fields %v", first.Header)
 	}
 	if again := a.do("GET /auth/revocations?since=0", "", "If-None-Match: "+tag); again.Status != 304 {
 		t.Errorf("nothing new was answered %d", again.Status)
 	}
+	a.clock.Advance(time.Second) // a page says how recent it is, so the next one is another
+	next := a.do("GET /auth/revocations?since=0", "", "If-None-Match: "+tag)
+	if next.Status != 200 || next.Header.Get("ETag") == tag {
+		t.Errorf("a second later: %d with ETag %s, which was that of another answer", next.Status, next.Header.Get("ETag"))
+	}
+	tag = next.Header.Get("ETag")
 	login := a.login("alice")
 	a.do("POST /auth/logout", "", bearer(login.String(t, "access_token"))).want(t, 204, "")
 	if news := a.do("GET /auth/revocations?since=0", "", "If-None-Match: "+tag); news.Status != 200 {
@@ -259,4 +355,37 @@ func TestNewRevocationFeed_reportsEveryMistake(t *testing.T) {
 			t.Errorf("no %s in %v", word, err)
 		}
 	}
+}
+
+// A change of roles reaches a service that verifies by itself: the old access token is refused, the next one taken.
+func TestRevocationFeed_cutOfASubject(t *testing.T) {
+	a := newAPI(t, nil)
+	f := a.follower(nil)
+	old, other := a.login("alice"), a.login("bob")
+	if err := a.RevokeAccess(t.Context(), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	next := a.refresh(old.String(t, "refresh_token"))
+	f.update(t)
+	for _, c := range []struct {
+		of   answer
+		want error
+	}{{old, hallpass.ErrTokenRevoked}, {next, nil}, {other, nil}} {
+		if _, err := f.Verify(t.Context(), c.of.String(t, "access_token")); !errors.Is(err, c.want) {
+			t.Errorf("got %v, want %v", err, c.want)
+		}
+	}
+	if _, err := a.RevokeAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.clock.Advance(time.Second)
+	f.update(t)
+	for _, s := range []answer{next, other} {
+		if _, err := f.Verify(t.Context(), s.String(t, "access_token")); !errors.Is(err, hallpass.ErrTokenRevoked) {
+			t.Errorf("after RevokeAll: %v", err)
+		}
+		a.do("GET /func", "", bearer(s.String(t, "access_token"))).want(t, 401, "token_revoked")
+	}
+	f2 := a.login("bob")
+	a.do("GET /func", "", bearer(f2.String(t, "access_token"))).want(t, 200, "")
 }

@@ -222,6 +222,16 @@ func TestRevokeOtherSessions_keepsTheOne(t *testing.T) {
 	a.refresh(ended.String(t, "refresh_token")).want(t, 401, "refresh_token_invalid")
 }
 
+// read is a list that has read a store already.
+func read(t *testing.T) *hallpass.Revocations {
+	t.Helper()
+	l := hallpass.NewRevocations()
+	if err := l.Update(t.Context(), hallpass.NewMemoryStore(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 // lateStore is a store whose first answer to EndSessions comes late: the sessions have ended long before.
 type lateStore struct {
 	hallpass.Store
@@ -242,7 +252,7 @@ func (s *lateStore) EndSessions(ctx context.Context, e hallpass.Ending) ([]hallp
 // Two tabs log out at once: whichever is answered first, the access token is refused from then on.
 func TestRevokeSession_inParallelIsRefusedFromTheFirstAnswerOn(t *testing.T) {
 	store := &lateStore{Store: hallpass.NewMemoryStore(), ended: make(chan struct{}), goesOn: make(chan struct{})}
-	a := newAPI(t, func(c *hallpass.Config[appClaims]) { c.Store = store })
+	a := newAPI(t, func(c *hallpass.Config[appClaims]) { c.Store, c.Revocations = store, read(t) })
 	login := a.login("alice")
 	var first sync.WaitGroup
 	first.Go(func() {
@@ -275,7 +285,9 @@ func (brokenStore) CreateSession(context.Context, hallpass.Session, int64) error
 func TestStoreUnavailable(t *testing.T) {
 	a := newAPI(t, nil)
 	login := a.login("alice")
-	broken := newAPI(t, func(c *hallpass.Config[appClaims]) { c.Store, c.Keys = brokenStore{}, a.kit.Keys })
+	broken := newAPI(t, func(c *hallpass.Config[appClaims]) {
+		c.Store, c.Keys, c.Revocations = brokenStore{}, a.kit.Keys, read(t)
+	})
 	for _, got := range []answer{
 		broken.refresh(login.String(t, "refresh_token")),
 		broken.do("POST /auth/login", `{"username":"alice","password":"alice's password"}`),

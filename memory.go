@@ -3,6 +3,7 @@ package hallpass
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,11 +25,12 @@ type MemoryStore struct {
 	bySubject   map[string]map[string]*Session // guarded by mu; subject → session id → session
 	sequence    int64                          // guarded by mu; of the last revocation
 	revocations []Revocation                   // guarded by mu; in the order of their sequence numbers
+	epoch       string                         // guarded by mu
 }
 
 // NewMemoryStore returns an empty store.
 func NewMemoryStore() *MemoryStore {
-	return &MemoryStore{sessions: map[string]*Session{}, bySubject: map[string]map[string]*Session{}}
+	return &MemoryStore{sessions: map[string]*Session{}, bySubject: map[string]map[string]*Session{}, epoch: rand.Text()}
 }
 
 var _ Store = (*MemoryStore)(nil)
@@ -132,7 +134,7 @@ func (m *MemoryStore) Rotate(ctx context.Context, r Rotation) (Session, Outcome,
 // The caller has locked.
 func (m *MemoryStore) changed(subject string, since int64) bool {
 	for _, r := range m.after(since) {
-		if (r.Kind == RevokedSubject || r.Kind == RevokedCredentials) && r.ID == subject {
+		if r.Kind == RevokedAll || (r.Kind == RevokedSubject || r.Kind == RevokedCredentials) && r.ID == subject {
 			return true
 		}
 	}
@@ -237,6 +239,32 @@ func (m *MemoryStore) EndSessions(ctx context.Context, e Ending) ([]Revocation, 
 		}))
 	}
 	return recorded, nil
+}
+
+// EndAll implements [RevocationStore].
+func (m *MemoryStore) EndAll(ctx context.Context, now time.Time) (int, Revocation, error) {
+	if err := m.lock(ctx); err != nil {
+		return 0, Revocation{}, err
+	}
+	defer m.mu.Unlock()
+	ended := 0
+	for _, s := range m.sessions {
+		if s.RevokedAt.IsZero() {
+			s.RevokedAt = microsecond(now)
+			ended++
+		}
+	}
+	m.epoch = rand.Text()
+	return ended, m.record(AllRevoked(now)), nil
+}
+
+// Epoch implements [RevocationStore].
+func (m *MemoryStore) Epoch(ctx context.Context) (string, error) {
+	if err := m.lock(ctx); err != nil {
+		return "", err
+	}
+	defer m.mu.Unlock()
+	return m.epoch, nil
 }
 
 // Sequence implements [RevocationStore].

@@ -20,8 +20,16 @@ type Revocations struct {
 	subjects atomic.Int64 // cuts held; most of the time none, which saves a look-up
 	version  atomic.Int64 // grows when entries have been added
 
-	// freshUntil is the time, in nanoseconds since 1970, after which the list is too old to go by; 0 for a list that never is.
+	// everybody is the number below which every token is refused, and everybodyBefore the same for tokens without
+	// a number: an "iat" at or before it (Unix seconds). They stay, since no issuer makes such tokens any more.
+	everybody, everybodyBefore atomic.Int64
+
+	// freshUntil is the time, in nanoseconds since 1970, after which the list is too old to go by; 0 for a list that
+	// never is, and neverRead for one that has to be read first.
 	freshUntil atomic.Int64
+	read       atomic.Bool // there was an Update
+	// subjectKey is what a subject is called in the record, when that is not its ID.
+	subjectKey func(issuer, subject string) string
 	seed       maphash.Seed
 
 	mu       sync.Mutex // guards the fields below
@@ -55,8 +63,13 @@ func NewRevocations() *Revocations {
 // Apply adds entries. They are refused from the moment that it returns.
 func (l *Revocations) Apply(entries ...Revocation) {
 	for _, e := range entries {
-		if e.Kind == RevokedCredentials {
+		switch e.Kind {
+		case RevokedCredentials:
 			continue // it refuses no token
+		case RevokedAll:
+			raise(&l.everybody, e.Sequence)
+			raise(&l.everybodyBefore, e.Before.Unix())
+			continue
 		}
 		until := e.ExpiresAt.Unix() + 1
 		s := l.shard(e.ID)
@@ -79,12 +92,41 @@ func (l *Revocations) Apply(entries ...Revocation) {
 	}
 }
 
-var errStale = errors.New("what has been revoked is not known: the feed has not answered for too long")
+// raise makes n the value if that is higher.
+func raise(value *atomic.Int64, n int64) {
+	for {
+		old := value.Load()
+		if old >= n || value.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
 
-// isStale reports whether the list is too old to go by, because its [RevocationFeed] has had no answer.
-func (l *Revocations) isStale(now time.Time) bool {
-	until := l.freshUntil.Load()
-	return until != 0 && now.UnixNano() > until
+// neverRead is the freshUntil of a list that has to be read before it says anything.
+const neverRead = 1
+
+var (
+	errStale  = errors.New("what has been revoked is not known: the feed has not answered for too long")
+	errUnread = errors.New("what has been revoked has not been read: call Run of the Auth, or of the RevocationFeed")
+)
+
+// mustBeRead lets the list say nothing before its first [Revocations.Update], unless it has had one.
+func (l *Revocations) mustBeRead() {
+	if !l.read.Load() {
+		l.freshUntil.Store(neverRead)
+	}
+}
+
+// stale returns why the list cannot be gone by, or nil.
+func (l *Revocations) stale(now time.Time) error {
+	switch until := l.freshUntil.Load(); {
+	case until == 0 || until != neverRead && now.UnixNano() <= until:
+		return nil
+	case until == neverRead:
+		return errUnread
+	default:
+		return errStale
+	}
 }
 
 // IsRevoked reports whether the token with these claims must be refused: by its own ID, its session's, or
@@ -93,10 +135,19 @@ func (l *Revocations) IsRevoked(c *jwt.Claims) bool {
 	if l.hasEnded(c.SessionID) || l.hasEnded(c.ID) {
 		return true
 	}
+	if everybody := l.everybody.Load(); everybody != 0 {
+		if c.Sequence != 0 && c.Sequence < everybody || c.Sequence == 0 && c.IssuedAt.Unix() <= l.everybodyBefore.Load() {
+			return true
+		}
+	}
 	if l.subjects.Load() == 0 {
 		return false
 	}
-	cut := l.cut(c.Subject)
+	subject := c.Subject
+	if l.subjectKey != nil {
+		subject = l.subjectKey(c.Issuer, subject)
+	}
+	cut := l.cut(subject)
 	if c.Sequence == 0 {
 		return cut.before != 0 && c.IssuedAt.Unix() <= cut.before
 	}
@@ -145,6 +196,8 @@ func (l *Revocations) Update(ctx context.Context, store RevocationStore, now tim
 			break
 		}
 	}
+	l.read.Store(true)
+	l.freshUntil.CompareAndSwap(neverRead, 0)
 	if now.Sub(l.pruned) > time.Minute {
 		l.prune(now.Unix())
 		l.pruned = now

@@ -54,6 +54,17 @@ func (i *Issuer[T]) RevokeAccess(ctx context.Context, subject string, with ...De
 	return i.end(ctx, Ending{Subject: subject, Record: RevokedSubject, OnlyRecord: true, With: together(with)})
 }
 
+// RevokeAll ends every session of everybody, and refuses every token that was issued until now. It returns how many
+// sessions it ended.
+func (i *Issuer[T]) RevokeAll(ctx context.Context) (int, error) {
+	ended, recorded, err := i.c.Store.EndAll(ctx, i.now())
+	if err != nil {
+		return 0, fmt.Errorf("ending all sessions: %w", err)
+	}
+	i.c.Revocations.Apply(recorded)
+	return ended, nil
+}
+
 // Deed is a part of what is done together with a revocation.
 type Deed func(ctx context.Context) error
 

@@ -204,6 +204,7 @@ const (
 	// RevokedCredentials refuses no token: it refuses sessions that begin with what proved the
 	// subject's identity before it, as a log-in with the old password that was under way.
 	RevokedCredentials RevocationKind = "credentials"
+	RevokedAll         RevocationKind = "all" // every access token made before it, whoever's; it has no ID
 )
 
 // Revocation is a record that something must be refused before it expires by itself.
@@ -259,6 +260,14 @@ func (e Ending) Revocation(expiresAt time.Time) Revocation {
 	return r
 }
 
+// AllRevoked is the record of [RevocationStore.EndAll]. It is kept for ten years: no token lives longer, and
+// there are few of them.
+func AllRevoked(now time.Time) Revocation {
+	return Revocation{
+		Kind: RevokedAll, Before: microsecond(now).Truncate(time.Second).Add(time.Second), ExpiresAt: now.AddDate(10, 0, 0),
+	}
+}
+
 // RevocationStore is the record of revocations, from which every replica refreshes its memory.
 // It keeps the promises that [SessionStore] states.
 type RevocationStore interface {
@@ -272,6 +281,13 @@ type RevocationStore interface {
 	// Revoke records r (a RevokedToken, or it fails) and returns it with its sequence number. What is
 	// revoked twice is recorded twice. Sessions stay as they are.
 	Revoke(ctx context.Context, r Revocation) (Revocation, error)
+	// EndAll marks every session that has not been revoked as revoked, records a RevokedAll, and begins a new
+	// epoch, all in one transaction, and returns how many sessions it ended and the record. For what may have
+	// been lost or stolen at once: a restored backup, a stolen key.
+	EndAll(ctx context.Context, now time.Time) (int, Revocation, error)
+	// Epoch returns an ID of this record of revocations, which another one does not have: a store that has
+	// lost its numbers, or that has begun anew, has another.
+	Epoch(ctx context.Context) (string, error)
 	// Revocations returns, in order, the records with a sequence number over since whose ExpiresAt is not before now, at
 	// most limit. Numbers become visible in their order: whoever goes on from the last that they saw misses none.
 	// A number is at least the time in microseconds since 1970, so that they do not start again when a

@@ -25,6 +25,16 @@ type (
 	grant    = hallpass.Grant[appClaims]
 )
 
+// wait waits until what f says is so.
+func (a *api) wait(f func() bool) {
+	a.t.Helper()
+	for begin := time.Now(); !f(); time.Sleep(time.Millisecond) {
+		if time.Since(begin) > 10*time.Second {
+			a.t.Fatal("it did not come to pass")
+		}
+	}
+}
+
 // clock is a clock that tests set.
 type clock struct {
 	mu  sync.Mutex

@@ -100,8 +100,8 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 // with an error the identity is empty. It is for tokens that do not come in an HTTP request.
 func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T], err error) {
 	now := v.now()
-	if v.revocations.isStale(now) {
-		return id, ErrStoreUnavailable.Because(errStale)
+	if err := v.revocations.stale(now); err != nil {
+		return id, ErrStoreUnavailable.Because(err)
 	}
 	if v.remembered != nil {
 		if e := v.remembered.find(token); e != nil {

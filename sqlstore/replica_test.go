@@ -41,6 +41,12 @@ func (r *replicas) StepUp(ctx context.Context, u hallpass.StepUp) (hallpass.Sess
 	return r.next().StepUp(ctx, u)
 }
 
+func (r *replicas) EndAll(ctx context.Context, now time.Time) (int, hallpass.Revocation, error) {
+	return r.next().EndAll(ctx, now)
+}
+
+func (r *replicas) Epoch(ctx context.Context) (string, error) { return r.next().Epoch(ctx) }
+
 func (r *replicas) Sequence(ctx context.Context) (int64, error) { return r.next().Sequence(ctx) }
 
 func (r *replicas) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
@@ -110,6 +116,22 @@ func (r reopened) StepUp(ctx context.Context, u hallpass.StepUp) (session hallpa
 		return err
 	})
 	return session, err
+}
+
+func (r reopened) EndAll(ctx context.Context, now time.Time) (n int, recorded hallpass.Revocation, err error) {
+	err = r.with(func(s hallpass.Store) error {
+		n, recorded, err = s.EndAll(ctx, now)
+		return err
+	})
+	return n, recorded, err
+}
+
+func (r reopened) Epoch(ctx context.Context) (epoch string, err error) {
+	err = r.with(func(s hallpass.Store) error {
+		epoch, err = s.Epoch(ctx)
+		return err
+	})
+	return epoch, err
 }
 
 func (r reopened) Sequence(ctx context.Context) (n int64, err error) {

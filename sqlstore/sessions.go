@@ -36,7 +36,7 @@ func (s *Store) CreateSession(ctx context.Context, session hallpass.Session, sin
 }
 
 const selectChanged = `SELECT sequence FROM revocations
-	WHERE revoked_id = ? AND sequence > ? AND kind IN ('subject', 'credentials') LIMIT 1`
+	WHERE revoked_id IN (?, '') AND sequence > ? AND kind IN ('subject', 'credentials', 'all') LIMIT 1`
 
 // unchanged returns [hallpass.ErrSubjectChanged] when the subject was changed after the revocation of
 // that number. It stays so until the commit, because a write transaction of sqldb is alone.
@@ -125,7 +125,7 @@ const updateSession = `UPDATE sessions
 
 const updateSessionAsRead = updateSession + ` AND auth_time = ? AND access_expiry = ?
 	AND NOT EXISTS (SELECT 1 FROM revocations
-		WHERE revoked_id = sessions.subject AND sequence > ? AND kind IN ('subject', 'credentials'))`
+		WHERE revoked_id IN (sessions.subject, '') AND sequence > ? AND kind IN ('subject', 'credentials', 'all'))`
 
 // Rotate implements [hallpass.SessionStore].
 func (s *Store) Rotate(ctx context.Context, r hallpass.Rotation) (hallpass.Session, hallpass.Outcome, error) {

@@ -136,6 +136,26 @@ var revocationTests = []subtest{
 		s.equal("done", done, true)
 		s.equal("sessions", s.sessions("ada", time.Second, "", 10), []string{"b"})
 	}},
+	{"endsAll", func(s *suite) {
+		s.create(session("a", "ada", 0), session("b", "bob", 0))
+		s.end(hallpass.Ending{SessionID: "b", Now: start, ExpiresAt: at(alive)})
+		epoch := s.epoch()
+		s.equal("the epoch asked again", s.epoch(), epoch)
+		since := s.sequence()
+		n, recorded, err := s.store.EndAll(s.Context(), start.Add(time.Second))
+		if err != nil || n != 1 || recorded.Kind != hallpass.RevokedAll || recorded.ID != "" || recorded.Sequence <= since {
+			s.Errorf("EndAll: %d, %+v, %v", n, recorded, err)
+		}
+		s.equal("recorded", s.revocations(since, 0, 10), []hallpass.Revocation{recorded})
+		s.rotate(rotation("a", 1, 2*time.Second), hallpass.Gone)
+		if s.epoch() == epoch {
+			s.Error("the epoch is the same as before")
+		}
+		err = s.store.CreateSession(s.Context(), session("c", "cyd", 0), since)
+		if !errors.Is(err, hallpass.ErrSubjectChanged) {
+			s.Errorf("a session that began before: %v, want ErrSubjectChanged", err)
+		}
+	}},
 	{"recordsTwiceWhatIsRevokedTwice", func(s *suite) {
 		r := hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start.Add(alive)}
 		s.equal("revocations", []hallpass.Revocation{s.revoke(r), s.revoke(r)}, s.revocations(0, 0, 10))

@@ -133,6 +133,15 @@ func (s *suite) stepUp(id string, d time.Duration) hallpass.Session {
 	return got
 }
 
+func (s *suite) epoch() string {
+	s.Helper()
+	epoch, err := s.store.Epoch(s.Context())
+	if err != nil || epoch == "" {
+		s.Fatalf("Epoch: %q, %v", epoch, err)
+	}
+	return epoch
+}
+
 func (s *suite) sequence() int64 {
 	s.Helper()
 	n, err := s.store.Sequence(s.Context())

@@ -95,6 +95,11 @@ var contextTests = []subtest{
 			"StepUp":      func() error { return second(s.store.StepUp(ctx, stepUp("a", time.Second))) },
 			"Sweep":       func() error { return second(s.store.Sweep(ctx, start, 10)) },
 			"EndSessions": func() error { return second(s.store.EndSessions(ctx, hallpass.Ending{Subject: "ada", Now: start})) },
+			"Epoch":       func() error { return second(s.store.Epoch(ctx)) },
+			"EndAll": func() error {
+				_, _, err := s.store.EndAll(ctx, start)
+				return err
+			},
 			"Sequence":    func() error { return second(s.store.Sequence(ctx)) },
 			"Revoke":      func() error { return second(s.store.Revoke(ctx, revocation)) },
 			"Revocations": func() error { return second(s.store.Revocations(ctx, 0, start, 10)) },
