@@ -84,7 +84,7 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	if n.Roles == nil {
 		n.Roles = []string{defaultRole}
 	}
-	key, nameProblem := canonicalUsername(n.Username)
+	key, nameProblem := newUsername(n.Username)
 	roles, rolesProblem := canonicalRoles(n.Roles)
 	passwordProblem := a.checkPolicy(n.Password, n.Username, n.Email)
 	if err := invalid(nameProblem, checkEmail(n.Email), passwordProblem, rolesProblem); err != nil {
@@ -98,6 +98,9 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	u := User{ID: uid.New(now), Username: n.Username, Email: n.Email, Roles: roles}
 	u.CreatedAt = sqldb.Time(sqldb.Micros(now))
 	err = a.db.Write(ctx, func(tx *sqldb.Tx) error {
+		if err := takeName(tx, key, u.ID, now); err != nil {
+			return err
+		}
 		_, err := tx.Exec(insertUser, u.ID, u.Username, key, u.Email, hash, joinRoles(roles), isAdmin(roles), sqldb.Micros(now))
 		return err
 	})
@@ -129,6 +132,11 @@ func (a *Accounts) Update(ctx context.Context, id string, c Changes) (User, erro
 		hash = &made
 	}
 	return a.change(ctx, "updating user", id, func(tx *sqldb.Tx, _ record) error {
+		if key != nil {
+			if err := a.changeName(tx, id, *key); err != nil {
+				return err
+			}
+		}
 		_, err := tx.Exec(updateUser, c.Username, key, c.Email, hash, id)
 		return err
 	})
@@ -138,7 +146,7 @@ func (a *Accounts) Update(ctx context.Context, id string, c Changes) (User, erro
 func (a *Accounts) checkChanges(before User, c Changes) (key *string, err error) {
 	var problems []*FieldProblem
 	if c.Username != nil {
-		canonical, problem := canonicalUsername(*c.Username)
+		canonical, problem := newUsername(*c.Username)
 		problems = append(problems, problem)
 		key, before.Username = &canonical, *c.Username
 	}
@@ -182,7 +190,7 @@ func (a *Accounts) SetDisabled(ctx context.Context, id string, disabled bool) (U
 	})
 }
 
-// Delete removes a user. Errors are [ErrLastAdmin] and [ErrNotFound].
+// Delete removes a user, whose name stays reserved for [NameReserved]. Errors are [ErrLastAdmin] and [ErrNotFound].
 func (a *Accounts) Delete(ctx context.Context, id string) error {
 	err := a.db.Write(ctx, func(tx *sqldb.Tx) error {
 		r, err := scan(tx.QueryRow(selectByID, id))
@@ -190,6 +198,9 @@ func (a *Accounts) Delete(ctx context.Context, id string) error {
 			return err
 		}
 		if err := keepAdmin(tx, r); err != nil {
+			return err
+		}
+		if err := reserveName(tx, id, a.now()); err != nil {
 			return err
 		}
 		_, err = tx.Exec(deleteUser, id)
@@ -256,11 +267,11 @@ func (a *Accounts) List(ctx context.Context, after string, limit int) ([]User, e
 	return users, failure("listing users", rows.Err())
 }
 
-// failure makes an error of a transaction or a query one of this package. Every key of the table but the name's is
+// failure makes an error of a transaction or a query one of this package. Every key of the tables but the name's is
 // random, so a key that is there already is the name's.
 func failure(doing string, err error) error {
 	switch {
-	case err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLastAdmin):
+	case err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLastAdmin) || errors.Is(err, ErrUsernameTaken):
 		return err
 	case sqldb.IsUnique(err):
 		return ErrUsernameTaken
