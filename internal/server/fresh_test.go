@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/server"
 )
 
@@ -182,6 +183,26 @@ func TestUsers_oldNameStaysReserved(t *testing.T) {
 		f.do("PATCH /v1/users/"+bob.id, `{"username":"`+name+`"}`, root.bearer()).want(http.StatusConflict, "username_taken")
 	}
 	f.do("PATCH /v1/users/"+alice.id, `{"username":"Alice"}`, alice.bearer()).want(http.StatusOK, "")
+}
+
+// Reservations that are over do not pile up.
+func TestRun_sweepsReservedNames(t *testing.T) {
+	f := newFixture(t, options{})
+	alice := f.join("alice")
+	f.do("PATCH /v1/users/"+alice.id, `{"username":"alicia"}`, alice.bearer()).want(http.StatusOK, "")
+	for _, c := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 1}, {account.NameReserved - time.Second, 1}, {time.Second, 0}} {
+		f.clock.Advance(c.after)
+		if err := f.server.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		if err := f.db.QueryRow(t.Context(), "SELECT count(*) FROM reserved_names").Scan(&n); err != nil || n != c.want {
+			t.Errorf("%v later %d names are reserved (%v), want %d", c.after, n, err, c.want)
+		}
+	}
 }
 
 // A name that could be read as somebody's ID is nobody's.
