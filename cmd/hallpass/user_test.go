@@ -10,7 +10,8 @@ import (
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 )
 
-// What an administrator types to mean one user never falls on another who has that ID as name, which older programs allowed.
+// What an administrator types to mean one user never falls on another who has that ID as name,
+// which older programs allowed.
 func TestFindUser_anIDIsAnID(t *testing.T) {
 	c := commands{}
 	c.Data = filepath.Join(t.TempDir(), "data")

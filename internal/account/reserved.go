@@ -9,17 +9,20 @@ import (
 	"github.com/hallpass-go/hallpass/internal/uid"
 )
 
-// NameReserved is how long a name stays its user's after a rename or a deletion, so that whoever still knows the user by
-// it does not meet somebody else. The user may take it back at any time; everybody else gets [ErrUsernameTaken].
+// NameReserved is how long a name stays its user's after a rename or a deletion, so that whoever
+// still knows the user by it does not meet somebody else. The user may take it back at any time;
+// everybody else gets [ErrUsernameTaken].
 const NameReserved = 30 * 24 * time.Hour
 
 const selectKey = `SELECT username_key FROM users WHERE id = ?`
 
 const selectReserved = `
-SELECT EXISTS (SELECT 1 FROM reserved_names WHERE username_key = ? AND user_id <> ? AND ends_at > ?)`
+SELECT EXISTS (
+	SELECT 1 FROM reserved_names WHERE username_key = ? AND user_id <> ? AND ends_at > ?)`
 
 const insertReserved = `
-INSERT INTO reserved_names (username_key, user_id, ends_at) SELECT username_key, id, ? FROM users WHERE id = ?`
+INSERT INTO reserved_names (username_key, user_id, ends_at)
+SELECT username_key, id, ? FROM users WHERE id = ?`
 
 const deleteReserved = `DELETE FROM reserved_names WHERE username_key = ?`
 
@@ -30,8 +33,8 @@ const sweepReserved = `
 DELETE FROM reserved_names WHERE username_key IN (
 	SELECT username_key FROM reserved_names WHERE ends_at <= ? ORDER BY ends_at LIMIT ?)`
 
-// takeName is for a transaction that gives a name to a user: [ErrUsernameTaken] while it is reserved for somebody else.
-// Afterwards it is not reserved.
+// takeName is for a transaction that gives a name to a user: [ErrUsernameTaken] while it is
+// reserved for somebody else. Afterwards it is not reserved.
 func takeName(tx *sqldb.Tx, key, id string, now time.Time) error {
 	var reserved bool
 	if err := tx.QueryRow(selectReserved, key, id, sqldb.Micros(now)).Scan(&reserved); err != nil {
@@ -54,7 +57,8 @@ func reserveName(tx *sqldb.Tx, id string, now time.Time) error {
 	return err
 }
 
-// changeName is for a transaction that renames a user. Another spelling of the same name reserves nothing.
+// changeName is for a transaction that renames a user. Another spelling of the same name reserves
+// nothing.
 func (a *Accounts) changeName(tx *sqldb.Tx, id, key string) error {
 	var before string
 	if err := tx.QueryRow(selectKey, id).Scan(&before); err != nil {
@@ -70,7 +74,8 @@ func (a *Accounts) changeName(tx *sqldb.Tx, id, key string) error {
 	return reserveName(tx, id, now)
 }
 
-// Sweep deletes at most limit reservations of names that are over at now, and returns how many it deleted.
+// Sweep deletes at most limit reservations of names that are over at now, and returns how many it
+// deleted.
 func (a *Accounts) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	var swept int64
 	err := a.db.Write(ctx, func(tx *sqldb.Tx) error {
@@ -84,8 +89,9 @@ func (a *Accounts) Sweep(ctx context.Context, now time.Time, limit int) (int, er
 	return int(swept), failure("sweeping reserved names", err)
 }
 
-// Find returns the user whom a person names: by ID when the text has the shape of an ID, whatever names there are, and by
-// name otherwise. [ErrNotFound] when there is none; what was meant for an ID never falls on a name.
+// Find returns the user whom a person names: by ID when the text has the shape of an ID, whatever
+// names there are, and by name otherwise. [ErrNotFound] when there is none; what was meant for an
+// ID never falls on a name.
 func (a *Accounts) Find(ctx context.Context, text string) (User, error) {
 	if key, problem := canonicalUsername(text); problem == nil && uid.Shaped(key) {
 		return a.User(ctx, key)
@@ -93,9 +99,10 @@ func (a *Accounts) Find(ctx context.Context, text string) (User, error) {
 	return a.UserByUsername(ctx, text)
 }
 
-// LimitKey returns what a limiter should count attempts to log in under a name by. It is the same for all spellings of a
-// name and, for a name that somebody has, stays the same when they are renamed. It is empty for what cannot be a name. It
-// costs one read of the database, and no hash; an error says that the database could not be asked.
+// LimitKey returns what a limiter should count attempts to log in under a name by. It is the same
+// for all spellings of a name and, for a name that somebody has, stays the same when they are
+// renamed. It is empty for what cannot be a name. It costs one read of the database, and no hash;
+// an error says that the database could not be asked.
 func (a *Accounts) LimitKey(ctx context.Context, name string) (string, error) {
 	key, problem := canonicalUsername(name)
 	if problem != nil {
@@ -111,5 +118,6 @@ func (a *Accounts) LimitKey(ctx context.Context, name string) (string, error) {
 	return UserLimitKey(r.ID), nil
 }
 
-// UserLimitKey is what [Accounts.LimitKey] returns for the name of the user with that ID, when the ID is known already.
+// UserLimitKey is what [Accounts.LimitKey] returns for the name of the user with that ID, when the
+// ID is known already.
 func UserLimitKey(id string) string { return "id:" + id }

@@ -24,7 +24,9 @@ func movable(t *testing.T) (*account.Accounts, *sqldb.DB, *time.Time) {
 		t.Fatal(err)
 	}
 	now := start
-	a, err := account.New(context.Background(), account.Config{DB: db, Passwords: governor, Now: func() time.Time { return now }})
+	a, err := account.New(context.Background(), account.Config{
+		DB: db, Passwords: governor, Now: func() time.Time { return now },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +152,10 @@ func TestCreate_refusesANameWithTheShapeOfAnID(t *testing.T) {
 	a, db := newAccounts(t)
 	anna := create(t, a, "anna")
 	last := anna.ID[:uid.Len-1] + "1" // a slip of the pen: no ID has it, and the eye does not see
-	for _, name := range []string{anna.ID, strings.ToUpper(anna.ID), strings.Repeat("ａ", uid.Len), last, uid.New(start), strings.Repeat("v", uid.Len)} {
+	for _, name := range []string{
+		anna.ID, strings.ToUpper(anna.ID), last, uid.New(start),
+		strings.Repeat("ａ", uid.Len), strings.Repeat("v", uid.Len),
+	} {
 		_, err := a.Create(t.Context(), account.NewUser{Username: name, Password: secret})
 		if got := problems(t, err); !slices.Equal(got, []string{"username looks_like_id"}) {
 			t.Errorf("sign-up with %s: %q", name, got)
@@ -167,7 +172,8 @@ func TestCreate_refusesANameWithTheShapeOfAnID(t *testing.T) {
 	}
 }
 
-// Whoever took a victim's ID as name before that was refused gets nothing that is meant for the victim.
+// Whoever took a victim's ID as name before that was refused gets nothing that is meant for the
+// victim.
 func TestFind_anIDIsAnID(t *testing.T) {
 	a, db := newAccounts(t)
 	victim, thief := create(t, a, "victim"), create(t, a, "thief")
@@ -175,7 +181,8 @@ func TestFind_anIDIsAnID(t *testing.T) {
 	for _, name := range []string{victim.ID, unused} {
 		execute(t, db, "UPDATE users SET username = ?, username_key = ? WHERE id = ?", name, name, thief.ID)
 		for _, c := range []struct{ text, want string }{
-			{victim.ID, victim.ID}, {strings.ToUpper(victim.ID), victim.ID}, {thief.ID, thief.ID}, {"victim", victim.ID}, {"VICTIM", victim.ID},
+			{victim.ID, victim.ID}, {strings.ToUpper(victim.ID), victim.ID}, {thief.ID, thief.ID},
+			{"victim", victim.ID}, {"VICTIM", victim.ID},
 			{unused, ""}, {strings.ToUpper(unused), ""}, {"thief", ""}, {"", ""}, {"no name", ""},
 		} {
 			u, err := a.Find(t.Context(), c.text)

@@ -13,106 +13,123 @@ import (
 	"github.com/hallpass-go/hallpass/internal/server"
 )
 
-// freshCase is one request of a route, by a user whose login is recent and by the same user when it is not.
+// freshCase is one request of a route, by a user whose login is recent and by the same user when it
+// is not.
 type freshCase struct {
-	by, path, body string // {alice}, {bob} and {root} are IDs; {session} and {token} and {refresh} are alice's
-	why            string // a login that is not recent is enough; "" when it is not
-	closed         bool   // with sign-up closed
+	pattern, by string
+	path, body  string // {alice} and {root} are IDs; {session}, {token} and {refresh} are alice's
+	why         string // a login that is not recent is enough; "" when it is not
 }
 
 const (
 	newPassword = `"password":"nine copper kettles hum"`
-	reads       = "reads, and changes nothing"
-	public      = "is for everybody, without a token"
-	takesAway   = "takes power away and gives none; who sees a thief must not be slowed down"
+	ofAlice     = "/v1/users/{alice}"
+	ofRoot      = "/v1/users/{root}"
+	session     = "/v1/sessions/{session}"
+
+	reads     = "reads, and changes nothing"
+	public    = "is for everybody, without a token"
+	isLogin   = "is how one gets a recent login"
+	takesAway = "takes power away and gives none; who sees a thief must not be slowed down"
+	proved    = "current_password proves what a recent login does"
+	noMore    = "gives what the session had, and no recent login"
 )
 
-// freshness is every route of the server. Whoever adds one says here whether a stale login is enough, and why.
-var freshness = map[string][]freshCase{
-	"POST /v1/login":                              {{body: credentials("alice", passwordOf("alice")), why: "is how one gets a recent login"}},
-	"POST /v1/refresh":                            {{body: `{"refresh_token":"{refresh}"}`, why: "gives what the session had, and no recent login"}},
-	"POST /v1/reauthenticate":                     {{by: "alice", body: `{"password":"` + passwordOf("alice") + `"}`, why: "is how one gets a recent login"}},
-	"POST /v1/logout":                             {{by: "alice", why: takesAway}},
-	"POST /v1/logout/all":                         {{by: "alice", why: takesAway}},
-	"POST /v1/revoke":                             {{body: "token={token}", why: takesAway}},
-	"GET /v1/sessions":                            {{by: "alice", why: reads}},
-	"DELETE /v1/sessions/{id}":                    {{by: "alice", path: "/v1/sessions/{session}", why: takesAway}, {by: "root", path: "/v1/sessions/{session}", why: takesAway}},
-	"GET /v1/jwks.json":                           {{why: public}},
-	"GET /.well-known/jwks.json":                  {{why: public}},
-	"GET /v1/revocations":                         {{why: public}},
-	"GET /.well-known/oauth-authorization-server": {{why: public}},
-	"GET /healthz":                                {{why: public}},
-	"GET /readyz":                                 {{why: public}},
-	"GET /v1/me":                                  {{by: "alice", why: reads}},
-	"GET /v1/verify":                              {{by: "alice", why: reads}},
-	"POST /v1/introspect":                         {{by: "root", body: "token={token}", why: reads}},
-	"GET /v1/keys":                                {{by: "root", why: reads}},
-	"POST /v1/keys/rotate":                        {{by: "root"}},
-	"GET /v1/users":                               {{by: "root", why: reads}},
-	"GET /v1/users/{id}":                          {{by: "alice", path: "/v1/users/{alice}", why: reads}, {by: "root", path: "/v1/users/{alice}", why: reads}},
-	"POST /v1/users": {
-		{body: credentials("carol", passwordOf("carol")), why: public},
-		{by: "root", body: credentials("carol", passwordOf("carol")), closed: true},
-	},
-	"PATCH /v1/users/{id}": {
-		{by: "alice", path: "/v1/users/{alice}", body: `{"username":"alicia"}`},
-		{by: "alice", path: "/v1/users/{alice}", body: `{"email":"new@alice.example"}`},
-		{by: "alice", path: "/v1/users/{alice}", body: `{"email":null}`},
-		{by: "alice", path: "/v1/users/{alice}", body: `{"current_password":"` + passwordOf("alice") + `",` + newPassword + `}`,
-			why: "current_password proves what a recent login does"},
-		{by: "alice", path: "/v1/users/{alice}", body: `{"username":"alicia","current_password":"` + passwordOf("alice") + `",` + newPassword + `}`},
-		{by: "root", path: "/v1/users/{root}", body: `{"email":"new@root.example"}`},
-		{by: "root", path: "/v1/users/{alice}", body: `{"username":"alicia"}`},
-		{by: "root", path: "/v1/users/{alice}", body: `{"email":"new@alice.example"}`},
-		{by: "root", path: "/v1/users/{alice}", body: `{` + newPassword + `}`},
-		{by: "bob", path: "/v1/users/{root}", body: `{` + newPassword + `}`}, // an administrator, too
-	},
-	"DELETE /v1/users/{id}":       {{by: "alice", path: "/v1/users/{alice}"}, {by: "root", path: "/v1/users/{alice}"}},
-	"PUT /v1/users/{id}/roles":    {{by: "root", path: "/v1/users/{alice}/roles", body: `{"roles":["user","admin"]}`}},
-	"POST /v1/users/{id}/disable": {{by: "root", path: "/v1/users/{alice}/disable"}},
-	"POST /v1/users/{id}/enable":  {{by: "root", path: "/v1/users/{alice}/enable"}},
+var (
+	signupOfCarol = credentials("carol", passwordOf("carol"))
+	proof         = `"current_password":"` + passwordOf("alice") + `"`
+)
+
+// closedSignup is the route of sign-up where only administrators may make users.
+const closedSignup = "POST /v1/users (closed)"
+
+// freshness is every route of the server. Whoever adds one says here whether a stale login is
+// enough, and why.
+var freshness = []freshCase{
+	{"POST /v1/login", "", "", credentials("alice", passwordOf("alice")), isLogin},
+	{"POST /v1/refresh", "", "", `{"refresh_token":"{refresh}"}`, noMore},
+	{"POST /v1/reauthenticate", "alice", "", `{"password":"` + passwordOf("alice") + `"}`, isLogin},
+	{"POST /v1/logout", "alice", "", "", takesAway},
+	{"POST /v1/logout/all", "alice", "", "", takesAway},
+	{"POST /v1/revoke", "", "", "token={token}", takesAway},
+	{"GET /v1/sessions", "alice", "", "", reads},
+	{"DELETE /v1/sessions/{id}", "alice", session, "", takesAway},
+	{"DELETE /v1/sessions/{id}", "root", session, "", takesAway},
+	{"GET /v1/jwks.json", "", "", "", public},
+	{"GET /.well-known/jwks.json", "", "", "", public},
+	{"GET /v1/revocations", "", "", "", public},
+	{"GET /.well-known/oauth-authorization-server", "", "", "", public},
+	{"GET /healthz", "", "", "", public},
+	{"GET /readyz", "", "", "", public},
+	{"GET /v1/me", "alice", "", "", reads},
+	{"GET /v1/verify", "alice", "", "", reads},
+	{"POST /v1/introspect", "root", "", "token={token}", reads},
+	{"GET /v1/keys", "root", "", "", reads},
+	{"POST /v1/keys/rotate", "root", "", "", ""},
+	{"GET /v1/users", "root", "", "", reads},
+	{"GET /v1/users/{id}", "alice", ofAlice, "", reads},
+	{"GET /v1/users/{id}", "root", ofAlice, "", reads},
+	{"POST /v1/users", "", "", signupOfCarol, public},
+	{closedSignup, "root", "/v1/users", signupOfCarol, ""},
+	{"PATCH /v1/users/{id}", "alice", ofAlice, `{"username":"alicia"}`, ""},
+	{"PATCH /v1/users/{id}", "alice", ofAlice, `{"email":"new@alice.example"}`, ""},
+	{"PATCH /v1/users/{id}", "alice", ofAlice, `{"email":null}`, ""},
+	{"PATCH /v1/users/{id}", "alice", ofAlice, `{` + proof + `,` + newPassword + `}`, proved},
+	{"PATCH /v1/users/{id}", "alice", ofAlice, `{"username":"a",` + proof + `,` + newPassword + `}`, ""},
+	{"PATCH /v1/users/{id}", "root", ofRoot, `{"email":"new@root.example"}`, ""},
+	{"PATCH /v1/users/{id}", "root", ofAlice, `{"username":"alicia"}`, ""},
+	{"PATCH /v1/users/{id}", "root", ofAlice, `{"email":"new@alice.example"}`, ""},
+	{"PATCH /v1/users/{id}", "root", ofAlice, `{` + newPassword + `}`, ""},
+	{"PATCH /v1/users/{id}", "bob", ofRoot, `{` + newPassword + `}`, ""}, // one administrator another's
+	{"DELETE /v1/users/{id}", "alice", ofAlice, "", ""},
+	{"DELETE /v1/users/{id}", "root", ofAlice, "", ""},
+	{"PUT /v1/users/{id}/roles", "root", ofAlice + "/roles", `{"roles":["user","admin"]}`, ""},
+	{"POST /v1/users/{id}/disable", "root", ofAlice + "/disable", "", ""},
+	{"POST /v1/users/{id}/enable", "root", ofAlice + "/enable", "", ""},
 }
 
-// A stolen or forgotten session, an administrator's too, gives nobody power over an account, a role or a key.
+// A stolen or forgotten session, an administrator's too, gives nobody power over an account, a role
+// or a key.
 func TestRoutes_thatGivePowerWantAFreshLogin(t *testing.T) {
-	if routes := patterns(newFixture(t, options{}).server.Routes()); !slices.Equal(routes, slices.Sorted(maps.Keys(freshness))) {
-		t.Errorf("the server has the routes\n%s\nand the table has\n%s", strings.Join(routes, "\n"),
-			strings.Join(slices.Sorted(maps.Keys(freshness)), "\n"))
-	}
-	for pattern, cases := range freshness {
-		for _, c := range cases {
-			fresh := c.ask(t, pattern, 0)
-			stale := c.ask(t, pattern, 5*time.Minute+time.Second)
-			about := pattern + " by " + c.by + " " + c.body
-			if fresh.Status >= 300 {
-				t.Errorf("%s: a recent login gets %d %s", about, fresh.Status, fresh.Body)
-			}
-			if c.why != "" && stale.Status != fresh.Status {
-				t.Errorf("%s: a stale login gets %d %s, although it %s", about, stale.Status, stale.Body, c.why)
-			}
-			if c.why == "" && (stale.Status != http.StatusUnauthorized || stale.str("code") != "fresh_token_required" ||
-				!strings.Contains(stale.Header.Get("WWW-Authenticate"), `max_age="300"`)) {
-				t.Errorf("%s: a stale login gets %d %s %s", about, stale.Status, stale.Body, stale.Header)
-			}
+	told := map[string]bool{}
+	for _, c := range freshness {
+		told[c.pattern] = true
+		fresh, stale := c.ask(t, 0), c.ask(t, 5*time.Minute+time.Second)
+		about := c.pattern + " by " + c.by + " " + c.body
+		if fresh.Status >= 300 {
+			t.Errorf("%s: a recent login gets %d %s", about, fresh.Status, fresh.Body)
 		}
+		if c.why != "" && stale.Status != fresh.Status {
+			t.Errorf("%s: a stale login gets %d %s, although it %s", about, stale.Status, stale.Body, c.why)
+		}
+		challenge := stale.Header.Get("WWW-Authenticate")
+		if c.why == "" && (stale.Status != http.StatusUnauthorized ||
+			stale.str("code") != "fresh_token_required" || !strings.Contains(challenge, `max_age="300"`)) {
+			t.Errorf("%s: a stale login gets %d %s %s", about, stale.Status, stale.Body, challenge)
+		}
+	}
+	delete(told, closedSignup)
+	routes, table := patterns(newFixture(t, options{}).server.Routes()), slices.Sorted(maps.Keys(told))
+	if !slices.Equal(routes, table) {
+		t.Errorf("the server has the routes\n%s\nand the table has\n%s",
+			strings.Join(routes, "\n"), strings.Join(table, "\n"))
 	}
 }
 
 // ask sends the request of a case that long after the login, on a server of its own.
-func (c freshCase) ask(t *testing.T, pattern string, after time.Duration) answer {
+func (c freshCase) ask(t *testing.T, after time.Duration) answer {
 	t.Helper()
-	f := newFixture(t, options{config: func(config *server.Config) { config.ClosedSignup = c.closed }})
+	closed := c.pattern == closedSignup
+	f := newFixture(t, options{config: func(config *server.Config) { config.ClosedSignup = closed }})
 	people := map[string]person{"root": f.admin("root"), "bob": f.admin("bob")}
-	if c.closed {
-		people["alice"] = f.admin("alice")
-	} else {
+	if !closed {
 		people["alice"] = f.join("alice")
 	}
 	f.clock.Advance(after)
 	alice := people["alice"]
-	fill := strings.NewReplacer("{alice}", alice.id, "{bob}", people["bob"].id, "{root}", people["root"].id,
+	fill := strings.NewReplacer("{alice}", alice.id, "{root}", people["root"].id,
 		"{session}", alice.session, "{token}", alice.access, "{refresh}", alice.refresh)
-	method, path, _ := strings.Cut(pattern, " ")
+	method, path, _ := strings.Cut(c.pattern, " ")
 	if c.path != "" {
 		path = c.path
 	}
@@ -126,7 +143,8 @@ func (c freshCase) ask(t *testing.T, pattern string, after time.Duration) answer
 	return f.do(method+" "+fill.Replace(path), fill.Replace(c.body), headers...)
 }
 
-// patterns returns what a mux has, sorted. The mux has no list of its own, so this reads the one that it keeps for itself.
+// patterns returns what a mux has, sorted. The mux has no list of its own, so this reads the one
+// that it keeps for itself.
 func patterns(mux *http.ServeMux) []string {
 	index := reflect.ValueOf(mux).Elem().FieldByName("index")
 	set := map[string]bool{}
@@ -142,7 +160,8 @@ func patterns(mux *http.ServeMux) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// Whoever renames themselves over and over learns of five names a day whether somebody has them, refused or not.
+// Whoever renames themselves over and over learns of five names a day whether somebody has them,
+// refused or not.
 func TestChangeUser_renamingDoesNotListWhoExists(t *testing.T) {
 	f := newFixture(t, options{})
 	alice, bob, root := f.join("alice"), f.join("bob"), f.admin("root")
@@ -171,7 +190,8 @@ func TestChangeUser_renamingDoesNotListWhoExists(t *testing.T) {
 	rename(alice, alice, "nobody").want(http.StatusTooManyRequests, "rate_limited")
 }
 
-// The name that somebody gave up or left behind is nobody else's for a time, on every way to a name.
+// The name that somebody gave up or left behind is nobody else's for a time, on every way to a
+// name.
 func TestUsers_oldNameStaysReserved(t *testing.T) {
 	f := newFixture(t, options{})
 	alice, bob, carol, root := f.join("alice"), f.join("bob"), f.join("carol"), f.admin("root")
