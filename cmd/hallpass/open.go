@@ -99,14 +99,11 @@ func (in *installation) issuer(url, audience string) (*hallpass.Issuer[struct{}]
 	})
 }
 
-// findUser returns the user that an argument names, by name or by ID.
-func (in *installation) findUser(ctx context.Context, name string) (account.User, error) {
-	user, err := in.accounts.UserByUsername(ctx, name)
+// findUser returns the user that an argument names, by ID when it has the shape of one and by name otherwise.
+func (in *installation) findUser(ctx context.Context, text string) (account.User, error) {
+	user, err := in.accounts.Find(ctx, text)
 	if errors.Is(err, account.ErrNotFound) {
-		user, err = in.accounts.User(ctx, name)
-	}
-	if errors.Is(err, account.ErrNotFound) {
-		return account.User{}, fmt.Errorf("there is no user %q: hallpass user list shows those there are", name)
+		return account.User{}, fmt.Errorf("there is no user %q: hallpass user list shows those there are", text)
 	}
 	return user, err
 }

@@ -69,7 +69,7 @@ func printSessions(w io.Writer, asJSON bool, sessions []hallpass.Session) error 
 
 type sessionRevokeCommand struct {
 	ID   string `arg:"" optional:"" help:"ID of the session."`
-	User string `placeholder:"NAME" help:"End every session of this user instead."`
+	User string `placeholder:"USER" help:"End every session of this user instead, named by ID or user name."`
 }
 
 func (c *sessionRevokeCommand) Run(ctx context.Context, all *commands, std streams) error {

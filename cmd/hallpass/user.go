@@ -26,7 +26,7 @@ type userCommand struct {
 
 // userArgument names a user.
 type userArgument struct {
-	User string `arg:"" help:"User name or ID."`
+	User string `arg:"" help:"ID or user name; what looks like an ID is never a name."`
 }
 
 // jsonFlag asks for output that programs read.
@@ -91,7 +91,7 @@ func explain(err error) error {
 		}
 		return errors.New(strings.Join(lines, "\n          "))
 	case errors.Is(err, account.ErrUsernameTaken):
-		return errors.New("another user has this name, in this or another spelling")
+		return errors.New("another user has this name, in this or another spelling, or had it within the last 30 days")
 	case errors.Is(err, account.ErrLastAdmin):
 		return errors.New("nobody would be left to administer the server: make another administrator first")
 	}

@@ -90,7 +90,7 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	if n.Roles == nil {
 		n.Roles = []string{defaultRole}
 	}
-	key, nameProblem := canonicalUsername(n.Username)
+	key, nameProblem := newUsername(n.Username)
 	roles, rolesProblem := canonicalRoles(n.Roles)
 	passwordProblem := a.checkPolicy(n.Password, n.Username, n.Email)
 	if err := invalid(nameProblem, checkEmail(n.Email), passwordProblem, rolesProblem); err != nil {
@@ -104,6 +104,9 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	u := User{ID: uid.New(now), Username: n.Username, Email: n.Email, Roles: roles}
 	u.CreatedAt = sqldb.Time(sqldb.Micros(now))
 	err = a.db.Write(ctx, func(tx *sqldb.Tx) error {
+		if err := takeName(tx, key, u.ID, now); err != nil {
+			return err
+		}
 		_, err := tx.Exec(insertUser, u.ID, u.Username, key, u.Email, hash, joinRoles(roles), isAdmin(roles), sqldb.Micros(now))
 		return err
 	})
@@ -151,6 +154,11 @@ func (u *Update) Write(ctx context.Context) (User, error) {
 		if u.changes.Proof != nil && u.changes.Proof.hash != r.passwordHash {
 			return ErrCredentials
 		}
+		if u.key != nil {
+			if err := u.accounts.changeName(tx, u.id, *u.key); err != nil {
+				return err
+			}
+		}
 		_, err := tx.Exec(updateUser, u.changes.Username, u.key, u.changes.Email, u.hash, u.id)
 		return err
 	})
@@ -169,7 +177,7 @@ func (a *Accounts) Update(ctx context.Context, id string, c Changes) (User, erro
 func (a *Accounts) checkChanges(before User, c Changes) (key *string, err error) {
 	var problems []*FieldProblem
 	if c.Username != nil {
-		canonical, problem := canonicalUsername(*c.Username)
+		canonical, problem := newUsername(*c.Username)
 		problems = append(problems, problem)
 		key, before.Username = &canonical, *c.Username
 	}
@@ -213,7 +221,7 @@ func (a *Accounts) SetDisabled(ctx context.Context, id string, disabled bool) (U
 	})
 }
 
-// Delete removes a user. Errors are [ErrLastAdmin] and [ErrNotFound].
+// Delete removes a user, whose name stays reserved for [NameReserved]. Errors are [ErrLastAdmin] and [ErrNotFound].
 func (a *Accounts) Delete(ctx context.Context, id string) error {
 	err := a.db.Write(ctx, func(tx *sqldb.Tx) error {
 		r, err := scan(tx.QueryRow(selectByID, id))
@@ -221,6 +229,9 @@ func (a *Accounts) Delete(ctx context.Context, id string) error {
 			return err
 		}
 		if err := keepAdmin(tx, r); err != nil {
+			return err
+		}
+		if err := reserveName(tx, id, a.now()); err != nil {
 			return err
 		}
 		_, err = tx.Exec(deleteUser, id)
@@ -287,11 +298,12 @@ func (a *Accounts) List(ctx context.Context, after string, limit int) ([]User, e
 	return users, failure("listing users", rows.Err())
 }
 
-// failure makes an error of a transaction or a query one of this package. Every key of the table but the name's is
+// failure makes an error of a transaction or a query one of this package. Every key of the tables but the name's is
 // random, so a key that is there already is the name's.
 func failure(doing string, err error) error {
 	switch {
-	case err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLastAdmin) || errors.Is(err, ErrCredentials):
+	case err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLastAdmin) || errors.Is(err, ErrCredentials) ||
+		errors.Is(err, ErrUsernameTaken):
 		return err
 	case sqldb.IsUnique(err):
 		return ErrUsernameTaken

@@ -364,20 +364,6 @@ func TestSetRoles_refusesWhatIsNoRole(t *testing.T) {
 	}
 }
 
-func TestDelete_freesTheName(t *testing.T) {
-	a, _ := newAccounts(t)
-	u := create(t, a, "anna")
-	if err := a.Delete(t.Context(), u.ID); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.Authenticate(t.Context(), "anna", secret); !errors.Is(err, account.ErrCredentials) {
-		t.Errorf("err = %v, want ErrCredentials", err)
-	}
-	if again := create(t, a, "anna"); again.ID == u.ID {
-		t.Error("the name's next user has the ID of the one before")
-	}
-}
-
 func TestAccounts_sayWhenTheDatabaseCannotBeAsked(t *testing.T) {
 	a, db := newAccounts(t)
 	u := create(t, a, "anna")

@@ -10,7 +10,7 @@ import (
 var (
 	// ErrNotFound says that there is no such user.
 	ErrNotFound = errors.New("account: no such user")
-	// ErrUsernameTaken says that another user has the name, in this or another spelling.
+	// ErrUsernameTaken says that another user has the name, in this or another spelling, or had it within [NameReserved].
 	ErrUsernameTaken = errors.New("account: username taken")
 	// ErrLastAdmin says that nobody would be left to administer the server.
 	ErrLastAdmin = errors.New("account: the last enabled administrator must stay one")
@@ -26,7 +26,7 @@ type InvalidError struct {
 // FieldProblem says what is wrong with one field. Code is for programs, Detail for people.
 type FieldProblem struct {
 	Field  string // "username", "email", "password" or "roles"
-	Code   string // "invalid", "invalid_utf8", "too_short", "too_long", "too_common", "too_many"
+	Code   string // "invalid", "invalid_utf8", "too_short", "too_long", "too_common", "too_many", "looks_like_id"
 	Detail string
 }
 

@@ -8,6 +8,8 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/secure/precis"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/hallpass-go/hallpass/internal/uid"
 )
 
 // A username has two forms. The one shown is as it was typed. The one compared, its key, is what the unique index and
@@ -59,6 +61,18 @@ func canonicalUsername(name string) (string, *FieldProblem) {
 		return problem("too_long", "A username has at most 64 characters.")
 	}
 	return key, nil
+}
+
+// newUsername returns the key of a name that somebody is to have from now on. It has not the shape of an ID, so that an
+// ID that is read out, typed or pasted is never somebody else's name. The key is looked at, not what was typed: an ID in
+// capitals folds to one. Looking a name up does not ask this, because who took such a name in time may still log in.
+func newUsername(name string) (string, *FieldProblem) {
+	key, problem := canonicalUsername(name)
+	if problem == nil && uid.Shaped(key) {
+		return "", &FieldProblem{Field: "username", Code: "looks_like_id",
+			Detail: "A username is not 26 digits and letters from a to v, as IDs are. Make it longer or shorter."}
+	}
+	return key, problem
 }
 
 // isJoiner finds the two characters of no width that RFC 5892 allows where a script uses them. They mostly cannot be

@@ -79,7 +79,7 @@ func TestChangePassword_putsOutALoginUnderWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := f.do("PATCH /v1/users/"+alice.id, newPassword("alice", 1), alice.bearer()).want(http.StatusOK, "")
+	changed := f.do("PATCH /v1/users/"+alice.id, nthPassword("alice", 1), alice.bearer()).want(http.StatusOK, "")
 	issuer := f.issuerOf(time.Hour, 0)
 	if _, err := issuer.StartSessionSince(t.Context(), since, alice.id, hallpass.Client{}); err == nil {
 		t.Error("a session began with what was proved before the change")
@@ -109,7 +109,7 @@ func TestChangePassword_noLoginWithTheOldOneSurvives(t *testing.T) {
 			group.Go(func() { f.do("POST /v1/login", credentials("alice", old)) })
 		}
 		group.Go(func() {
-			f.do("PATCH /v1/users/"+alice.id, newPassword("alice", round+1), alice.bearer()).want(http.StatusOK, "")
+			f.do("PATCH /v1/users/"+alice.id, nthPassword("alice", round+1), alice.bearer()).want(http.StatusOK, "")
 		})
 		group.Wait()
 		live, err := f.store.Sessions(t.Context(), alice.id, f.clock.Now(), "", 10)
@@ -119,7 +119,7 @@ func TestChangePassword_noLoginWithTheOldOneSurvives(t *testing.T) {
 	}
 }
 
-// passwordAfter is the password of a user after n changes by newPassword.
+// passwordAfter is the password of a user after n changes by nthPassword.
 func passwordAfter(name string, n int) string {
 	if n == 0 {
 		return passwordOf(name)
@@ -127,8 +127,8 @@ func passwordAfter(name string, n int) string {
 	return fmt.Sprintf("changed password number %d", n)
 }
 
-// newPassword is the body of the nth change of a user's password.
-func newPassword(name string, n int) string {
+// nthPassword is the body of the nth change of a user's password.
+func nthPassword(name string, n int) string {
 	return fmt.Sprintf(`{"password":%q,"current_password":%q}`, passwordAfter(name, n), passwordAfter(name, n-1))
 }
 

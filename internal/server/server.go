@@ -71,6 +71,7 @@ type Server struct {
 	revocations *hallpass.Revocations
 	accounts    *account.Accounts
 	guard       guard
+	renames     *limit.Limiter // by the ID of the user
 	handler     http.Handler
 	draining    atomic.Bool
 }
@@ -88,6 +89,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{c: c, revocations: hallpass.NewRevocations(), accounts: c.Accounts}
 	s.guard = newGuard(c)
+	s.renames = limit.New(renameLimit)
 	var err error
 	s.auth, err = hallpass.New(hallpass.Config[noClaims]{
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: s.revocations,
@@ -169,10 +171,16 @@ func (s *Server) Run(ctx context.Context) {
 
 // sweep deletes what has expired, in batches that hold the database for a moment each.
 func (s *Server) sweep(ctx context.Context) error {
-	for {
-		n, err := s.c.Store.Sweep(ctx, s.c.Now(), sweepBatch)
-		if err != nil || n < sweepBatch {
-			return err
+	for _, sweep := range []func(context.Context, time.Time, int) (int, error){s.c.Store.Sweep, s.accounts.Sweep} {
+		for {
+			n, err := sweep(ctx, s.c.Now(), sweepBatch)
+			if err != nil {
+				return err
+			}
+			if n < sweepBatch {
+				break
+			}
 		}
 	}
+	return nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	errUsernameTaken = &hallpass.Error{Code: "username_taken", Status: http.StatusConflict, Detail: "Another user has this name. Choose another."}
+	errUsernameTaken = &hallpass.Error{Code: "username_taken", Status: http.StatusConflict, Detail: "Another user has this name, or had it lately. Choose another."}
 	errLastAdmin     = &hallpass.Error{Code: "last_admin", Status: http.StatusConflict, Detail: "Nobody would be left to administer the server. Make another administrator first."}
 )
 
@@ -90,11 +90,11 @@ func missing(field string) hallpass.FieldError {
 	return hallpass.FieldError{Field: field, Code: "missing", Detail: "This member is required."}
 }
 
-// signup is open to anyone, or to administrators only.
-func (s *Server) signup(admin hallpass.Rule) http.Handler {
+// signup is open to anyone, or to administrators only, who must have logged in lately.
+func (s *Server) signup(freshAdmin hallpass.Rule) http.Handler {
 	create := http.HandlerFunc(s.createUser)
 	if s.c.ClosedSignup {
-		return s.auth.Require(admin)(create)
+		return s.auth.Require(freshAdmin)(create)
 	}
 	return create
 }
@@ -208,8 +208,10 @@ var errNotCurrent = hallpass.InvalidFields(hallpass.FieldError{
 	Field: "current_password", Code: "wrong", Detail: "This is not your current password.",
 })
 
-// mayChange refuses members that cannot be set, and wants the current password of who changes their own, and a fresh login
-// of who changes the address that they are reached at. The proof is of the current password, where that is wanted.
+// mayChange refuses members that cannot be set. It wants the current password of who changes their own, which proves as much as
+// a fresh login does, and a fresh login of who changes their own name or address. The route has asked who changes somebody else
+// for one already. A name is asked for last, so that it counts only when the answer could tell whether somebody has it.
+// The proof is of the current password, where that is wanted.
 func (s *Server) mayChange(r *http.Request, id identity, body changeRequest) (*account.Proof, error) {
 	problems := body.problems()
 	own := r.PathValue("id") == id.Subject
@@ -223,19 +225,26 @@ func (s *Server) mayChange(r *http.Request, id identity, body changeRequest) (*a
 	if problems != nil {
 		return nil, hallpass.InvalidFields(problems...)
 	}
-	if own && body.Email.set != nil && s.c.Now().Sub(id.AuthTime) > freshFor {
+	if own && (body.Email.set != nil || body.Username != nil) && !s.isFresh(id) {
 		e := *hallpass.ErrFreshTokenRequired
 		e.MaxAge = freshFor
 		return nil, &e
 	}
-	if !wantsCurrent {
-		return nil, nil
+	var proof *account.Proof
+	if wantsCurrent {
+		proved, err := s.provePassword(r.Context(), id.Subject, *body.CurrentPassword)
+		if errors.Is(err, hallpass.ErrInvalidCredentials) {
+			return nil, errNotCurrent
+		}
+		if err != nil {
+			return nil, err
+		}
+		proof = &proved
 	}
-	proof, err := s.provePassword(r.Context(), id.Subject, *body.CurrentPassword)
-	if errors.Is(err, hallpass.ErrInvalidCredentials) {
-		return nil, errNotCurrent
+	if own && body.Username != nil {
+		return proof, s.mayRename(id.Subject, *body.Username)
 	}
-	return &proof, err
+	return proof, nil
 }
 
 func (s *Server) deleteUser(w http.ResponseWriter, r *http.Request, _ identity) {

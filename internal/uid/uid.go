@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -37,6 +38,12 @@ func Bytes(id string) ([16]byte, error) {
 		return [16]byte{}, errInvalid
 	}
 	return b, nil
+}
+
+// Shaped reports whether text has the shape of an identifier: its length and its characters. It is wider than [Bytes],
+// so that an identifier with a slip of the pen in it is still nothing else.
+func Shaped(text string) bool {
+	return len(text) == Len && strings.Trim(text, "0123456789abcdefghijklmnopqrstuv") == ""
 }
 
 // FromBytes is the inverse of [Bytes].
