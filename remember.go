@@ -4,7 +4,6 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"math/rand/v2"
-	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -203,75 +202,4 @@ func (m *remembered[T]) stats() RememberedStats {
 		shard.mu.Unlock()
 	}
 	return s
-}
-
-// cloner returns what gives a T memory of its own, or nil for a T that holds none to share.
-func cloner[T any]() func(T) T {
-	if !shares(reflect.TypeFor[T](), map[reflect.Type]bool{}) {
-		return nil
-	}
-	return func(v T) T { return deepCopy(reflect.ValueOf(&v).Elem()).Interface().(T) }
-}
-
-// shares reports whether values of a type can lead to memory that two copies of them have in common and can write to.
-func shares(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if seen[t] {
-		return false
-	}
-	seen[t] = true
-	switch t.Kind() {
-	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
-		return true
-	case reflect.Array:
-		return shares(t.Elem(), seen)
-	case reflect.Struct:
-		for i := range t.NumField() {
-			if t.Field(i).IsExported() && shares(t.Field(i).Type, seen) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// deepCopy copies what decoding JSON can have made: only exported fields are ever set by it.
-func deepCopy(v reflect.Value) reflect.Value {
-	c := reflect.New(v.Type()).Elem()
-	c.Set(v)
-	switch v.Kind() {
-	case reflect.Pointer:
-		if !v.IsNil() {
-			c.Set(reflect.New(v.Type().Elem()))
-			c.Elem().Set(deepCopy(v.Elem()))
-		}
-	case reflect.Interface:
-		if !v.IsNil() {
-			c.Set(deepCopy(v.Elem()))
-		}
-	case reflect.Slice:
-		if !v.IsNil() {
-			c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
-			for i := range v.Len() {
-				c.Index(i).Set(deepCopy(v.Index(i)))
-			}
-		}
-	case reflect.Map:
-		if !v.IsNil() {
-			c.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
-			for key, value := range v.Seq2() {
-				c.SetMapIndex(key, deepCopy(value))
-			}
-		}
-	case reflect.Array:
-		for i := range v.Len() {
-			c.Index(i).Set(deepCopy(v.Index(i)))
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				c.Field(i).Set(deepCopy(v.Field(i)))
-			}
-		}
-	}
-	return c
 }

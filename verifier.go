@@ -26,7 +26,9 @@ type VerifierConfig struct {
 	// MaxLifetime is the longest that a token may live. Defaults to 24 hours.
 	MaxLifetime time.Duration
 	// Remember is how many tokens to remember with what they proved, at about 1.1 KB each, so that the same token is verified once by
-	// its signature, if that is of a public key. Expiry, revocation and the key are looked at each time. Defaults to 16,384; negative for none.
+	// its signature, if that is of a public key. Expiry, revocation and the key are looked at each time. Each request gets a copy of
+	// its own; of a T that cannot be copied whole no token is remembered: one with a type that decodes itself (UnmarshalJSON) into
+	// slices, maps or pointers, or that embeds a hidden struct with such members. Defaults to 16,384; negative for none.
 	Remember int
 	// Sources are where a request may hold its token. Defaults to FromHeader("Authorization", "Bearer").
 	Sources []TokenSource
@@ -74,7 +76,7 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 	v := &Verifier[T]{
 		tokens: tokens, keys: c.Keys, hasCustom: claimsType.NumField() > 0, revocations: c.Revocations, sources: c.Sources, profile: c.Profile, observe: c.Observe, now: c.Now,
 	}
-	if remember := defaultTo(c.Remember, 16<<10); remember > 0 {
+	if remember := defaultTo(c.Remember, 16<<10); remember > 0 && canCopy(claimsType, map[reflect.Type]bool{}) {
 		v.remembered = newRemembered[T](remember)
 	}
 	if v.revocations == nil {

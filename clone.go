@@ -1,0 +1,125 @@
+package hallpass
+
+import (
+	"encoding"
+	"encoding/json"
+	"reflect"
+	"time"
+)
+
+// A remembered token's own claims are given to one request after the other, so each gets a copy that shares no memory
+// with another's. Of a T of which such a copy cannot be made, no token is remembered.
+
+// cloner returns what gives a T memory of its own, or nil for a T that holds none to share.
+func cloner[T any]() func(T) T {
+	if !sharesMemory(reflect.TypeFor[T](), map[reflect.Type]bool{}) {
+		return nil
+	}
+	return func(v T) T { return deepCopy(reflect.ValueOf(&v).Elem()).Interface().(T) }
+}
+
+// sharesMemory reports whether two values of a type that were assigned from one can lead to memory that both can write to.
+func sharesMemory(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[t] || t == timeType {
+		return false
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface, reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		return true
+	case reflect.Array:
+		return sharesMemory(t.Elem(), seen)
+	case reflect.Struct:
+		for field := range t.Fields() {
+			if sharesMemory(field.Type, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var (
+	timeType            = reflect.TypeFor[time.Time]() // never written to, though it holds a pointer
+	rawMessageType      = reflect.TypeFor[json.RawMessage]()
+	unmarshalerType     = reflect.TypeFor[json.Unmarshaler]()
+	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+// canCopy reports whether [deepCopy] copies all that decoding JSON can put into a value of a type: not what a type's own
+// method puts into hidden members, and not what stands in the members of a hidden embedded struct.
+func canCopy(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[t] || t == rawMessageType || !sharesMemory(t, map[reflect.Type]bool{}) {
+		return true
+	}
+	seen[t] = true
+	if p := reflect.PointerTo(t); p.Implements(unmarshalerType) || p.Implements(textUnmarshalerType) {
+		return false
+	}
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array, reflect.Pointer:
+		return canCopy(t.Elem(), seen)
+	case reflect.Map:
+		return canCopy(t.Key(), seen) && canCopy(t.Elem(), seen)
+	case reflect.Interface:
+		return t.NumMethod() == 0 // what is decoded into any is maps, slices and plain values
+	case reflect.Struct:
+		for field := range t.Fields() {
+			switch {
+			case field.IsExported():
+				if !canCopy(field.Type, seen) {
+					return false
+				}
+			case field.Anonymous && sharesMemory(field.Type, map[reflect.Type]bool{}):
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// deepCopy copies what decoding JSON can have made: only exported fields are ever set by it.
+func deepCopy(v reflect.Value) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	if v.Type() == timeType {
+		return c
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			c.Set(reflect.New(v.Type().Elem()))
+			c.Elem().Set(deepCopy(v.Elem()))
+		}
+	case reflect.Interface:
+		if !v.IsNil() {
+			c.Set(deepCopy(v.Elem()))
+		}
+	case reflect.Slice:
+		if !v.IsNil() {
+			c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
+			for i := range v.Len() {
+				c.Index(i).Set(deepCopy(v.Index(i)))
+			}
+		}
+	case reflect.Map:
+		if !v.IsNil() {
+			c.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
+			for key, value := range v.Seq2() {
+				c.SetMapIndex(key, deepCopy(value))
+			}
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			c.Index(i).Set(deepCopy(v.Index(i)))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				c.Field(i).Set(deepCopy(v.Field(i)))
+			}
+		}
+	}
+	return c
+}
