@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/hallpass-go/hallpass/internal/query"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -108,19 +110,46 @@ func New[T any](c Config[T]) (*Auth[T], error) {
 // Mount adds the routes under a prefix ("/auth"): POST login, refresh, logout, logout/all and reauthenticate, GET and DELETE sessions,
 // and GET jwks.json and revocations for services that verify by themselves. Login and reauthenticate are there when [Config] says how to check a password.
 func (a *Auth[T]) Mount(mux *http.ServeMux, prefix string) {
+	handle := func(pattern string, h http.Handler, parameters ...string) {
+		method, path, _ := strings.Cut(pattern, " ")
+		mux.Handle(method+" "+prefix+path, a.only(h, parameters...))
+	}
 	if a.c.Authenticate != nil {
-		mux.HandleFunc("POST "+prefix+"/login", a.login)
+		handle("POST /login", http.HandlerFunc(a.login))
 	}
-	mux.HandleFunc("POST "+prefix+"/refresh", a.refresh)
-	mux.HandleFunc("POST "+prefix+"/logout", a.logout)
-	mux.Handle("POST "+prefix+"/logout/all", a.Func(a.logoutAll))
+	handle("POST /refresh", http.HandlerFunc(a.refresh))
+	handle("POST /logout", http.HandlerFunc(a.logout))
+	handle("POST /logout/all", a.Func(a.logoutAll))
 	if a.c.CheckPassword != nil {
-		mux.Handle("POST "+prefix+"/reauthenticate", a.Func(a.reauthenticate))
+		handle("POST /reauthenticate", a.Func(a.reauthenticate))
 	}
-	mux.Handle("GET "+prefix+"/sessions", a.Func(a.listSessions))
-	mux.Handle("DELETE "+prefix+"/sessions/{id}", a.Func(a.deleteSession))
-	mux.Handle("GET "+prefix+"/jwks.json", a.JWKS())
-	mux.Handle("GET "+prefix+"/revocations", a.RevocationPages())
+	handle("GET /sessions", a.Func(a.listSessions), "limit", "cursor")
+	handle("DELETE /sessions/{id}", a.Func(a.deleteSession))
+	handle("GET /jwks.json", a.JWKS())
+	handle("GET /revocations", a.RevocationPages(), "since")
+}
+
+// only refuses a request with a parameter that the handler would pass over: see [query.Parse]. Where a token may stand in
+// the query, its parameter is known.
+func (a *Auth[T]) only(h http.Handler, parameters ...string) http.Handler {
+	for _, source := range a.sources {
+		if source.query != "" {
+			parameters = append(parameters, source.query+"*") // two are for the source to refuse
+		}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := query.Parse(r.URL.RawQuery, parameters...); err != nil {
+			a.WriteError(w, r, ErrMalformedRequest.WithDetail(sentence(err)))
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// sentence writes an error as people read one.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // WriteError answers a request with err in the [Profile]: an [Error] as it is, anything else as [ErrInternal]. Observe is told of it.

@@ -16,12 +16,14 @@ const MaxBody = 64 << 10
 // none unknown, none twice, UTF-8 only, at most [MaxBody]. The error is an [Error] that lists every member that does not fit.
 // A member that is absent leaves its field as it was, so a pointer tells absence.
 func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
-	if t := r.Header.Get("Content-Type"); t != "" {
-		media, parameters, err := mime.ParseMediaType(t)
-		charset := parameters["charset"]
-		if err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-			return ErrUnsupportedMediaType
-		}
+	contentType := r.Header.Get("Content-Type")
+	if contentType == "" && !hasBody(r) {
+		contentType = "application/json" // there is nothing whose type could be told
+	}
+	media, parameters, err := mime.ParseMediaType(contentType)
+	charset := parameters["charset"]
+	if err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return ErrUnsupportedMediaType
 	}
 	if r.Header.Get("Content-Encoding") != "" {
 		return ErrUnsupportedMediaType

@@ -65,7 +65,7 @@ func (a *Auth[T]) readLogin(w http.ResponseWriter, r *http.Request) (Login, erro
 			return Login{}, ErrMalformedRequest.WithDetail("The Authorization field is not HTTP Basic in UTF-8.")
 		}
 		if hasBody(r) {
-			return Login{}, ErrMalformedRequest.WithDetail("Send the credentials by HTTP Basic or in the body, not both.")
+			return Login{}, ErrMalformedRequest.WithDetail("The credentials came by HTTP Basic. Send no body with it.")
 		}
 		login.Username, login.Password = username, password
 		return login, nil

@@ -18,13 +18,26 @@ func (v *Verifier[T]) Func(h func(http.ResponseWriter, *http.Request, Identity[T
 	})
 }
 
-// Require protects an ordinary handler, which finds the identity with [IdentityFrom].
+// Require protects an ordinary handler, which finds the identity with [IdentityFrom]. A CORS preflight passes without one, for a
+// browser never sends a token with it and next is where it is answered; with [Verifier.Func] wrap the whole in what answers it.
 func (v *Verifier[T]) Require(rules ...Rule) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		return v.Func(func(w http.ResponseWriter, r *http.Request, id Identity[T]) {
+		protected := v.Func(func(w http.ResponseWriter, r *http.Request, id Identity[T]) {
 			next.ServeHTTP(w, r.WithContext(withIdentity(r.Context(), id)))
 		}, rules...)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if isPreflight(r) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			protected.ServeHTTP(w, r)
+		})
 	}
+}
+
+// isPreflight reports whether a browser asks if it may send a request from another origin (Fetch Standard §4.8).
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // Optional lets a request without a token pass as nobody's. One with a token that is not valid, or whose sender

@@ -2,20 +2,22 @@ package hallpass
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
 // TokenSource is a place in a request where an access token may stand. ([golang.org/x/oauth2] uses the
 // name for what supplies a client with tokens; this one is the server's side.)
 type TokenSource struct {
-	find func(*http.Request) (token string, found bool, err error)
+	find  func(*http.Request) (token string, found bool, err error)
+	query string // the parameter of [FromQuery]
 }
 
 // FromHeader finds the token in a header field, behind the scheme ("Bearer") in any letter case. An empty scheme takes
 // the whole value. A field with another scheme counts as absent; a repeated field is refused.
 func FromHeader(name, scheme string) TokenSource {
 	key := http.CanonicalHeaderKey(name)
-	return TokenSource{func(r *http.Request) (string, bool, error) {
+	return TokenSource{find: func(r *http.Request) (string, bool, error) {
 		values := r.Header[key]
 		if len(values) > 1 {
 			return "", false, ErrMalformedRequest.WithDetail("The request has more than one " + key + " field. Send one.")
@@ -40,7 +42,7 @@ func FromHeader(name, scheme string) TokenSource {
 // ([http.CrossOriginProtection]). Name the cookie "__Host-…" and set Secure, HttpOnly and SameSite on it.
 func FromCookie(name string) TokenSource {
 	protection := http.NewCrossOriginProtection()
-	return TokenSource{func(r *http.Request) (string, bool, error) {
+	return TokenSource{find: func(r *http.Request) (string, bool, error) {
 		cookies := r.CookiesNamed(name)
 		switch {
 		case len(cookies) == 0 || cookies[0].Value == "":
@@ -58,15 +60,19 @@ func FromCookie(name string) TokenSource {
 // FromQuery finds the token in a query parameter. URLs end up in logs, histories and Referer fields, so RFC 9700
 // §4.3.2 forbids it; it is here for clients that know no other way.
 func FromQuery(parameter string) TokenSource {
-	return TokenSource{func(r *http.Request) (string, bool, error) {
-		return single(r.URL.Query()[parameter], parameter)
+	return TokenSource{query: parameter, find: func(r *http.Request) (string, bool, error) {
+		values, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return "", false, ErrMalformedRequest.WithDetail("The query of the URL is malformed.").Because(err)
+		}
+		return single(values[parameter], parameter)
 	}}
 }
 
 // FromForm finds the token in a member of a form body (application/x-www-form-urlencoded), as RFC 6750 §2.2 has it.
 // At most 64 KiB of the body are read for it.
 func FromForm(parameter string) TokenSource {
-	return TokenSource{func(r *http.Request) (string, bool, error) {
+	return TokenSource{find: func(r *http.Request) (string, bool, error) {
 		r.Body = http.MaxBytesReader(nil, r.Body, MaxBody)
 		if err := r.ParseForm(); err != nil {
 			return "", false, bodyError(err)

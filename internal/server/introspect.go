@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/hallpass-go/hallpass"
@@ -123,7 +124,11 @@ func oneToken(form url.Values) (string, error) {
 
 // verifyRequest tells a proxy who sent the request that it asks about, by header fields of the answer. ?role= and ?scope= narrow it.
 func (s *Server) verifyRequest(w http.ResponseWriter, r *http.Request, id identity) {
-	query := r.URL.Query()
+	query := r.URL.Query() // without another parameter, and well-formed: see routes.go
+	if slices.Contains(query["role"], "") || slices.Contains(query["scope"], "") {
+		s.fail(w, r, hallpass.ErrMalformedRequest.WithDetail("Name a role or a scope, or leave the parameter out."))
+		return
+	}
 	for _, role := range query["role"] {
 		if !id.HasRole(role) {
 			s.fail(w, r, hallpass.ErrInsufficientRole)
@@ -151,7 +156,7 @@ func (s *Server) verifyRequest(w http.ResponseWriter, r *http.Request, id identi
 func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 	base := strings.TrimSuffix(s.c.Issuer, "/")
 	s.reply(w, r, http.StatusOK, map[string]any{
-		"issuer": s.c.Issuer, "token_endpoint": base + "/v1/login", "jwks_uri": base + "/.well-known/jwks.json",
+		"issuer": s.c.Issuer, "jwks_uri": base + "/.well-known/jwks.json",
 		"introspection_endpoint": base + "/v1/introspect", "revocation_endpoint": base + "/v1/revoke",
 		"response_types_supported": []string{}, "grant_types_supported": []string{}, "token_endpoint_auth_methods_supported": []string{},
 		"introspection_endpoint_auth_methods_supported": []string{"bearer"}, "revocation_endpoint_auth_methods_supported": []string{"none"},

@@ -2,10 +2,12 @@ package server
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/query"
 )
 
 // freshFor is how recently somebody must have logged in to do what could give them, or keep, power: to change or delete a user
@@ -25,30 +27,44 @@ func (s *Server) routes() *http.ServeMux {
 		return s.auth.Func(known(h), rules...)
 	}
 	mux := http.NewServeMux()
+	// A route has the parameters that stand here, and refuses every other; one with a star may be there more than once.
+	handle := func(pattern string, h http.Handler, parameters ...string) {
+		mux.Handle(pattern, s.only(h, parameters...))
+	}
 
 	// POST login, refresh, logout, logout/all, reauthenticate; GET and DELETE sessions; GET jwks.json, revocations.
 	s.auth.Mount(mux, "/v1")
-	mux.Handle("GET /.well-known/jwks.json", s.auth.JWKS())
-	mux.Handle("GET /v1/me", protect(s.me))
+	handle("GET /.well-known/jwks.json", s.auth.JWKS())
+	handle("GET /v1/me", protect(s.me))
 
-	mux.Handle("POST /v1/users", s.signup(freshAdmin))
-	mux.Handle("GET /v1/users", protect(s.listUsers, admin))
-	mux.Handle("GET /v1/users/{id}", protect(s.showUser, selfOrAdmin))
-	mux.Handle("PATCH /v1/users/{id}", protect(s.changeUser, hallpass.AnyOf(self, freshAdmin))) // self: see mayChange
-	mux.Handle("DELETE /v1/users/{id}", protect(s.deleteUser, freshEither))
-	mux.Handle("PUT /v1/users/{id}/roles", protect(s.setRoles, freshAdmin))
-	mux.Handle("POST /v1/users/{id}/disable", protect(s.disable, freshAdmin))
-	mux.Handle("POST /v1/users/{id}/enable", protect(s.enable, freshAdmin))
+	handle("POST /v1/users", s.signup(freshAdmin))
+	handle("GET /v1/users", protect(s.listUsers, admin), "limit", "cursor")
+	handle("GET /v1/users/{id}", protect(s.showUser, selfOrAdmin))
+	handle("PATCH /v1/users/{id}", protect(s.changeUser, hallpass.AnyOf(self, freshAdmin))) // self: see mayChange
+	handle("DELETE /v1/users/{id}", protect(s.deleteUser, freshEither))
+	handle("PUT /v1/users/{id}/roles", protect(s.setRoles, freshAdmin))
+	handle("POST /v1/users/{id}/disable", protect(s.disable, freshAdmin))
+	handle("POST /v1/users/{id}/enable", protect(s.enable, freshAdmin))
 
-	mux.Handle("GET /v1/verify", protect(s.verifyRequest))
-	mux.Handle("POST /v1/introspect", protect(s.introspect, hallpass.AnyOf(admin, hallpass.Scope(introspectScope))))
-	mux.HandleFunc("POST /v1/revoke", s.revoke)
-	mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.metadata)
+	handle("GET /v1/verify", protect(s.verifyRequest), "role*", "scope*")
+	handle("POST /v1/introspect", protect(s.introspect, hallpass.AnyOf(admin, hallpass.Scope(introspectScope))))
+	handle("POST /v1/revoke", http.HandlerFunc(s.revoke))
+	handle("GET /.well-known/oauth-authorization-server", http.HandlerFunc(s.metadata))
 
-	mux.Handle("GET /v1/keys", protect(s.listKeys, admin))
-	mux.Handle("POST /v1/keys/rotate", protect(s.rotateKeys, freshAdmin))
+	handle("GET /v1/keys", protect(s.listKeys, admin))
+	handle("POST /v1/keys/rotate", protect(s.rotateKeys, freshAdmin))
 
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.HandleFunc("GET /readyz", s.readyz)
+	handle("GET /healthz", http.HandlerFunc(s.healthz))
+	handle("GET /readyz", http.HandlerFunc(s.readyz))
 	return mux
+}
+
+func (s *Server) only(h http.Handler, parameters ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := query.Parse(r.URL.RawQuery, parameters...); err != nil {
+			s.fail(w, r, hallpass.ErrMalformedRequest.WithDetail(strings.ToUpper(err.Error()[:1])+err.Error()[1:]+"."))
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }

@@ -165,6 +165,13 @@ func (a answer) want(status int, code string) answer {
 	return a
 }
 
+func (a answer) wantStatus(status int) {
+	a.t.Helper()
+	if a.Status != status {
+		a.t.Errorf("answered %d %s, want %d", a.Status, a.Body, status)
+	}
+}
+
 func (a answer) str(member string) string {
 	var members map[string]any
 	_ = json.Unmarshal([]byte(a.Body), &members) // some answers have no body
