@@ -95,7 +95,7 @@ func TestRevocation_reachesAnOfflineService(t *testing.T) {
 	}
 	s := serve(t)
 	address := freeAddress(t)
-	service := exec.Command(program, "-server", s.URL, "-issuer", "http://127.0.0.1:8080", "-addr", address)
+	service := exec.Command(program, "-server", s.URL, "-issuer", s.URL, "-addr", address)
 	service.Stderr = os.Stderr
 	if err := service.Start(); err != nil {
 		t.Fatal(err)
