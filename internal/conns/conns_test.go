@@ -190,7 +190,7 @@ func TestListener_idleTimesAreShorterWhenPlacesAreScarce(t *testing.T) {
 	now := time.Now()
 	s := open(t, conns.Config{Max: 16, PerAddress: 16, Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }})
 	old := s.idle(t, "127.0.0.2", 12) // three quarters
-	for conns.Busy(s.listener) > 0 { // an answer is here before its connection is idle there
+	for conns.Busy(s.listener) > 0 {  // an answer is here before its connection is idle there
 		time.Sleep(time.Millisecond)
 	}
 	mu.Lock()
