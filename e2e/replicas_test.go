@@ -17,7 +17,8 @@ var trials = flag.Int("trials", 8, "revocations that are measured: go test ./e2e
 // replica starts another server on the same data.
 func (s *server) replica() *server {
 	s.t.Helper()
-	r := &server{t: s.t, data: s.data, args: s.args, log: &lockedBuffer{}}
+	args := append([]string{"--issuer", s.URL}, s.args...) // one issuer, whatever their addresses
+	r := &server{t: s.t, data: s.data, args: args, log: &lockedBuffer{}}
 	r.start()
 	s.t.Cleanup(r.kill)
 	return r
