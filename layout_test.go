@@ -29,8 +29,10 @@ var layout = map[string][]string{
 	"internal/uid":        {},
 	"internal/page":       {"internal/uid"},
 	"internal/query":      {},
-	"internal/sqldb":      {},
+	"internal/sqldb":      {"internal/private"},
+	"internal/private":    {},
 	"internal/limit":      {},
+	"internal/conns":      {},
 	"internal/account": {"password", "internal/sqldb", "internal/uid",
 		"golang.org/x/text/secure/precis", "golang.org/x/text/cases", "golang.org/x/text/unicode/norm"},
 	"internal/keyring": {"jwk", "internal/sqldb", "golang.org/x/crypto/chacha20poly1305"},
@@ -58,7 +60,7 @@ var layout = map[string][]string{
 var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account", "examples/gettoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
-var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "cmd/hallpass",
+var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/conns", "cmd/hallpass",
 	"compat/contract", "compat/flaskjwt", "compat/flaskjwtextended", "examples/internal/exampletest",
 	"examples/offlineservice", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 

@@ -17,7 +17,8 @@ var trials = flag.Int("trials", 8, "revocations that are measured: go test ./e2e
 // replica starts another server on the same data.
 func (s *server) replica() *server {
 	s.t.Helper()
-	r := &server{t: s.t, data: s.data, args: s.args, log: &lockedBuffer{}}
+	args := append([]string{"--issuer", s.URL}, s.args...) // one issuer, whatever their addresses
+	r := &server{t: s.t, data: s.data, args: args, log: &lockedBuffer{}}
 	r.start()
 	s.t.Cleanup(r.kill)
 	return r
@@ -95,7 +96,7 @@ func TestRevocation_reachesAnOfflineService(t *testing.T) {
 	}
 	s := serve(t)
 	address := freeAddress(t)
-	service := exec.Command(program, "-server", s.URL, "-issuer", "http://127.0.0.1:8080", "-addr", address)
+	service := exec.Command(program, "-server", s.URL, "-issuer", s.URL, "-addr", address)
 	service.Stderr = os.Stderr
 	if err := service.Start(); err != nil {
 		t.Fatal(err)

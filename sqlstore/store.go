@@ -31,7 +31,8 @@ type Store struct {
 var _ hallpass.Store = (*Store)(nil)
 
 // Open opens the database at url, "sqlite:" and the path of a file, and brings its tables up to date. The file is made
-// with mode 0600 when it does not exist; its folder must. The caller closes the store. An error that wraps
+// with mode 0600 when it does not exist; its folder must. One of ours that others can reach is mended, with a warning in the log of
+// slog.Default; somebody else's is refused. The caller closes the store. An error that wraps
 // [hallpass.ErrStoreUnavailable] says that the database could not be asked.
 func Open(ctx context.Context, url string) (*Store, error) {
 	db, err := sqldb.Open(ctx, url)

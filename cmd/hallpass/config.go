@@ -30,7 +30,8 @@ type settingRow struct {
 
 // Run prints each setting, its value, and where that comes from.
 func (c *configCommand) Run(all *commands, parsed *kong.Context, std streams) error {
-	derived := map[string]string{"db": "sqlite:" + all.databasePath(), "secret-file": all.secretPath(), "audience": c.audience()}
+	c.Issuer = c.issuer(c.Addr)
+	derived := map[string]string{"db": "sqlite:" + all.databasePath(), "secret-file": all.secretPath(), "issuer": c.Issuer, "audience": c.audience()}
 	var rows []settingRow
 	for _, flag := range parsed.Flags() {
 		if slices.Contains([]string{"help", "json", "config"}, flag.Name) {

@@ -30,6 +30,11 @@ meanwhile. If a next key waits already, this shows it.`
 
 // Run begins a rotation, which a running server takes to its end.
 func (c *keyRotateCommand) Run(ctx context.Context, all *commands, std streams) error {
+	if c.Algorithm != "" {
+		if err := checkAlgorithm("--algorithm", c.Algorithm); err != nil {
+			return usageError{err}
+		}
+	}
 	in, err := all.open(ctx, openOptions{mustExist: true})
 	if err != nil {
 		return err

@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/keyring"
+	"github.com/hallpass-go/hallpass/internal/private"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 	"github.com/hallpass-go/hallpass/jwk"
@@ -110,17 +110,13 @@ func (in *installation) findUser(ctx context.Context, text string) (account.User
 
 func (in *installation) Close() error { return in.db.Close() }
 
-// makeDataFolder makes the folder, or refuses one that others can look into: what it holds makes whoever reads it anybody.
+// makeDataFolder makes the folder, and mends or refuses one that others can look into: what it holds makes whoever reads it anybody.
 func makeDataFolder(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
-	info, err := os.Stat(path)
-	if err != nil {
+	if err := private.Keep(path); err != nil {
 		return fmt.Errorf("opening the data folder: %w", err)
-	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("the data folder %s is open to others (mode %04o): run chmod 700 %s", path, info.Mode().Perm(), path)
 	}
 	return nil
 }

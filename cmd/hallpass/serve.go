@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"os"
 	"runtime"
 	"strconv"
@@ -24,40 +22,12 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// defaultIssuer does not follow --addr, so that tokens outlive a change of port.
-const defaultIssuer = "http://127.0.0.1:8080"
-
-// tokenSettings say how tokens are made; serve and token mint must agree on them.
-type tokenSettings struct {
-	Issuer   string `default:"http://127.0.0.1:8080" placeholder:"URL" help:"URL by which clients know this server, the iss of its tokens. Default: ${default}, whatever --addr is."`
-	Audience string `placeholder:"NAME" help:"API that the tokens are for, their aud. Defaults to the issuer."`
-}
-
-// maxAccessTTL is how long a token may live for a verifier to take it, unless it was told otherwise.
-const maxAccessTTL = 24 * time.Hour
-
-// mistakes returns what is wrong with the settings.
-func (t tokenSettings) mistakes() []error {
-	u, err := url.Parse(t.Issuer)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return []error{fmt.Errorf("--issuer: %q is not a URL like https://auth.example", t.Issuer)}
-	}
-	return nil
-}
-
-func (t tokenSettings) audience() string {
-	if t.Audience == "" {
-		return t.Issuer
-	}
-	return t.Audience
-}
-
 type serveCommand struct{ serveSettings }
 
 // serveSettings are all the settings of a server.
 type serveSettings struct {
 	tokenSettings
-	Addr  string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Default: ${default}."`
+	Addr  string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on; port 0 is any that is free. Default: ${default}."`
 	Redis string `placeholder:"URL" help:"Redis or Valkey. Not supported yet."`
 
 	Signup            bool          `default:"true" negatable:"" help:"Let anybody make an account. With --no-signup only administrators make them."`
@@ -67,9 +37,11 @@ type serveSettings struct {
 	SessionMax        time.Duration `default:"2160h" help:"A session ends after so long, however often it is refreshed. Default: ${default}, 90 days."`
 	MaxSessions       int           `default:"100" placeholder:"N" help:"Sessions of one user at a time; a new one ends the oldest beyond it. 0 for no limit. Default: ${default}."`
 	RefreshGrace      time.Duration `default:"30s" help:"For so long a refresh token that was just used is answered with the same successor again. Default: ${default}."`
-	SigningAlgorithm  string        `default:"ES256" enum:"ES256,ES384,ES512,EdDSA,RS256,RS384,RS512,PS256,PS384,PS512,HS256,HS384,HS512" help:"Algorithm of the first signing key. Default: ${default}."`
+	SigningAlgorithm  string        `default:"ES256" placeholder:"ALG" help:"Algorithm of the first signing key: ES256, ES384, ES512, EdDSA, RS256 to RS512 or PS256 to PS512. Default: ${default}."`
 
 	KeyRotation time.Duration `default:"0s" help:"Rotate the signing key when it has signed for so long, 720h for 30 days; 0s for never. Default: ${default}."`
+
+	MaxConnections int `default:"10000" placeholder:"N" help:"Connections at a time, fewer where the limit of descriptors allows no more. One address has a quarter of them at most, loopback and proxies all. Default: ${default}."`
 
 	LoginLimitAccount string `default:"10/1m" placeholder:"N/DURATION" help:"Failed logins of one user name, 0 for no limit. Default: ${default}."`
 	LoginLimitAddress string `default:"100/1m" placeholder:"N/DURATION" help:"Failed logins from one address, 0 for no limit. Default: ${default}."`
@@ -105,6 +77,14 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		return err
 	}
 	log := c.logger(std)
+	slog.SetDefault(log) // what is opened tells of modes that it mended
+	listener, err := c.listen(proxies, log)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	issuerGiven := c.Issuer != ""
+	c.Issuer = c.issuer(listener.Addr().String())
 	// Hashing may take every core, on threads of low priority, as long as the scheduler has others to run requests on.
 	cores := runtime.NumCPU()
 	if os.Getenv("GOMAXPROCS") == "" {
@@ -121,6 +101,9 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		return err
 	}
 	defer in.Close()
+	if err := in.signsForOthers(ctx); err != nil {
+		return err
+	}
 	api, err := server.New(ctx, server.Config{
 		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, Accounts: in.accounts, Ping: in.db.Ping,
 		ClosedSignup: !c.Signup, AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
@@ -129,31 +112,21 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", c.Addr)
-	if err != nil {
-		return fmt.Errorf("listening: %w (another address: --addr)", err)
-	}
-	scheme := "http"
-	if c.TLSCert != "" {
-		certificate, err := loadCertificate(c.TLSCert, c.TLSKey)
-		if err != nil {
-			return errors.Join(err, listener.Close())
-		}
-		listener = tls.NewListener(listener, &tls.Config{GetCertificate: certificate.get, NextProtos: []string{"h2", "http/1.1"}})
-		scheme = "https"
-	}
-
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	work.Go(func() { api.Run(background) })
 	defer work.Wait()
 	defer stopBackground()
 
-	c.warn(log)
+	c.warn(log, issuerGiven)
+	if err := all.remember(c.tokenSettings); err != nil {
+		log.Warn("hallpass token mint will not know this server's issuer", "err", err)
+	}
 	httpServer := api.HTTPServer()
+	httpServer.ConnState = listener.bounds.ConnState
 	served := make(chan error, 1)
 	go func() { served <- httpServer.Serve(listener) }()
-	log.Info("ready", "url", scheme+"://"+listener.Addr().String(), "data", all.Data, "issuer", c.Issuer)
+	log.Info("ready", "url", c.scheme()+"://"+listener.Addr().String(), "data", all.Data, "issuer", c.Issuer)
 	if admins, err := in.hasAdmin(ctx); err == nil && !admins {
 		log.Info("there is no administrator yet; make one with: hallpass user add NAME --role admin --password-stdin --data " + all.Data)
 	}
@@ -185,7 +158,10 @@ func (c *serveCommand) stop(log *slog.Logger, api *server.Server, httpServer *ht
 
 // validate reports every setting that is wrong at once.
 func (c *serveCommand) validate() (limits [2]limit.Rate, proxies []netip.Prefix, err error) {
-	mistakes := c.tokenSettings.mistakes()
+	var mistakes []error
+	if c.Issuer != "" {
+		mistakes = c.tokenSettings.mistakes()
+	}
 	refuse := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
 	for _, d := range []struct {
 		flag  string
@@ -221,6 +197,12 @@ func (c *serveCommand) validate() (limits [2]limit.Rate, proxies []netip.Prefix,
 	if c.Redis != "" {
 		refuse("--redis is not supported yet")
 	}
+	if err := checkAlgorithm("--signing-algorithm", c.SigningAlgorithm); err != nil {
+		mistakes = append(mistakes, err)
+	}
+	if c.MaxConnections < 1 {
+		refuse("--max-connections: %d leaves nobody a connection", c.MaxConnections)
+	}
 	if c.MaxSessions < 0 {
 		refuse("--max-sessions is negative")
 	}
@@ -236,6 +218,9 @@ func (c *serveCommand) validate() (limits [2]limit.Rate, proxies []netip.Prefix,
 	} else if c.TLSCert == "" && !isLoopback(host) && len(proxies) == 0 && !c.InsecureHTTP {
 		refuse("%s can be reached by others, and plain HTTP would show them passwords and tokens: give --tls-cert and --tls-key, "+
 			"name the proxy that speaks TLS with --behind-proxy, or accept it with --insecure-http", c.Addr)
+	}
+	if err == nil && !isLoopback(host) && c.Issuer == "" {
+		refuse("--issuer: others reach %s by a name that it cannot know: give the public URL, like https://auth.example", c.Addr)
 	}
 	if mistakes != nil {
 		return limits, proxies, usageError{errors.Join(mistakes...)}
@@ -265,9 +250,9 @@ func isLoopback(host string) bool {
 	return err == nil && address.IsLoopback()
 }
 
-func (c *serveCommand) warn(log *slog.Logger) {
-	if host, _, err := net.SplitHostPort(c.Addr); err == nil && !isLoopback(host) && c.Issuer == defaultIssuer {
-		log.Warn("others reach this server, but its tokens name " + defaultIssuer + " as their issuer; set --issuer to its public URL")
+func (c *serveCommand) warn(log *slog.Logger, issuerGiven bool) {
+	if !issuerGiven && len(c.BehindProxy) > 0 {
+		log.Warn("clients of the proxy know this server by another URL than its tokens name; set --issuer to it", "issuer", c.Issuer)
 	}
 	if c.InsecureHTTP {
 		log.Warn("--insecure-http: passwords and tokens can be read on the way")

@@ -71,6 +71,7 @@ func good() serveSettings {
 	return serveSettings{
 		tokenSettings: tokenSettings{Issuer: "https://auth.example"}, Addr: "127.0.0.1:8080", PasswordMinLength: 15, AccessTTL: time.Minute, SessionIdle: time.Hour,
 		SessionMax: time.Hour, RefreshGrace: time.Second, LoginLimitAccount: "10/1m", LoginLimitAddress: "0",
+		SigningAlgorithm: "ES256", MaxConnections: 1,
 	}
 }
 
@@ -79,23 +80,27 @@ func TestValidate_eachMistake(t *testing.T) {
 		t.Fatal(err)
 	}
 	for word, spoil := range map[string]func(*serveSettings){
-		"--issuer":              func(s *serveSettings) { s.Issuer = "auth.example" },
-		"like https":            func(s *serveSettings) { s.Issuer = "https://user:pass@auth.example" },
-		"--access-ttl":          func(s *serveSettings) { s.AccessTTL = 0 },
-		"than the 24h":          func(s *serveSettings) { s.AccessTTL = 25 * time.Hour },
-		"--session-idle":        func(s *serveSettings) { s.SessionIdle = 0 },
-		"--session-max":         func(s *serveSettings) { s.SessionMax = -1 },
-		"--refresh-grace":       func(s *serveSettings) { s.RefreshGrace = 0 },
-		"--drain-delay":         func(s *serveSettings) { s.DrainDelay = -1 },
-		"--key-rotation":        func(s *serveSettings) { s.KeyRotation = time.Minute },
-		"--max-sessions":        func(s *serveSettings) { s.MaxSessions = -1 },
-		"--password-min-length": func(s *serveSettings) { s.PasswordMinLength = 7 },
-		"is not a limit":        func(s *serveSettings) { s.LoginLimitAddress = "x" },
-		"--behind-proxy":        func(s *serveSettings) { s.BehindProxy = []string{"10.0.0.1"} },
-		"--redis":               func(s *serveSettings) { s.Redis = "redis://h" },
-		"go together":           func(s *serveSettings) { s.TLSCert = "cert.pem" },
-		"HOST:PORT":             func(s *serveSettings) { s.Addr = "8080" },
-		"plain HTTP":            func(s *serveSettings) { s.Addr = ":8080" },
+		"--issuer":               func(s *serveSettings) { s.Issuer = "auth.example" },
+		"like https":             func(s *serveSettings) { s.Issuer = "https://user:pass@auth.example" },
+		"--access-ttl":           func(s *serveSettings) { s.AccessTTL = 0 },
+		"than the 24h":           func(s *serveSettings) { s.AccessTTL = 25 * time.Hour },
+		"--session-idle":         func(s *serveSettings) { s.SessionIdle = 0 },
+		"--session-max":          func(s *serveSettings) { s.SessionMax = -1 },
+		"--refresh-grace":        func(s *serveSettings) { s.RefreshGrace = 0 },
+		"--drain-delay":          func(s *serveSettings) { s.DrainDelay = -1 },
+		"--key-rotation":         func(s *serveSettings) { s.KeyRotation = time.Minute },
+		"--max-connections":      func(s *serveSettings) { s.MaxConnections = 0 },
+		"its tokens could forge": func(s *serveSettings) { s.SigningAlgorithm = "HS256" },
+		"is none of ES256":       func(s *serveSettings) { s.SigningAlgorithm = "none" },
+		"the public URL":         func(s *serveSettings) { s.Addr, s.Issuer, s.InsecureHTTP = ":8080", "", true },
+		"--max-sessions":         func(s *serveSettings) { s.MaxSessions = -1 },
+		"--password-min-length":  func(s *serveSettings) { s.PasswordMinLength = 7 },
+		"is not a limit":         func(s *serveSettings) { s.LoginLimitAddress = "x" },
+		"--behind-proxy":         func(s *serveSettings) { s.BehindProxy = []string{"10.0.0.1"} },
+		"--redis":                func(s *serveSettings) { s.Redis = "redis://h" },
+		"go together":            func(s *serveSettings) { s.TLSCert = "cert.pem" },
+		"HOST:PORT":              func(s *serveSettings) { s.Addr = "8080" },
+		"plain HTTP":             func(s *serveSettings) { s.Addr = ":8080" },
 	} {
 		s := good()
 		spoil(&s)

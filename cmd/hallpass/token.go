@@ -176,14 +176,22 @@ type tokenMintCommand struct {
 // Help implements kong's HelpProvider.
 func (tokenMintCommand) Help() string {
 	return `The token belongs to a session of its own, which hallpass session list shows and hallpass session revoke ends.
-Give --issuer and --audience as hallpass serve has them.`
+Its issuer and audience are those of the server that was started last with this data folder, unless --issuer and --audience say otherwise.`
+}
+
+// agree makes the token one that the server takes, as far as the settings leave it open.
+func (c *tokenMintCommand) agree(all *commands, std streams) error {
+	if err := all.likeServer(&c.tokenSettings, std.err); err != nil {
+		return err
+	}
+	if mistakes := c.mistakes(); mistakes != nil {
+		return usageError{errors.Join(mistakes...)}
+	}
+	return nil
 }
 
 // Run starts a session that ends with its one token.
 func (c *tokenMintCommand) Run(ctx context.Context, all *commands, std streams) error {
-	if mistakes := c.mistakes(); mistakes != nil {
-		return usageError{errors.Join(mistakes...)}
-	}
 	if c.TTL <= 0 || c.TTL > maxAccessTTL {
 		return usageError{fmt.Errorf("--ttl: a token lives for more than nothing and at most %v", maxAccessTTL)}
 	}
@@ -194,6 +202,9 @@ func (c *tokenMintCommand) Run(ctx context.Context, all *commands, std streams) 
 	defer in.Close()
 	user, err := in.findUser(ctx, c.User)
 	if err != nil {
+		return err
+	}
+	if err := c.agree(all, std); err != nil {
 		return err
 	}
 	if user.Disabled {

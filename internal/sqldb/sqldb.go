@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hallpass-go/hallpass/internal/private"
 )
 
 const (
@@ -45,7 +47,7 @@ type DB struct {
 }
 
 // Open opens the database at url, "sqlite:" and the path of a file, which is made with mode 0600 when it does
-// not exist; its folder must. An error that wraps [ErrUnavailable] says that the file cannot be read or written.
+// not exist; its folder must. Of a file of ours that others can reach the mode is mended, with a warning in the log. An error that wraps [ErrUnavailable] says that the file cannot be read or written.
 func Open(ctx context.Context, url string) (*DB, error) {
 	d, location, err := parseURL(url)
 	if err != nil {
@@ -64,6 +66,9 @@ func (db *DB) open(ctx context.Context) (err error) {
 	}
 	if db.opened, err = createFile(db.location); err != nil {
 		return unavailable(err)
+	}
+	if err := keepPrivate(db.location); err != nil {
+		return err
 	}
 	if db.writes, err = sql.Open(db.dialect.driver, db.dialect.writerDSN(db.location)); err != nil {
 		return err
@@ -97,6 +102,15 @@ func createFile(path string) (os.FileInfo, error) {
 		return nil, err
 	}
 	return os.Stat(path)
+}
+
+// keepPrivate mends or refuses files of the database that others can read or write. SQLite gives new ones beside it its mode.
+func keepPrivate(path string) error {
+	path, err := filepath.EvalSymlinks(path) // beside which the others are
+	if err != nil {
+		return unavailable(err)
+	}
+	return errors.Join(private.Keep(path), private.Keep(path+"-wal"), private.Keep(path+"-shm"))
 }
 
 // syncDir makes a new file's name survive a power loss, where the system can do that with a folder.

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// tokenSettings say how tokens are made; serve and token mint must agree on them.
+type tokenSettings struct {
+	Issuer   string `placeholder:"URL" help:"URL by which clients know this server, the iss of its tokens. On loopback it defaults to the URL that --addr gives; elsewhere it is required."`
+	Audience string `placeholder:"NAME" help:"API that the tokens are for, their aud. Defaults to the issuer."`
+}
+
+// maxAccessTTL is how long a token may live for a verifier to take it, unless it was told otherwise.
+const maxAccessTTL = 24 * time.Hour
+
+// mistakes returns what is wrong with the settings.
+func (t tokenSettings) mistakes() []error {
+	u, err := url.Parse(t.Issuer)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return []error{fmt.Errorf("--issuer: %q is not a URL like https://auth.example", t.Issuer)}
+	}
+	return nil
+}
+
+func (t tokenSettings) audience() string {
+	if t.Audience == "" {
+		return t.Issuer
+	}
+	return t.Audience
+}
+
+func (s serveSettings) scheme() string {
+	if s.TLSCert != "" {
+		return "https"
+	}
+	return "http"
+}
+
+// issuer returns the issuer of a server that listens at that address: what was given, or on loopback the URL that leads there,
+// with the port that it got. Elsewhere there is none but what was given.
+func (s serveSettings) issuer(listening string) string {
+	host, _, err := net.SplitHostPort(s.Addr)
+	if s.Issuer != "" || err != nil || !isLoopback(host) {
+		return s.Issuer
+	}
+	_, port, err := net.SplitHostPort(listening)
+	if err != nil {
+		return ""
+	}
+	return s.scheme() + "://" + net.JoinHostPort(host, port)
+}
+
+// lastServed is what a data folder remembers of the server that was started on it last.
+type lastServed struct {
+	Issuer   string `json:"issuer"`
+	Audience string `json:"audience"`
+}
+
+func (c *commands) servedPath() string { return filepath.Join(c.Data, "served.json") }
+
+// remember keeps how a server makes tokens, so that hallpass token mint makes the same. The file appears whole.
+func (c *commands) remember(t tokenSettings) (err error) {
+	text, err := json.Marshal(lastServed{Issuer: t.Issuer, Audience: t.audience()})
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(c.Data, ".served-*") // of mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), c.servedPath())
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
+}
+
+// likeServer fills in what was not given as the server that was started last has it, and warns of what that server would refuse.
+func (c *commands) likeServer(t *tokenSettings, warnings io.Writer) error {
+	var last lastServed
+	text, err := os.ReadFile(c.servedPath())
+	if err == nil {
+		err = json.Unmarshal(text, &last)
+	}
+	unknown := errors.Is(err, fs.ErrNotExist)
+	if unknown && t.Issuer == "" {
+		return usageError{errors.New("--issuer: no server was started on " + c.Data + " yet: give --issuer and --audience as hallpass serve will have them")}
+	}
+	if err != nil && !unknown {
+		return fmt.Errorf("reading what the server's tokens name: %w; start hallpass serve again, which writes %s anew", err, c.servedPath())
+	}
+	if t.Issuer == "" {
+		t.Issuer = last.Issuer
+	}
+	if t.Audience == "" && t.Issuer == last.Issuer {
+		t.Audience = last.Audience
+	}
+	if !unknown && (t.Issuer != last.Issuer || t.audience() != last.Audience) {
+		fmt.Fprintf(warnings, "hallpass: the server that was started last on %s refuses this token: its issuer is %s and its audience %s.\n",
+			printable(c.Data), printable(last.Issuer), printable(last.Audience))
+	}
+	return nil
+}

@@ -1,0 +1,22 @@
+package main
+
+import "testing"
+
+func TestIssuer_isWhereTheServerListensOnLoopback(t *testing.T) {
+	for _, c := range []struct{ addr, cert, given, listening, want string }{
+		{"127.0.0.1:8080", "", "", "127.0.0.1:8080", "http://127.0.0.1:8080"},
+		{"127.0.0.1:0", "", "", "127.0.0.1:43210", "http://127.0.0.1:43210"},
+		{"127.0.0.1:9000", "cert.pem", "", "127.0.0.1:9000", "https://127.0.0.1:9000"},
+		{"localhost:9000", "", "", "127.0.0.1:9000", "http://localhost:9000"},
+		{"[::1]:9000", "", "", "[::1]:9000", "http://[::1]:9000"},
+		{"127.0.0.1:http-alt", "", "", "127.0.0.1:8080", "http://127.0.0.1:8080"},
+		{"127.0.0.1:9000", "", "https://auth.example", "127.0.0.1:9000", "https://auth.example"},
+		{":9000", "", "", "[::]:9000", ""},
+		{"192.0.2.7:9000", "", "", "192.0.2.7:9000", ""},
+	} {
+		s := serveSettings{Addr: c.addr, TLSCert: c.cert, tokenSettings: tokenSettings{Issuer: c.given}}
+		if got := s.issuer(c.listening); got != c.want {
+			t.Errorf("--addr %s, listening on %s: %q, want %q", c.addr, c.listening, got, c.want)
+		}
+	}
+}

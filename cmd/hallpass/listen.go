@@ -1,0 +1,43 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/hallpass-go/hallpass/internal/conns"
+)
+
+// loopback are the addresses of this machine, which is one client or the proxy of all.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+// listener is where a server is reached: bounded, and with TLS if the settings say so.
+type listener struct {
+	net.Listener
+	bounds *conns.Listener
+}
+
+// listen opens the server's address.
+func (c *serveCommand) listen(proxies []netip.Prefix, log *slog.Logger) (*listener, error) {
+	plain, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening: %w (another address: --addr)", err)
+	}
+	bounds, err := conns.New(plain, conns.Config{Max: conns.Limit(c.MaxConnections), Exempt: slices.Concat(loopback, proxies), Log: log})
+	if err != nil {
+		return nil, errors.Join(err, plain.Close())
+	}
+	if c.TLSCert == "" {
+		return &listener{bounds, bounds}, nil
+	}
+	certificate, err := loadCertificate(c.TLSCert, c.TLSKey)
+	if err != nil {
+		return nil, errors.Join(err, plain.Close())
+	}
+	config := &tls.Config{GetCertificate: certificate.get, NextProtos: []string{"h2", "http/1.1"}}
+	return &listener{tls.NewListener(bounds, config), bounds}, nil
+}

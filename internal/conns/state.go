@@ -1,0 +1,30 @@
+package conns
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+)
+
+// ConnState is for [http.Server]: by it the listener learns which connections wait for a request. Those that have
+// sent a part of one only count among them.
+func (l *Listener) ConnState(c net.Conn, state http.ConnState) {
+	if encrypted, ok := c.(*tls.Conn); ok {
+		c = encrypted.NetConn()
+	}
+	own, ok := c.(*conn)
+	if !ok {
+		return
+	}
+	switch state {
+	case http.StateActive, http.StateHijacked:
+		own.idleSince.Store(0)
+	case http.StateIdle:
+		own.idleSince.Store(l.c.Now().UnixNano())
+		if l.waiting.Load() > 0 {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.freed.Broadcast()
+		}
+	}
+}
