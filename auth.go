@@ -119,18 +119,21 @@ func (a *Auth[T]) Mount(mux *http.ServeMux, prefix string) {
 	}
 	handle("POST /refresh", http.HandlerFunc(a.refresh))
 	handle("POST /logout", http.HandlerFunc(a.logout))
-	handle("POST /logout/all", a.Func(a.logoutAll))
+	handle("POST /logout/all", protected{a.Func(a.logoutAll)})
 	if a.c.CheckPassword != nil {
-		handle("POST /reauthenticate", a.Func(a.reauthenticate))
+		handle("POST /reauthenticate", protected{a.Func(a.reauthenticate)})
 	}
-	handle("GET /sessions", a.Func(a.listSessions), "limit", "cursor")
-	handle("DELETE /sessions/{id}", a.Func(a.deleteSession))
+	handle("GET /sessions", protected{a.Func(a.listSessions)}, "limit", "cursor")
+	handle("DELETE /sessions/{id}", protected{a.Func(a.deleteSession)})
 	handle("GET /jwks.json", a.JWKS())
 	handle("GET /revocations", a.RevocationPages(), "since")
 }
 
+// protected is a handler that wants a token.
+type protected struct{ http.Handler }
+
 // only refuses a request with a parameter that the handler would pass over: see [query.Parse]. Where a token may stand in
-// the query, its parameter is known.
+// the query, its parameter is known. Whoever has no token is told that first.
 func (a *Auth[T]) only(h http.Handler, parameters ...string) http.Handler {
 	for _, source := range a.sources {
 		if source.query != "" {
@@ -138,11 +141,19 @@ func (a *Auth[T]) only(h http.Handler, parameters ...string) http.Handler {
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := query.Parse(r.URL.RawQuery, parameters...); err != nil {
-			a.WriteError(w, r, ErrMalformedRequest.WithDetail(sentence(err)))
+		_, err := query.Parse(r.URL.RawQuery, parameters...)
+		if err == nil {
+			h.ServeHTTP(w, r)
 			return
 		}
-		h.ServeHTTP(w, r)
+		refuse := func(w http.ResponseWriter, r *http.Request, _ Identity[T]) {
+			a.WriteError(w, r, ErrMalformedRequest.WithDetail(sentence(err)))
+		}
+		if _, ok := h.(protected); ok {
+			a.Func(refuse).ServeHTTP(w, r)
+			return
+		}
+		refuse(w, r, Identity[T]{})
 	})
 }
 

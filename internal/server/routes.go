@@ -24,7 +24,7 @@ func (s *Server) routes() *http.ServeMux {
 		freshEither = hallpass.AllOf(selfOrAdmin, hallpass.Fresh(freshFor))
 	)
 	protect := func(h func(http.ResponseWriter, *http.Request, identity), rules ...hallpass.Rule) http.Handler {
-		return s.auth.Func(known(h), rules...)
+		return protected{s.auth.Func(known(h), rules...)}
 	}
 	mux := http.NewServeMux()
 	// A route has the parameters that stand here, and refuses every other; one with a star may be there more than once.
@@ -59,12 +59,24 @@ func (s *Server) routes() *http.ServeMux {
 	return mux
 }
 
+// protected is a handler that wants a token.
+type protected struct{ http.Handler }
+
+// only refuses a request with a parameter that the handler would pass over. Whoever has no token is told that first.
 func (s *Server) only(h http.Handler, parameters ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := query.Parse(r.URL.RawQuery, parameters...); err != nil {
-			s.fail(w, r, hallpass.ErrMalformedRequest.WithDetail(strings.ToUpper(err.Error()[:1])+err.Error()[1:]+"."))
+		_, err := query.Parse(r.URL.RawQuery, parameters...)
+		if err == nil {
+			h.ServeHTTP(w, r)
 			return
 		}
-		h.ServeHTTP(w, r)
+		refuse := func(w http.ResponseWriter, r *http.Request, _ identity) {
+			s.fail(w, r, hallpass.ErrMalformedRequest.WithDetail(strings.ToUpper(err.Error()[:1])+err.Error()[1:]+"."))
+		}
+		if _, ok := h.(protected); ok {
+			s.auth.Func(known(refuse)).ServeHTTP(w, r)
+			return
+		}
+		refuse(w, r, identity{})
 	})
 }

@@ -312,7 +312,7 @@ func TestLog_oneLineARequestAndNoSecrets(t *testing.T) {
 	again := f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusOK, "")
 	f.do("POST /v1/reauthenticate", credentials("alice", "x")[:0]+`{"password":"`+passwordOf("alice")+`"}`, alice.bearer())
 	f.do("POST /v1/login", credentials("alice", "a wrong secret")).want(http.StatusUnauthorized, "invalid_credentials")
-	f.do("GET /v1/me?access_token="+alice.access, "").want(http.StatusBadRequest, "malformed_request")
+	f.do("GET /v1/me?access_token="+alice.access, "").want(http.StatusUnauthorized, "token_missing")
 	f.do("POST /v1/login", "", "Authorization: Basic YWxpY2U6YSB3cm9uZyBzZWNyZXQ=", "Cookie: session=a-cookie-value").want(http.StatusUnauthorized, "invalid_credentials")
 	f.do("PATCH /v1/users/"+alice.id, `{"password":"the next good password","current_password":"`+passwordOf("alice")+`"}`, alice.bearer())
 	me := f.do("GET /v1/me", "", "Authorization: Bearer "+again.str("access_token"))
