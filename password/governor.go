@@ -17,6 +17,8 @@ import (
 //     thread that other goroutines use must never be lowered.
 //   - All work is done on the worker's goroutine (argon2.go starts none), or the low priority would be for nothing.
 //   - Go runs at most GOMAXPROCS goroutines at a time, whatever the priority of their threads, so workers are fewer.
+//   - Each client of [WithClient] has a line of its own, and the lines take turns: whoever asks for many hashes
+//     waits for their own, and keeps nobody else waiting for more than one a turn.
 //   - A worker starts with a job and ends when the queue is empty. It keeps its memory from job to job.
 
 // ErrOverloaded says that a job was turned away because it would have waited, or has waited, too long.
@@ -62,7 +64,7 @@ type Governor struct {
 
 	mu      sync.Mutex
 	running int           // workers that are alive
-	queue   list.List     // of *job, the oldest first; empty unless all workers are alive
+	queue   queue         // empty unless all workers are alive
 	mean    time.Duration // of the time that one job took lately
 	shed    uint64
 }
@@ -144,13 +146,14 @@ type GovernorStats struct {
 func (g *Governor) Stats() GovernorStats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return GovernorStats{Running: g.running, Queued: g.queue.Len(), Shed: g.shed, Mean: g.mean}
+	return GovernorStats{Running: g.running, Queued: g.queue.len, Shed: g.shed, Mean: g.mean}
 }
 
 type job struct {
 	run   func(*memory)
 	done  chan struct{} // closed when run has returned
-	place *list.Element // in the queue, or nil; guarded by Governor.mu
+	line  *line         // that it stands in, or nil; guarded by Governor.mu
+	place *list.Element // in that line; guarded by Governor.mu
 }
 
 // do has a worker run the function and waits for it. When it returns an error the function may still be running.
@@ -159,7 +162,7 @@ func (g *Governor) do(ctx context.Context, run func(*memory)) error {
 		return err
 	}
 	j := &job{run: run, done: make(chan struct{})}
-	if err := g.admit(j); err != nil {
+	if err := g.admit(j, clientOf(ctx)); err != nil {
 		return err
 	}
 	tooLong := time.NewTimer(g.maxWait)
@@ -184,7 +187,7 @@ func (g *Governor) do(ctx context.Context, run func(*memory)) error {
 }
 
 // admit gives j to a new worker, or puts it in the queue unless it would surely wait there for too long.
-func (g *Governor) admit(j *job) error {
+func (g *Governor) admit(j *job, c client) error {
 	g.mu.Lock()
 	if g.running < g.workers {
 		g.running++
@@ -192,18 +195,18 @@ func (g *Governor) admit(j *job) error {
 		go g.work(j)
 		return nil
 	}
-	if g.drainTime() > g.maxWait {
+	if g.time(g.queue.before(c)) > g.maxWait {
 		g.mu.Unlock()
 		return g.overloaded()
 	}
-	j.place = g.queue.PushBack(j)
+	g.queue.push(j, c)
 	g.mu.Unlock()
 	return nil
 }
 
-// drainTime is how long the jobs in the queue keep all workers busy. The caller holds mu.
-func (g *Governor) drainTime() time.Duration {
-	return time.Duration(g.queue.Len()) * g.mean / time.Duration(g.workers)
+// time is how long that many jobs keep all workers busy. The caller holds mu.
+func (g *Governor) time(jobs int) time.Duration {
+	return time.Duration(jobs) * g.mean / time.Duration(g.workers)
 }
 
 // overloaded counts a job that is turned away and returns its error.
@@ -211,7 +214,7 @@ func (g *Governor) overloaded() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.shed++
-	wait := (g.drainTime() + time.Second - 1).Truncate(time.Second)
+	wait := (g.time(g.queue.len) + time.Second - 1).Truncate(time.Second)
 	return &OverloadedError{RetryAfter: min(max(wait, time.Second), time.Minute)}
 }
 
@@ -219,11 +222,10 @@ func (g *Governor) overloaded() error {
 func (g *Governor) withdraw(j *job) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if j.place == nil {
+	if j.line == nil {
 		return false
 	}
-	g.queue.Remove(j.place)
-	j.place = nil
+	g.queue.remove(j)
 	return true
 }
 
@@ -250,17 +252,14 @@ func (g *Governor) work(j *job) {
 	}
 }
 
-// next returns the oldest job of the queue, or nil when the worker that asks is to end. took is how long its last job was.
+// next returns the job of the queue whose turn it is, or nil when the worker that asks is to end. took is how long its last job was.
 func (g *Governor) next(took time.Duration) *job {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.mean += (took - g.mean) / 8
-	front := g.queue.Front()
-	if front == nil {
+	j := g.queue.pop()
+	if j == nil {
 		g.running--
-		return nil
 	}
-	j := g.queue.Remove(front).(*job)
-	j.place = nil
 	return j
 }

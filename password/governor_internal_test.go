@@ -176,8 +176,8 @@ func TestGovernor_retryAfterIsWithinReason(t *testing.T) {
 		0: time.Second, time.Millisecond: time.Second, 1500 * time.Millisecond: 2 * time.Second, time.Hour: time.Minute,
 	} {
 		g.mean = mean
-		g.queue.Init()
-		g.queue.PushBack(&job{})
+		g.queue = queue{}
+		g.queue.push(&job{}, client{})
 		var overloaded *OverloadedError
 		if err := g.overloaded(); !errors.As(err, &overloaded) || overloaded.RetryAfter != want {
 			t.Errorf("a queue of %v: %v", mean, err)

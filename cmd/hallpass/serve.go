@@ -44,6 +44,7 @@ type serveSettings struct {
 	MaxConnections int `default:"10000" placeholder:"N" help:"Connections at a time, fewer where the limit of descriptors allows no more. One address has a quarter of them at most, loopback and proxies all. Default: ${default}."`
 
 	LoginLimitAccount string `default:"10/1m" placeholder:"N/DURATION" help:"Failed logins of one user name, 0 for no limit. Default: ${default}."`
+	SignupLimit       string `default:"1000/1m" placeholder:"N/DURATION" help:"Sign-ups from one address, 0 for no limit. Default: ${default}."`
 	LoginLimitAddress string `default:"100/1m" placeholder:"N/DURATION" help:"Failed logins from one address, 0 for no limit. Default: ${default}."`
 
 	TLSCert      string   `placeholder:"FILE" help:"Certificate chain in PEM. It is read again when it changes."`
@@ -107,7 +108,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	api, err := server.New(ctx, server.Config{
 		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, Accounts: in.accounts, Ping: in.db.Ping,
 		ClosedSignup: !c.Signup, AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
-		AccountLimit: limits[0], AddressLimit: limits[1], TrustedProxies: proxies, Log: log,
+		AccountLimit: limits[0], AddressLimit: limits[1], SignupLimit: limits[2], TrustedProxies: proxies, Log: log,
 	})
 	if err != nil {
 		return err
@@ -157,7 +158,7 @@ func (c *serveCommand) stop(log *slog.Logger, api *server.Server, httpServer *ht
 }
 
 // validate reports every setting that is wrong at once.
-func (c *serveCommand) validate() (limits [2]limit.Rate, proxies []netip.Prefix, err error) {
+func (c *serveCommand) validate() (limits [3]limit.Rate, proxies []netip.Prefix, err error) {
 	var mistakes []error
 	if c.Issuer != "" {
 		mistakes = c.tokenSettings.mistakes()
@@ -180,7 +181,7 @@ func (c *serveCommand) validate() (limits [2]limit.Rate, proxies []netip.Prefix,
 	if c.KeyRotation != 0 && c.KeyRotation < time.Hour {
 		refuse("--key-rotation is under an hour: a rotation takes minutes, and its keys are published for a day")
 	}
-	for i, text := range []string{c.LoginLimitAccount, c.LoginLimitAddress} {
+	for i, text := range []string{c.LoginLimitAccount, c.LoginLimitAddress, c.SignupLimit} {
 		rate, err := parseRate(text)
 		if err != nil {
 			mistakes = append(mistakes, err)

@@ -96,6 +96,12 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	if err := invalid(nameProblem, checkEmail(n.Email), passwordProblem, rolesProblem); err != nil {
 		return User{}, err
 	}
+	// A name that is taken is told anyway, so it need not cost a hash. Whether it still is free is for the transaction.
+	if _, err := scan(a.db.QueryRow(ctx, selectByKey, key)); err == nil {
+		return User{}, ErrUsernameTaken
+	} else if !errors.Is(err, ErrNotFound) {
+		return User{}, failure("creating user", err)
+	}
 	hash, err := a.passwords.Hash(ctx, n.Password)
 	if err != nil {
 		return User{}, fmt.Errorf("creating user: %w", err)

@@ -393,3 +393,35 @@ func TestNew_refusesAnIncompleteConfig(t *testing.T) {
 		t.Error("no database and no passwords: opened")
 	}
 }
+
+// A name that is taken is told before anything is hashed: whoever tries many keeps nobody from logging in.
+func TestCreate_takenNameCostsNoHash(t *testing.T) {
+	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
+	create(t, openAccounts(t, db, cheap), "anna")
+	busy, err := password.NewGovernor(password.GovernorConfig{Workers: 1, MaxWait: time.Millisecond, Params: cheap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := account.New(t.Context(), account.Config{DB: db, Passwords: busy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, err := password.Params{MemoryKiB: 256 << 10, Passes: 10}.Hash(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = busy.Check(ctx, long, secret) }()
+	for busy.Stats().Running == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := a.Create(t.Context(), account.NewUser{Username: "Anna", Password: secret}); !errors.Is(err, account.ErrUsernameTaken) {
+		t.Errorf("a taken name: %v, want ErrUsernameTaken", err)
+	}
+	if _, err := a.Create(t.Context(), account.NewUser{Username: "bert", Password: secret}); !errors.Is(err, password.ErrOverloaded) {
+		t.Errorf("a free name, while nothing can be hashed: %v, want ErrOverloaded", err)
+	}
+	stop()
+	<-done
+}

@@ -3,24 +3,25 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
-	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 	"github.com/hallpass-go/hallpass/password"
 )
 
 // authenticate is the hub of a login: the limiter first, then the password.
 func (s *Server) authenticate(ctx context.Context, login hallpass.Login) (string, error) {
-	attempt, err := s.guard.attempt(login.Username, login.Client.IP)
+	key, err := s.accounts.LimitKey(ctx, login.Username)
+	if err != nil {
+		return "", asError(err)
+	}
+	attempt, err := s.guard.login(key, login.Client.IP)
 	if err != nil {
 		return "", err
 	}
-	user, err := s.accounts.Authenticate(ctx, login.Username, login.Password)
+	user, err := s.accounts.Authenticate(attempt.hashing(ctx), login.Username, login.Password)
 	if err != nil {
 		attempt.failed(err)
 		return "", asError(err)
@@ -37,18 +38,11 @@ func (s *Server) checkPassword(ctx context.Context, subject, secret string) erro
 
 // provePassword is checkPassword with the proof that a change of the password wants.
 func (s *Server) provePassword(ctx context.Context, subject, secret string) (account.Proof, error) {
-	user, err := s.accounts.User(ctx, subject)
-	if errors.Is(err, account.ErrNotFound) {
-		return account.Proof{}, hallpass.ErrInvalidCredentials.Because(err)
-	}
-	if err != nil {
-		return account.Proof{}, asError(err)
-	}
-	attempt, err := s.guard.attempt(user.Username, clientIP(ctx))
+	attempt, err := s.guard.session(account.UserLimitKey(subject), clientIP(ctx))
 	if err != nil {
 		return account.Proof{}, err
 	}
-	proof, err := s.accounts.CheckPassword(ctx, subject, secret)
+	proof, err := s.accounts.CheckPassword(attempt.hashing(ctx), subject, secret)
 	if err != nil {
 		attempt.failed(err)
 		return account.Proof{}, asError(err)
@@ -106,86 +100,4 @@ func asError(err error) error {
 		}
 	}
 	return err
-}
-
-// guard counts failed attempts to prove who one is. It decides before any password is hashed: an attempt is counted when it
-// begins and given back when it succeeds, so that guesses in parallel cannot overrun the limit, and who knows the password does not use it up.
-type guard struct {
-	account, address *limit.Limiter // nil for no limit
-	now              func() time.Time
-}
-
-func newGuard(c Config) guard {
-	g := guard{now: c.Now}
-	if c.AccountLimit != (limit.Rate{}) {
-		g.account = limit.New(c.AccountLimit)
-	}
-	if c.AddressLimit != (limit.Rate{}) {
-		g.address = limit.New(c.AddressLimit)
-	}
-	return g
-}
-
-// attempt is one attempt that has been counted.
-type attempt struct {
-	guard         guard
-	user, address string
-}
-
-// attempt counts an attempt, or refuses it with hallpass.ErrRateLimited.
-func (g guard) attempt(username, ip string) (attempt, error) {
-	a := attempt{guard: g, address: addressKey(ip)}
-	// All spellings of a name count as one; what cannot be a name counts by its address alone.
-	a.user, _ = account.CanonicalUsername(username)
-	if err := g.take(g.address, "address", a.address); err != nil {
-		return a, err
-	}
-	if a.user == "" {
-		return a, nil
-	}
-	if err := g.take(g.account, "account", a.user); err != nil {
-		g.giveBack(g.address, a.address)
-		return a, err
-	}
-	return a, nil
-}
-
-func (g guard) take(l *limit.Limiter, policy, key string) error {
-	if l == nil {
-		return nil
-	}
-	d := l.Allow(key, g.now())
-	if d.Allowed {
-		return nil
-	}
-	e := *hallpass.ErrRateLimited
-	e.RetryAfter = d.RetryAfter
-	e.Limit = &hallpass.RateLimit{Policy: policy, Quota: d.Limit, Remaining: d.Remaining, Window: l.Window(), Reset: d.ResetAfter}
-	return &e
-}
-
-func (g guard) giveBack(l *limit.Limiter, key string) {
-	if l != nil && key != "" {
-		l.GiveBack(key, g.now())
-	}
-}
-
-// failed gives an attempt back that ended before the password was looked at.
-func (a attempt) failed(err error) {
-	if !errors.Is(err, account.ErrCredentials) {
-		a.succeeded()
-	}
-}
-
-func (a attempt) succeeded() {
-	a.guard.giveBack(a.guard.account, a.user)
-	a.guard.giveBack(a.guard.address, a.address)
-}
-
-func addressKey(ip string) string {
-	address, err := netip.ParseAddr(ip)
-	if err != nil {
-		return fmt.Sprintf("%.64s", ip)
-	}
-	return limit.ClientKey(address)
 }

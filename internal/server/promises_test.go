@@ -6,12 +6,15 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/password"
 )
 
 // issuerOf is that of another process, whose own tokens live for ttl and whose clock is ahead.
@@ -237,4 +240,72 @@ func TestCut_isLaterThanEveryTokenItRefuses(t *testing.T) {
 		alice.access, alice.refresh = a.str("access_token"), a.str("refresh_token")
 		f.do("GET /v1/me", "", alice.bearer()).want(http.StatusOK, "")
 	}
+}
+
+// However many wrong guesses strangers make, the owner logs in from where they have before, steps up in a session, and is
+// limited there like anybody; strangers gain no guess by it.
+func TestLogin_strangersCannotLockOut(t *testing.T) {
+	f := newFixture(t, options{config: func(c *server.Config) { c.AccountLimit = limit.Rate{Burst: 4, Per: time.Hour} }})
+	alice := f.join("alice")
+	guess := func(from string, want int) {
+		t.Helper()
+		f.do("POST /v1/login", credentials("alice", "wrong"), "From: "+from).wantStatus(want)
+	}
+	for i := range 4 {
+		guess(fmt.Sprintf("198.51.100.%d:1", i), http.StatusUnauthorized)
+	}
+	guess("198.51.100.9:1", http.StatusTooManyRequests)
+	f.login("alice") // from her own address
+	f.do("POST /v1/reauthenticate", `{"password":"`+passwordOf("alice")+`"}`, alice.bearer(), "From: 203.0.113.5:1").want(http.StatusOK, "")
+	guess("198.51.100.9:1", http.StatusTooManyRequests) // her success cleared nothing
+	for range 4 {
+		guess("192.0.2.7:1", http.StatusUnauthorized)
+	}
+	guess("192.0.2.7:1", http.StatusTooManyRequests)
+}
+
+func TestSignup_isLimitedByAddress(t *testing.T) {
+	f := newFixture(t, options{config: func(c *server.Config) { c.SignupLimit = limit.Rate{Burst: 2, Per: time.Hour} }})
+	for i := range 2 {
+		f.do("POST /v1/users", credentials(fmt.Sprint("user", i), passwordOf("user"))).want(http.StatusCreated, "")
+	}
+	a := f.do("POST /v1/users", credentials("user3", passwordOf("user"))).want(http.StatusTooManyRequests, "rate_limited")
+	if a.Header.Get("Retry-After") == "" {
+		t.Errorf("fields %v", a.Header)
+	}
+	f.do("POST /v1/users", credentials("user3", passwordOf("user")), "From: 198.51.100.1:1").want(http.StatusCreated, "")
+	f.do("POST /v1/login", credentials("user0", passwordOf("user"))).want(http.StatusOK, "")
+}
+
+// Two addresses sign up and guess as fast as they can; a log-in from another waits for a hash or two, and is not refused.
+func TestLogin_floodLeavesOthersTheirLogins(t *testing.T) {
+	slow := password.Params{MemoryKiB: 4 << 10, Passes: 1, AllowWeak: true}
+	f := newFixture(t, options{params: slow, governor: password.GovernorConfig{Workers: 1, MaxWait: 500 * time.Millisecond}})
+	f.do("POST /v1/users", credentials("honest", passwordOf("honest")), "From: 203.0.113.1:1").want(http.StatusCreated, "")
+	ctx, stop := context.WithCancel(t.Context())
+	var flood sync.WaitGroup
+	var refused atomic.Int64
+	for i := range 160 {
+		flood.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				from := fmt.Sprintf("From: 198.51.100.%d:1", i%2)
+				request, name := "POST /v1/login", "honest"
+				if i%4 < 2 {
+					request, name = "POST /v1/users", fmt.Sprintf("flood-%d-%d", i, n)
+				}
+				if f.do(request, credentials(name, "a password of the flood"), from).Status == http.StatusServiceUnavailable {
+					refused.Add(1)
+					time.Sleep(time.Millisecond)
+				}
+			}
+		})
+	}
+	for refused.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 20 {
+		f.do("POST /v1/login", credentials("honest", passwordOf("honest")), "From: 203.0.113.1:1").want(http.StatusOK, "")
+	}
+	stop()
+	flood.Wait()
 }

@@ -45,6 +45,8 @@ type Config struct {
 	MaxSessions int
 	// AccountLimit and AddressLimit bound failed logins, per user name and per client address. Zero: no limit.
 	AccountLimit, AddressLimit limit.Rate
+	// SignupLimit bounds how many users are made from one client address. Zero: no limit.
+	SignupLimit limit.Rate
 	// TrustedProxies are the networks whose X-Forwarded-For is believed. Defaults to none.
 	TrustedProxies []netip.Prefix
 	// Log is told of each request and of what happens to sessions. Required.

@@ -79,6 +79,7 @@ var cheap = password.Params{MemoryKiB: 64, Passes: 1, AllowWeak: true}
 type options struct {
 	config   func(*server.Config)
 	governor password.GovernorConfig
+	params   password.Params // of the governor; cheap ones if unset
 }
 
 func newFixture(t *testing.T, o options) *fixture {
@@ -99,7 +100,10 @@ func newFixture(t *testing.T, o options) *fixture {
 	must(err)
 	f.store, err = sqlstore.New(t.Context(), f.db)
 	must(err)
-	o.governor.Params = cheap
+	o.governor.Params = o.params
+	if o.params == (password.Params{}) {
+		o.governor.Params = cheap
+	}
 	governor, err := password.NewGovernor(o.governor)
 	must(err)
 	f.accounts, err = account.New(t.Context(), account.Config{DB: f.db, Passwords: governor, Now: f.clock.Now})

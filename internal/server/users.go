@@ -113,7 +113,12 @@ func (s *Server) createUser(w http.ResponseWriter, r *http.Request) {
 	if body.Email.set != nil {
 		n.Email = *body.Email.set
 	}
-	user, err := s.accounts.Create(r.Context(), n)
+	ip := s.client(r).IP
+	if err := s.guard.signup(ip); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	user, err := s.accounts.Create(hashingFor(r.Context(), ip, false), n)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -183,11 +188,11 @@ func (s *Server) changeUser(w http.ResponseWriter, r *http.Request, id identity)
 	}
 	changes := account.Changes{Username: body.Username, Email: body.Email.set, Password: body.Password, Proof: proof}
 	if proof == nil {
-		user, err := s.users.Change(r.Context(), r.PathValue("id"), changes)
+		user, err := s.users.Change(hashingFor(r.Context(), s.client(r).IP, true), r.PathValue("id"), changes)
 		s.replyUser(w, r, user, err)
 		return
 	}
-	user, tokens, err := s.users.ChangeOwnPassword(r.Context(), changes, id, s.client(r))
+	user, tokens, err := s.users.ChangeOwnPassword(hashingFor(r.Context(), s.client(r).IP, true), changes, id, s.client(r))
 	if errors.Is(err, account.ErrCredentials) {
 		err = errNotCurrent
 	}
