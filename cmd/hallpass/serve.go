@@ -105,6 +105,10 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	if err := in.signsForOthers(ctx); err != nil {
 		return err
 	}
+	memory := all.sequenceMemory(in.store)
+	if err := memory.check(ctx); err != nil {
+		return err
+	}
 	api, err := server.New(ctx, server.Config{
 		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, Accounts: in.accounts, Ping: in.db.Ping,
 		ClosedSignup: !c.Signup, AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
@@ -116,6 +120,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	work.Go(func() { api.Run(background) })
+	work.Go(func() { memory.follow(background, log) })
 	defer work.Wait()
 	defer stopBackground()
 

@@ -70,11 +70,18 @@ func printSessions(w io.Writer, asJSON bool, sessions []hallpass.Session) error 
 type sessionRevokeCommand struct {
 	ID   string `arg:"" optional:"" help:"ID of the session."`
 	User string `placeholder:"USER" help:"End every session of this user instead, named by ID or user name."`
+	All  bool   `help:"End every session of everybody, and refuse every token made until now: after a restore, or a theft."`
 }
 
 func (c *sessionRevokeCommand) Run(ctx context.Context, all *commands, std streams) error {
-	if (c.ID == "") == (c.User == "") {
-		return usageError{errors.New("name a session, or a user with --user")}
+	named := 0
+	for _, given := range []bool{c.ID != "", c.User != "", c.All} {
+		if given {
+			named++
+		}
+	}
+	if named != 1 {
+		return usageError{errors.New("name a session, or a user with --user, or everybody with --all")}
 	}
 	in, err := all.open(ctx, openOptions{mustExist: true})
 	if err != nil {
@@ -84,6 +91,14 @@ func (c *sessionRevokeCommand) Run(ctx context.Context, all *commands, std strea
 	issuer, err := in.issuer("hallpass", "hallpass")
 	if err != nil {
 		return err
+	}
+	if c.All {
+		ended, err := issuer.RevokeAll(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(std.out, "Ended every session of everybody: %d. No token made until now is accepted.\n", ended)
+		return nil
 	}
 	if c.User != "" {
 		user, err := in.findUser(ctx, c.User)

@@ -70,7 +70,7 @@ func TestIsLoopback(t *testing.T) {
 func good() serveSettings {
 	return serveSettings{
 		tokenSettings: tokenSettings{Issuer: "https://auth.example"}, Addr: "127.0.0.1:8080", PasswordMinLength: 15, AccessTTL: time.Minute, SessionIdle: time.Hour,
-		SessionMax: time.Hour, RefreshGrace: time.Second, LoginLimitAccount: "10/1m", LoginLimitAddress: "0",
+		SessionMax: time.Hour, RefreshGrace: time.Second, LoginLimitAccount: "10/1m", LoginLimitAddress: "0", SignupLimit: "9/1m",
 		SigningAlgorithm: "ES256", MaxConnections: 1,
 	}
 }

@@ -406,7 +406,7 @@ func TestCreate_takenNameCostsNoHash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	long, err := password.Params{MemoryKiB: 256 << 10, Passes: 10}.Hash(secret)
+	long, err := password.Params{MemoryKiB: 256 << 10, Passes: 4}.Hash(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
