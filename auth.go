@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hallpass-go/hallpass/internal/guess"
+	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/query"
 	"github.com/hallpass-go/hallpass/jwk"
 )
@@ -46,6 +48,14 @@ type Config[T any] struct {
 	Leeway time.Duration
 	// Remember is how many tokens the verifier remembers: see [VerifierConfig]. Defaults to 16,384; negative for none.
 	Remember int
+	// GuessesPerAccount is how many wrong passwords a user name may be given a minute, at log-in and at reauthentication:
+	// more are refused with [ErrRateLimited] before [Config.Authenticate] is asked. Where the account was logged in to
+	// from before, and for whoever holds a session, it is counted apart, so that strangers keep nobody out. Counted in
+	// memory, by each process. Defaults to 10; negative for no limit.
+	GuessesPerAccount int
+	// GuessesPerAddress is the same for a client's address (of IPv6 its /64), whatever the names. Defaults to 100; negative
+	// for no limit.
+	GuessesPerAddress int
 	// AdminRole is the role that may end anybody's session. Defaults to none.
 	AdminRole string
 	// Sources are where a request may hold its token. Defaults to FromHeader("Authorization", "Bearer").
@@ -73,6 +83,7 @@ type Auth[T any] struct {
 	*Issuer[T]
 	c        Config[T]
 	lastPage signedPage
+	guesses  *guess.Guard
 }
 
 // New returns the authentication of an API, or every mistake in c at once. It starts no goroutine and does no I/O.
@@ -104,7 +115,16 @@ func New[T any](c Config[T]) (*Auth[T], error) {
 	if _, inMemory := issuer.c.Store.(*MemoryStore); !inMemory {
 		c.Revocations.mustBeRead() // it may hold what was revoked before this program began
 	}
-	return &Auth[T]{Verifier: verifier, Issuer: issuer, c: c}, nil
+	guesses := guess.New(perMinute(c.GuessesPerAccount, 10), perMinute(c.GuessesPerAddress, 100), issuer.c.Now)
+	return &Auth[T]{Verifier: verifier, Issuer: issuer, c: c, guesses: guesses}, nil
+}
+
+// perMinute is n tries a minute, by default that many, and none that are limited when n is negative.
+func perMinute(n, byDefault int) limit.Rate {
+	if n < 0 {
+		return limit.Rate{}
+	}
+	return limit.Rate{Burst: defaultTo(n, byDefault), Per: time.Minute}
 }
 
 // Mount adds the routes under a prefix ("/auth"): POST login, refresh, logout, logout/all and reauthenticate, GET and DELETE sessions,

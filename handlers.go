@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hallpass-go/hallpass/internal/guess"
 	"github.com/hallpass-go/hallpass/internal/page"
 )
 
@@ -35,22 +36,39 @@ func (a *Auth[T]) login(w http.ResponseWriter, r *http.Request) {
 // startSession checks a password and starts a session, as one: when the password, or what its owner may
 // do, changes in between, both are done again.
 func (a *Auth[T]) startSession(ctx context.Context, login Login) (Tokens, error) {
+	attempt, refused := a.guesses.Login(fmt.Sprintf("name %.256s", strings.ToLower(login.Username)), login.Client.IP)
+	if refused != nil {
+		return Tokens{}, rateLimited(refused)
+	}
 	for range attempts {
 		since, err := a.Sequence(ctx)
 		if err != nil {
+			attempt.Failed(err, false)
 			return Tokens{}, err
 		}
 		subject, err := a.c.Authenticate(ctx, login)
 		if err != nil {
+			attempt.Failed(err, errors.Is(err, ErrInvalidCredentials))
 			a.c.Observe(ctx, Event{Name: EventLoginFailed, Client: login.Client, Err: err})
 			return Tokens{}, err
 		}
 		tokens, err := a.StartSessionSince(ctx, since, subject, login.Client)
 		if !errors.Is(err, ErrSubjectChanged) {
+			if err == nil {
+				attempt.Succeeded()
+			}
 			return tokens, err
 		}
 	}
 	return Tokens{}, errBusySubject
+}
+
+// rateLimited is [ErrRateLimited] with what a client has to know.
+func rateLimited(r *guess.Refused) error {
+	e := *ErrRateLimited
+	e.RetryAfter = r.RetryAfter
+	e.Limit = &RateLimit{Policy: r.Policy, Quota: r.Limit, Remaining: r.Remaining, Window: r.Window, Reset: r.ResetAfter}
+	return &e
 }
 
 // readLogin takes credentials from a JSON body, or from HTTP Basic with an empty one (RFC 7617).
@@ -169,11 +187,18 @@ func (a *Auth[T]) reauthenticate(w http.ResponseWriter, r *http.Request, id Iden
 		a.WriteError(w, r, err)
 		return
 	}
+	attempt, refused := a.guesses.Session("subject "+id.Subject, client.IP)
+	if refused != nil {
+		a.WriteError(w, r, rateLimited(refused))
+		return
+	}
 	if err := a.c.CheckPassword(r.Context(), id.Subject, *body.Password); err != nil {
+		attempt.Failed(err, errors.Is(err, ErrInvalidCredentials))
 		a.c.Observe(r.Context(), Event{Name: EventLoginFailed, Subject: id.Subject, SessionID: id.SessionID, Client: client, Err: err})
 		a.WriteError(w, r, err)
 		return
 	}
+	attempt.Succeeded()
 	if id.SessionID == "" {
 		a.WriteError(w, r, ErrTokenInvalid.Because(errNoSession))
 		return

@@ -1,8 +1,11 @@
 package hallpass_test
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -248,4 +251,46 @@ func TestAsError(t *testing.T) {
 	if hallpass.ErrTokenExpired.Cause != nil {
 		t.Error("Because changed the sentinel")
 	}
+}
+
+// Mount is no oracle for guesses: they are limited by account and by address before the password is looked at, and
+// strangers keep nobody out.
+func TestMount_guessesAreLimited(t *testing.T) {
+	asked := 0
+	from := "198.51.100.1"
+	a := newAPI(t, func(c *hallpass.Config[appClaims]) {
+		authenticate := c.Authenticate
+		c.Authenticate = func(ctx context.Context, l hallpass.Login) (string, error) {
+			asked++
+			return authenticate(ctx, l)
+		}
+		c.Client = func(*http.Request) hallpass.Client { return hallpass.Client{IP: from} }
+	})
+	guess := func(name string) answer {
+		return a.do("POST /auth/login", `{"username":"`+name+`","password":"wrong"}`)
+	}
+	from = "203.0.113.1"
+	login := a.login("alice")
+	from = "198.51.100.1"
+	for i := range 10 {
+		guess([]string{"alice", "Alice"}[i%2]).want(t, 401, "invalid_credentials")
+	}
+	asked = 0
+	got := guess("alice")
+	got.want(t, 429, "rate_limited")
+	if asked != 0 || got.Header.Get("Retry-After") == "" || got.Header.Get("RateLimit") == "" || got.Header.Get("RateLimit-Policy") == "" {
+		t.Errorf("asked %d times; fields %v", asked, got.Header)
+	}
+	for i := range 90 {
+		guess(fmt.Sprint("nobody", i)).want(t, 401, "invalid_credentials")
+	}
+	guess("nobody").want(t, 429, "rate_limited") // the address has its own limit
+	from = "203.0.113.1"
+	a.login("alice").want(t, 200, "")
+	for range 10 {
+		a.do("POST /auth/reauthenticate", `{"password":"wrong"}`, bearer(login.String(t, "access_token"))).want(t, 401, "invalid_credentials")
+	}
+	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, bearer(login.String(t, "access_token"))).want(t, 429, "rate_limited")
+	a.clock.Advance(time.Minute)
+	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, bearer(login.String(t, "access_token"))).want(t, 200, "")
 }

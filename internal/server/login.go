@@ -17,16 +17,16 @@ func (s *Server) authenticate(ctx context.Context, login hallpass.Login) (string
 	if err != nil {
 		return "", asError(err)
 	}
-	attempt, err := s.guard.login(key, login.Client.IP)
-	if err != nil {
-		return "", err
+	attempt, refused := s.guard.guesses.Login(key, login.Client.IP)
+	if refused != nil {
+		return "", rateLimited(refused)
 	}
-	user, err := s.accounts.Authenticate(attempt.hashing(ctx), login.Username, login.Password)
+	user, err := s.accounts.Authenticate(password.WithClient(ctx, attempt.Place, attempt.Known), login.Username, login.Password)
 	if err != nil {
-		attempt.failed(err)
+		attempt.Failed(err, errors.Is(err, account.ErrCredentials))
 		return "", asError(err)
 	}
-	attempt.succeeded()
+	attempt.Succeeded()
 	return user.ID, nil
 }
 
@@ -38,16 +38,16 @@ func (s *Server) checkPassword(ctx context.Context, subject, secret string) erro
 
 // provePassword is checkPassword with the proof that a change of the password wants.
 func (s *Server) provePassword(ctx context.Context, subject, secret string) (account.Proof, error) {
-	attempt, err := s.guard.session(account.UserLimitKey(subject), clientIP(ctx))
-	if err != nil {
-		return account.Proof{}, err
+	attempt, refused := s.guard.guesses.Session(account.UserLimitKey(subject), clientIP(ctx))
+	if refused != nil {
+		return account.Proof{}, rateLimited(refused)
 	}
-	proof, err := s.accounts.CheckPassword(attempt.hashing(ctx), subject, secret)
+	proof, err := s.accounts.CheckPassword(password.WithClient(ctx, attempt.Place, attempt.Known), subject, secret)
 	if err != nil {
-		attempt.failed(err)
+		attempt.Failed(err, errors.Is(err, account.ErrCredentials))
 		return account.Proof{}, asError(err)
 	}
-	attempt.succeeded()
+	attempt.Succeeded()
 	return proof, nil
 }
 

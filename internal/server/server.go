@@ -97,6 +97,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: s.revocations,
 		Authenticate: s.authenticate, CheckPassword: s.checkPassword, Authorize: s.authorize,
 		AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
+		GuessesPerAccount: -1, GuessesPerAddress: -1, // authenticate has the limits, by the user and not by the name
 		AdminRole: account.AdminRole, Client: s.client, Observe: s.observe, Now: c.Now,
 	})
 	if err != nil {

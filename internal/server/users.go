@@ -118,7 +118,7 @@ func (s *Server) createUser(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	user, err := s.accounts.Create(hashingFor(r.Context(), ip, false), n)
+	user, err := s.accounts.Create(hashing(r.Context(), ip, false), n)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -188,11 +188,11 @@ func (s *Server) changeUser(w http.ResponseWriter, r *http.Request, id identity)
 	}
 	changes := account.Changes{Username: body.Username, Email: body.Email.set, Password: body.Password, Proof: proof}
 	if proof == nil {
-		user, err := s.users.Change(hashingFor(r.Context(), s.client(r).IP, true), r.PathValue("id"), changes)
+		user, err := s.users.Change(hashing(r.Context(), s.client(r).IP, true), r.PathValue("id"), changes)
 		s.replyUser(w, r, user, err)
 		return
 	}
-	user, tokens, err := s.users.ChangeOwnPassword(hashingFor(r.Context(), s.client(r).IP, true), changes, id, s.client(r))
+	user, tokens, err := s.users.ChangeOwnPassword(hashing(r.Context(), s.client(r).IP, true), changes, id, s.client(r))
 	if errors.Is(err, account.ErrCredentials) {
 		err = errNotCurrent
 	}

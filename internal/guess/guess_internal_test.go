@@ -1,14 +1,18 @@
-package server
+package guess
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/limit"
-	"github.com/hallpass-go/hallpass/internal/sqldb"
+)
+
+var (
+	errWrong = errors.New("a wrong password")
+	errAway  = errors.New("the database is away")
 )
 
 // A guess is counted when it begins, and whoever hangs up does not get it back; the server's own failure is nobody's guess.
@@ -18,22 +22,22 @@ func TestGuard_aGuessThatHangsUpCounts(t *testing.T) {
 		err     error
 		counted bool
 	}{
-		"a wrong password":        {account.ErrCredentials, true},
+		"a wrong password":        {errWrong, true},
 		"a client that hangs up":  {fmt.Errorf("authenticating: %w", context.Canceled), true},
 		"a client that waits":     {fmt.Errorf("authenticating: %w", context.DeadlineExceeded), true},
-		"a hang-up in the store":  {fmt.Errorf("%w: %w", sqldb.ErrUnavailable, context.Canceled), true},
-		"a database that is away": {sqldb.ErrUnavailable, false},
+		"a hang-up in the store":  {fmt.Errorf("%w: %w", errAway, context.Canceled), true},
+		"a database that is away": {errAway, false},
 	} {
-		g := newGuard(Config{AccountLimit: limit.Rate{Burst: 3, Per: time.Minute}, Now: func() time.Time { return now }})
+		g := New(limit.Rate{Burst: 3, Per: time.Minute}, limit.Rate{}, func() time.Time { return now })
 		for range 3 {
-			a, err := g.login("id:alice", "192.0.2.1")
-			if err != nil {
-				t.Fatal(err)
+			a, refused := g.Login("id:alice", "192.0.2.1")
+			if refused != nil {
+				t.Fatal(refused)
 			}
-			a.failed(c.err)
+			a.Failed(c.err, errors.Is(c.err, errWrong))
 		}
-		if _, err := g.login("id:alice", "192.0.2.1"); (err != nil) != c.counted {
-			t.Errorf("%s: then %v, want counted %v", name, err, c.counted)
+		if _, refused := g.Login("id:alice", "192.0.2.1"); (refused != nil) != c.counted {
+			t.Errorf("%s: then %v, want counted %v", name, refused, c.counted)
 		}
 	}
 }

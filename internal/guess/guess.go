@@ -1,0 +1,167 @@
+// Package guess bounds how often somebody may try to prove who they are, by account and by client address.
+//
+// It decides before any password is hashed: an attempt is counted when it begins and given back when it succeeds, so that
+// guesses in parallel cannot overrun the limit, and whoever knows the password does not use it up. One that was hung up on is
+// a guess like any other.
+//
+// An address from which an account was logged in to has a bucket of its own for that account, and so has whoever holds a
+// session. Strangers' guesses fill the account's common bucket, and keep neither out.
+package guess
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/limit"
+)
+
+// Guard counts attempts. It is safe for concurrent use.
+type Guard struct {
+	account, address *limit.Limiter // nil for no limit
+	familiar         pairs
+	now              func() time.Time
+}
+
+// New returns a guard with these limits; the zero Rate is no limit.
+func New(account, address limit.Rate, now func() time.Time) *Guard {
+	limiter := func(r limit.Rate) *limit.Limiter {
+		if r == (limit.Rate{}) {
+			return nil
+		}
+		return limit.New(r)
+	}
+	return &Guard{account: limiter(account), address: limiter(address), familiar: pairs{places: map[string]int{}}, now: now}
+}
+
+// Refused says which limit is reached.
+type Refused struct {
+	Policy string // "account" or "address"
+	Window time.Duration
+	limit.Decision
+}
+
+// Attempt is one attempt that has been counted.
+type Attempt struct {
+	// Place is the client's address as it is counted: see [Place].
+	Place string
+	// Known says that the account was logged in to from there before, or that the client holds a session of it.
+	Known bool
+
+	guard           *Guard
+	account, bucket string
+}
+
+// Login counts an attempt to log in to an account ("" for what can be none) from an address, unless a limit is reached.
+func (g *Guard) Login(account, ip string) (Attempt, *Refused) { return g.begin(account, account, ip) }
+
+// Session is Login for whoever holds a session of the account.
+func (g *Guard) Session(account, ip string) (Attempt, *Refused) {
+	a, refused := g.begin(account, account+" session", ip)
+	a.Known = true
+	return a, refused
+}
+
+func (g *Guard) begin(account, bucket, ip string) (Attempt, *Refused) {
+	a := Attempt{guard: g, account: account, bucket: bucket, Place: Place(ip)}
+	if a.Known = g.familiar.has(account, a.Place); a.Known {
+		a.bucket = account + " " + a.Place
+	}
+	if refused := g.take(g.address, "address", a.Place); refused != nil {
+		return a, refused
+	}
+	if account == "" {
+		return a, nil
+	}
+	if refused := g.take(g.account, "account", a.bucket); refused != nil {
+		g.giveBack(g.address, a.Place)
+		return a, refused
+	}
+	return a, nil
+}
+
+func (g *Guard) take(l *limit.Limiter, policy, key string) *Refused {
+	if l == nil {
+		return nil
+	}
+	d := l.Allow(key, g.now())
+	if d.Allowed {
+		return nil
+	}
+	return &Refused{Policy: policy, Window: l.Window(), Decision: d}
+}
+
+func (g *Guard) giveBack(l *limit.Limiter, key string) {
+	if l != nil {
+		l.GiveBack(key, g.now())
+	}
+}
+
+// Failed keeps an attempt counted when the password was wrong, and gives it back when the server could not look at it. A
+// client that hung up made it end itself.
+func (a Attempt) Failed(err error, wrong bool) {
+	hungUp := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if !wrong && !hungUp {
+		a.giveBack()
+	}
+}
+
+// Succeeded gives an attempt back, and remembers where it came from.
+func (a Attempt) Succeeded() {
+	a.giveBack()
+	a.guard.familiar.add(a.account, a.Place)
+}
+
+func (a Attempt) giveBack() {
+	a.guard.giveBack(a.guard.address, a.Place)
+	if a.account != "" {
+		a.guard.giveBack(a.guard.account, a.bucket)
+	}
+}
+
+// Place is what an address is counted as: see [limit.ClientKey].
+func Place(ip string) string {
+	address, err := netip.ParseAddr(ip)
+	if err != nil {
+		return fmt.Sprintf("%.64s", ip)
+	}
+	return limit.ClientKey(address)
+}
+
+// maxPairs bounds the memory of familiar places, to about ten megabytes.
+const maxPairs = 1 << 16
+
+// pairs remembers from where which account was logged in to lately, the oldest forgotten first.
+type pairs struct {
+	mu     sync.Mutex
+	places map[string]int // guarded by mu; account and address → place in the ring
+	ring   []string       // guarded by mu
+	next   int            // guarded by mu; the place to use again
+}
+
+func (p *pairs) has(account, place string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, has := p.places[account+" "+place]
+	return has
+}
+
+func (p *pairs) add(account, place string) {
+	key := account + " " + place
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, has := p.places[key]; has {
+		return
+	}
+	if len(p.ring) < maxPairs {
+		p.places[key] = len(p.ring)
+		p.ring = append(p.ring, key)
+		return
+	}
+	delete(p.places, p.ring[p.next])
+	p.ring[p.next], p.places[key] = key, p.next
+	p.next = (p.next + 1) % maxPairs
+}
