@@ -131,7 +131,8 @@ func TestHole_twoUsersOfOneName(t *testing.T) {
 	for range cap(statuses) {
 		made[<-statuses]++
 	}
-	if made[http.StatusOK] != 1 || made[http.StatusConflict] != cap(statuses)-1 {
+	// On a busy machine a hash may wait for too long, which makes nobody either.
+	if made[http.StatusOK] != 1 || made[http.StatusConflict]+made[http.StatusServiceUnavailable] != cap(statuses)-1 {
 		t.Errorf("at once: %v", made)
 	}
 	if status, _ := post(t, p.URL+"/auth", taken); status != http.StatusUnauthorized {
