@@ -110,12 +110,20 @@ func (a *api) getToken(w http.ResponseWriter, r *http.Request) {
 		a.auth.WriteError(w, r, err)
 		return
 	}
+	since, err := a.auth.Sequence(r.Context()) // before the password is looked at, which may change meanwhile
+	if err != nil {
+		a.auth.WriteError(w, r, err)
+		return
+	}
 	id, err := a.users.authenticate(r.Context(), login)
 	if err != nil {
 		a.auth.WriteError(w, r, err)
 		return
 	}
-	tokens, err := a.auth.StartSession(r.Context(), strconv.FormatInt(id, 10), hallpass.ClientOf(r))
+	tokens, err := a.auth.StartSessionSince(r.Context(), since, strconv.FormatInt(id, 10), hallpass.ClientOf(r))
+	if errors.Is(err, hallpass.ErrSubjectChanged) {
+		err = hallpass.ErrInvalidCredentials.Because(err)
+	}
 	if err != nil {
 		a.auth.WriteError(w, r, err)
 		return

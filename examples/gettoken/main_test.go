@@ -143,3 +143,20 @@ func TestHole_forgedTokens(t *testing.T) {
 		return request
 	})
 }
+
+// TestHole_anOldTokenSetsANewPassword: after a change only a login with the new password brings a token that works.
+func TestHole_anOldTokenSetsANewPassword(t *testing.T) {
+	p, _ := start(t)
+	send(t, http.MethodPost, p.URL+"/users/", "", harry)
+	stolen := login(t, p, harry)
+	changed := strings.Replace(harry, `"password":"`, `"password":"new `, 1)
+	if status, answer := send(t, http.MethodPut, p.URL+"/users/1/", login(t, p, harry), changed); status != http.StatusOK {
+		t.Fatalf("the change: %d %s", status, answer)
+	}
+	if status, answer := send(t, http.MethodPut, p.URL+"/users/1/", stolen, harry); status != http.StatusUnauthorized {
+		t.Errorf("a token from before: %d %s", status, answer)
+	}
+	if status, _ := send(t, http.MethodGet, p.URL+"/users/", login(t, p, changed), ""); status != http.StatusOK {
+		t.Errorf("a token of the new password: %d", status)
+	}
+}

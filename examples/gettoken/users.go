@@ -93,14 +93,30 @@ func (u *users) exists(ctx context.Context, id int64) error {
 }
 
 func (a *api) create(w http.ResponseWriter, r *http.Request) {
-	a.save(w, r, http.StatusCreated, "INSERT INTO user (name, email, password) VALUES (?, ?, ?) RETURNING id, name, email")
+	a.save(w, r, http.StatusCreated, func(ctx context.Context, u newUser, hash string) (user, error) {
+		return a.users.one(ctx, "INSERT INTO user (name, email, password) VALUES (?, ?, ?) RETURNING id, name, email", u.Name, u.Email, hash)
+	})
 }
 
 func (a *api) update(w http.ResponseWriter, r *http.Request, id identity) {
-	a.save(w, r, http.StatusOK, "UPDATE user SET name = ?, email = ?, password = ? WHERE id = ? RETURNING id, name, email", id.Custom.ID)
+	a.save(w, r, http.StatusOK, func(ctx context.Context, u newUser, hash string) (saved user, err error) {
+		// The tokens from before the change are refused, or whoever has an old one could set the next password, too.
+		err = a.auth.RevokeSubject(ctx, id.Subject, func(ctx context.Context) error {
+			saved, err = a.users.one(ctx, "UPDATE user SET name = ?, email = ?, password = ? WHERE id = ? RETURNING id, name, email",
+				u.Name, u.Email, hash, id.Custom.ID)
+			return err
+		})
+		return saved, err
+	})
 }
 
-func (a *api) save(w http.ResponseWriter, r *http.Request, status int, statement string, where ...any) {
+// one runs a statement that returns one user.
+func (u *users) one(ctx context.Context, statement string, args ...any) (saved user, err error) {
+	err = u.QueryRowContext(ctx, statement, args...).Scan(&saved.ID, &saved.Name, &saved.Email)
+	return saved, err
+}
+
+func (a *api) save(w http.ResponseWriter, r *http.Request, status int, write func(context.Context, newUser, string) (user, error)) {
 	var body newUser
 	if err := hallpass.ReadJSON(w, r, &body); err != nil {
 		a.auth.WriteError(w, r, err)
@@ -115,8 +131,7 @@ func (a *api) save(w http.ResponseWriter, r *http.Request, status int, statement
 		a.auth.WriteError(w, r, refusal(err))
 		return
 	}
-	var saved user
-	err = a.users.QueryRowContext(r.Context(), statement, append([]any{body.Name, body.Email, hash}, where...)...).Scan(&saved.ID, &saved.Name, &saved.Email)
+	saved, err := write(r.Context(), body, hash)
 	switch {
 	case err != nil && strings.Contains(err.Error(), "UNIQUE"):
 		writeJSON(w, http.StatusConflict, map[string]string{"error": "Email already exists"})

@@ -118,3 +118,17 @@ func TestHole_forgedTokens(t *testing.T) {
 		return request
 	})
 }
+
+// TestHole_aNameThatNoTokenCanHold is refused when it is registered, and not only at each login.
+func TestHole_aNameThatNoTokenCanHold(t *testing.T) {
+	p, _ := start(t)
+	for _, name := range []string{`tab\tbed`, `\u0000`, `line\nfeed`, strings.Repeat("x", 300)} {
+		if status, answer := post(t, p.URL+"/register", `{"username":"`+name+`","password":"pw"}`); status != 422 {
+			t.Errorf("%.20s: %d %s", name, status, answer)
+		}
+	}
+	post(t, p.URL+"/register", `{"username":"zoë \"q\"","password":"pw"}`)
+	if status, answer := post(t, p.URL+"/login", `{"username":"zoë \"q\"","password":"pw"}`); status != 200 {
+		t.Errorf("a name that can be signed: %d %s", status, answer)
+	}
+}
