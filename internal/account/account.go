@@ -237,9 +237,6 @@ func (a *Accounts) Delete(ctx context.Context, id string) error {
 		if err := keepAdmin(tx, r); err != nil {
 			return err
 		}
-		if err := reserveName(tx, id, a.now()); err != nil {
-			return err
-		}
 		_, err = tx.Exec(deleteUser, id)
 		return err
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/uid"
 )
 
-// NameReserved is how long a name stays its user's after a rename or a deletion, so that whoever
+// NameReserved is how long a name stays its user's after a rename, so that whoever
 // still knows the user by it does not meet somebody else. The user may take it back at any time;
 // everybody else gets [ErrUsernameTaken].
 const NameReserved = 30 * 24 * time.Hour

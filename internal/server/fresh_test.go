@@ -194,10 +194,9 @@ func TestChangeUser_renamingDoesNotListWhoExists(t *testing.T) {
 // name.
 func TestUsers_oldNameStaysReserved(t *testing.T) {
 	f := newFixture(t, options{})
-	alice, bob, carol, root := f.join("alice"), f.join("bob"), f.join("carol"), f.admin("root")
+	alice, bob, root := f.join("alice"), f.join("bob"), f.admin("root")
 	f.do("PATCH /v1/users/"+alice.id, `{"username":"alicia"}`, alice.bearer()).want(http.StatusOK, "")
-	f.do("DELETE /v1/users/"+carol.id, "", carol.bearer()).want(http.StatusNoContent, "")
-	for _, name := range []string{"alice", "ALICE", "carol"} {
+	for _, name := range []string{"alice", "ALICE"} {
 		f.do("POST /v1/users", credentials(name, passwordOf("x"))).want(http.StatusConflict, "username_taken")
 		f.do("PATCH /v1/users/"+bob.id, `{"username":"`+name+`"}`, bob.bearer()).want(http.StatusConflict, "username_taken")
 		f.do("PATCH /v1/users/"+bob.id, `{"username":"`+name+`"}`, root.bearer()).want(http.StatusConflict, "username_taken")
