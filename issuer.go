@@ -363,7 +363,7 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s Session) (Tokens, err
 	}
 	access, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
 		Issuer: i.c.Issuer, Subject: s.Subject, Audience: []string{i.c.Audience}, ExpiresAt: expiresAt,
-		IssuedAt: m.now, Sequence: m.since,
+		IssuedAt: m.now, Sequence: max(m.since, 1), // also before the first revocation: without one, clocks would decide
 		ID: uid.New(m.now), ClientID: i.c.ClientID, SessionID: s.ID, AuthTime: s.AuthTime,
 		Scopes: append([]string{}, m.grant.Scopes...), Roles: append([]string{}, m.grant.Roles...), // none is said, too
 	}, m.grant.Custom)
