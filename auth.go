@@ -167,7 +167,7 @@ func (a *Auth[T]) only(h http.Handler, parameters ...string) http.Handler {
 			return
 		}
 		refuse := func(w http.ResponseWriter, r *http.Request, _ Identity[T]) {
-			a.WriteError(w, r, ErrMalformedRequest.WithDetail(sentence(err)))
+			a.WriteError(w, r, ErrMalformedRequest.WithDetail(query.Detail(err)))
 		}
 		if _, ok := h.(protected); ok {
 			a.Func(refuse).ServeHTTP(w, r)
@@ -175,12 +175,6 @@ func (a *Auth[T]) only(h http.Handler, parameters ...string) http.Handler {
 		}
 		refuse(w, r, Identity[T]{})
 	})
-}
-
-// sentence writes an error as people read one.
-func sentence(err error) string {
-	text := err.Error()
-	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // WriteError answers a request with err in the [Profile]: an [Error] as it is, anything else as [ErrInternal]. Observe is told of it.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -388,4 +389,46 @@ func TestRevocationFeed_cutOfASubject(t *testing.T) {
 	}
 	f2 := a.login("bob")
 	a.do("GET /func", "", bearer(f2.String(t, "access_token"))).want(t, 200, "")
+}
+
+// A page of another epoch says nothing about what the follower has read: it begins again, although the numbers go on.
+func TestRevocationFeed_anotherEpochIsReadFromItsBeginning(t *testing.T) {
+	a := newAPI(t, nil)
+	login := a.login("alice")
+	key, err := a.kit.Keys.SigningKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	epoch := "first"
+	feed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		since, err := strconv.ParseInt(r.URL.Query().Get("since"), 10, 64)
+		if err != nil {
+			t.Error(err)
+		}
+		entries := []map[string]any{}
+		if epoch == "second" && since < 50 {
+			entries = append(entries, map[string]any{
+				"seq": 50, "kind": "session", "id": login.String(t, "session_id"), "exp": a.clock.Now().Add(time.Hour).Unix(),
+			})
+		}
+		text, err := jwt.Sign(key, "revocations+jwt", jwt.Claims{
+			Issuer: a.kit.Issuer, Subject: "revocations", Audience: []string{a.kit.Issuer}, ID: "1",
+			ExpiresAt: a.clock.Now().Add(time.Minute), IssuedAt: a.clock.Now(),
+		}, map[string]any{"epoch": epoch, "highest": 100, "since": since, "next": 100, "more": false, "entries": entries})
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, text)
+	}))
+	defer feed.Close()
+	f := a.follower(func(c *hallpass.FeedConfig) { c.URL = feed.URL })
+	f.update(t)
+	if _, err := f.Verify(t.Context(), login.String(t, "access_token")); err != nil {
+		t.Fatal(err)
+	}
+	epoch = "second"
+	f.update(t)
+	if _, err := f.Verify(t.Context(), login.String(t, "access_token")); !errors.Is(err, hallpass.ErrTokenRevoked) {
+		t.Errorf("what the other record had below the number reached: %v", err)
+	}
 }

@@ -253,6 +253,25 @@ func TestAsError(t *testing.T) {
 	}
 }
 
+// A step-up that cannot be finished takes nothing away: the refresh token stays as good as it was.
+func TestReauthenticate_thatFailsLeavesTheRefreshToken(t *testing.T) {
+	away := false
+	a := newAPI(t, func(c *hallpass.Config[appClaims]) {
+		authorize := c.Authorize
+		c.Authorize = func(ctx context.Context, subject string) (grant, error) {
+			if away {
+				return grant{}, hallpass.ErrStoreUnavailable
+			}
+			return authorize(ctx, subject)
+		}
+	})
+	login := a.login("alice")
+	away = true
+	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, bearer(login.String(t, "access_token"))).want(t, 503, "store_unavailable")
+	away = false
+	a.refresh(login.String(t, "refresh_token")).want(t, 200, "")
+}
+
 // Mount is no oracle for guesses: they are limited by account and by address before the password is looked at, and
 // strangers keep nobody out.
 func TestMount_guessesAreLimited(t *testing.T) {

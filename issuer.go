@@ -271,15 +271,22 @@ func (i *Issuer[T]) Reauthenticate(ctx context.Context, sessionID string, client
 
 // reauthenticateSince is Reauthenticate for a password that was looked at after since was read.
 func (i *Issuer[T]) reauthenticateSince(ctx context.Context, since int64, sessionID string, client Client) (Tokens, error) {
-	s, err := i.stepUp(ctx, since, sessionID, true)
+	s, err := i.c.Store.Session(ctx, sessionID)
+	if errors.Is(err, ErrNotFound) || err == nil && s.Ended(i.now()) {
+		return Tokens{}, ErrTokenRevoked.Because(err)
+	}
 	if err != nil {
-		return Tokens{}, err
+		return Tokens{}, fmt.Errorf("reading session: %w", err)
 	}
 	m, err := i.prepareSince(ctx, since, s.Subject)
 	if errors.Is(err, ErrSubjectDisabled) {
 		return Tokens{}, i.endDisabled(ctx, s, client, err)
 	}
 	if err != nil {
+		return Tokens{}, err
+	}
+	// Last, for it takes the old refresh token away: whoever gets no new one keeps that.
+	if s, err = i.stepUp(ctx, since, sessionID, true); err != nil {
 		return Tokens{}, err
 	}
 	i.tell(ctx, EventReauthenticated, s, client, nil)

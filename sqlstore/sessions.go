@@ -35,8 +35,11 @@ func (s *Store) CreateSession(ctx context.Context, session hallpass.Session, sin
 	return wrap("creating session", err)
 }
 
+// changes are the revocations that change a subject; those of everybody have no ID.
+const changes = `kind IN ('subject', 'credentials', 'all')`
+
 const selectChanged = `SELECT sequence FROM revocations
-	WHERE revoked_id IN (?, '') AND sequence > ? AND kind IN ('subject', 'credentials', 'all') LIMIT 1`
+	WHERE revoked_id IN (?, '') AND sequence > ? AND ` + changes + ` LIMIT 1`
 
 // unchanged returns [hallpass.ErrSubjectChanged] when the subject was changed after the revocation of
 // that number. It stays so until the commit, because a write transaction of sqldb is alone.
@@ -125,7 +128,7 @@ const updateSession = `UPDATE sessions
 
 const updateSessionAsRead = updateSession + ` AND auth_time = ? AND access_expiry = ?
 	AND NOT EXISTS (SELECT 1 FROM revocations
-		WHERE revoked_id IN (sessions.subject, '') AND sequence > ? AND kind IN ('subject', 'credentials', 'all'))`
+		WHERE revoked_id IN (sessions.subject, '') AND sequence > ? AND ` + changes + `)`
 
 // Rotate implements [hallpass.SessionStore].
 func (s *Store) Rotate(ctx context.Context, r hallpass.Rotation) (hallpass.Session, hallpass.Outcome, error) {

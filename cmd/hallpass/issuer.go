@@ -67,19 +67,24 @@ type lastServed struct {
 
 func (c *commands) servedPath() string { return filepath.Join(c.Data, "served.json") }
 
-// remember keeps how a server makes tokens, so that hallpass token mint makes the same. The file appears whole.
-func (c *commands) remember(t tokenSettings) (err error) {
-	text, err := json.Marshal(lastServed{Issuer: t.Issuer, Audience: t.audience()})
+// remember keeps how a server makes tokens, so that hallpass token mint makes the same.
+func (c *commands) remember(t tokenSettings) error {
+	return writeWhole(c.servedPath(), lastServed{Issuer: t.Issuer, Audience: t.audience()})
+}
+
+// writeWhole writes a file of the data folder, for its owner alone: whoever reads it finds the old text or the new one.
+func writeWhole(path string, v any) error {
+	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(c.Data, ".served-*") // of mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), ".next-*") // of mode 0600
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(append(text, '\n'))
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), c.servedPath())
+		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		err = errors.Join(err, os.Remove(f.Name()))

@@ -20,43 +20,48 @@ import (
 // sequenceInterval is how often the number is written down: a restore is noticed if anything was revoked longer ago.
 const sequenceInterval = 5 * time.Second
 
-// sequenceMemory is the highest number of a revocation, by database, in a file of the data folder.
-type sequenceMemory struct {
+// restoreCheck notices a database that is older than the data folder remembers. Its file has the highest number of a
+// revocation, by database.
+type restoreCheck struct {
 	path     string
 	database string
 	store    *sqlstore.Store
 	written  int64
 }
 
-func (c *commands) sequenceMemory(store *sqlstore.Store) *sequenceMemory {
+func (c *commands) restoreCheck(store *sqlstore.Store) *restoreCheck {
 	database := c.DB
-	if database == "" || database == "sqlite:" {
-		database = "sqlite:" + c.databasePath()
+	if database == "" {
+		database = "sqlite:" // the one in the folder itself, wherever that is and is moved to
 	}
-	return &sequenceMemory{path: filepath.Join(c.Data, "highest-revocation.json"), database: database, store: store}
+	return &restoreCheck{path: filepath.Join(c.Data, "highest-revocation.json"), database: database, store: store}
 }
 
 // check fails when the database is older than what the folder remembers of it.
-func (m *sequenceMemory) check(ctx context.Context) error {
-	known, err := m.read()
+func (c *restoreCheck) check(ctx context.Context) error {
+	known, err := c.read()
 	if err != nil {
 		return err
 	}
-	now, err := m.store.Sequence(ctx)
+	now, err := c.store.Sequence(ctx)
 	if err != nil {
 		return err
 	}
-	if m.written = known[m.database]; now >= m.written {
+	if c.written = known[c.database]; now >= c.written {
 		return nil
+	}
+	name := c.database
+	if name == "sqlite:" {
+		name = "of " + filepath.Dir(c.path)
 	}
 	return fmt.Errorf("the database %s is older than this data folder remembers: it was restored from a backup, or made anew. "+
 		"Sessions that were ended since would live again. Run hallpass session revoke --all with the same --data and --db, which "+
-		"logs everybody out, and start again (docs/restore.md)", m.database)
+		"logs everybody out, and start again (docs/restore.md)", name)
 }
 
-func (m *sequenceMemory) read() (map[string]int64, error) {
+func (c *restoreCheck) read() (map[string]int64, error) {
 	known := map[string]int64{}
-	text, err := os.ReadFile(m.path)
+	text, err := os.ReadFile(c.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return known, nil
 	}
@@ -64,43 +69,35 @@ func (m *sequenceMemory) read() (map[string]int64, error) {
 		err = json.Unmarshal(text, &known)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading what the data folder remembers of the database: %w; delete %s to forget it", err, m.path)
+		return nil, fmt.Errorf("reading what the data folder remembers of the database: %w; delete %s to forget it", err, c.path)
 	}
 	return known, nil
 }
 
 // write notes the number of now, if it is another one.
-func (m *sequenceMemory) write(ctx context.Context) error {
-	now, err := m.store.Sequence(ctx)
-	if err != nil || now <= m.written {
+func (c *restoreCheck) write(ctx context.Context) error {
+	now, err := c.store.Sequence(ctx)
+	if err != nil || now <= c.written {
 		return err
 	}
-	known, err := m.read()
+	known, err := c.read()
 	if err != nil {
 		return err
 	}
-	known[m.database] = now
-	text, err := json.Marshal(known)
-	if err != nil {
+	known[c.database] = now
+	if err := writeWhole(c.path, known); err != nil {
 		return err
 	}
-	next := m.path + ".next"
-	if err := os.WriteFile(next, text, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(next, m.path); err != nil {
-		return err
-	}
-	m.written = now
+	c.written = now
 	return nil
 }
 
 // follow writes until ctx ends, and once more then.
-func (m *sequenceMemory) follow(ctx context.Context, log *slog.Logger) {
+func (c *restoreCheck) follow(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(sequenceInterval)
 	defer tick.Stop()
 	for last := false; ; {
-		if err := m.write(context.WithoutCancel(ctx)); err != nil {
+		if err := c.write(context.WithoutCancel(ctx)); err != nil {
 			log.Warn("a restored database would not be noticed", "err", err)
 		}
 		if last {

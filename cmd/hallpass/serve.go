@@ -44,8 +44,8 @@ type serveSettings struct {
 	MaxConnections int `default:"10000" placeholder:"N" help:"Connections at a time, fewer where the limit of descriptors allows no more. One address has a quarter of them at most, loopback and proxies all. Default: ${default}."`
 
 	LoginLimitAccount string `default:"10/1m" placeholder:"N/DURATION" help:"Failed logins of one user name, 0 for no limit. Default: ${default}."`
-	SignupLimit       string `default:"1000/1m" placeholder:"N/DURATION" help:"Sign-ups from one address, 0 for no limit. Default: ${default}."`
 	LoginLimitAddress string `default:"100/1m" placeholder:"N/DURATION" help:"Failed logins from one address, 0 for no limit. Default: ${default}."`
+	SignupLimit       string `default:"1000/1m" placeholder:"N/DURATION" help:"Sign-ups from one address, 0 for no limit. Default: ${default}."`
 
 	TLSCert      string   `placeholder:"FILE" help:"Certificate chain in PEM. It is read again when it changes."`
 	TLSKey       string   `placeholder:"FILE" help:"Private key of the certificate in PEM."`
@@ -105,8 +105,8 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	if err := in.signsForOthers(ctx); err != nil {
 		return err
 	}
-	memory := all.sequenceMemory(in.store)
-	if err := memory.check(ctx); err != nil {
+	restored := all.restoreCheck(in.store)
+	if err := restored.check(ctx); err != nil {
 		return err
 	}
 	api, err := server.New(ctx, server.Config{
@@ -120,7 +120,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	work.Go(func() { api.Run(background) })
-	work.Go(func() { memory.follow(background, log) })
+	work.Go(func() { restored.follow(background, log) })
 	defer work.Wait()
 	defer stopBackground()
 

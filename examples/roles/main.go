@@ -13,10 +13,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/jwk"
@@ -120,9 +118,6 @@ func (a *api) register(w http.ResponseWriter, r *http.Request) {
 	err := hallpass.ReadJSON(w, r, &body)
 	if err == nil && (body.Username == "" || body.Password == "") {
 		err = hallpass.ErrValidation.WithDetail("username and password are required")
-	}
-	if err == nil && (len(body.Username) > 200 || strings.ContainsFunc(body.Username, unicode.IsControl)) {
-		err = hallpass.ErrValidation.WithDetail("a username has at most 200 bytes and no control characters, or no token could name it")
 	}
 	if err == nil {
 		err = a.users.add(r.Context(), body, "user")

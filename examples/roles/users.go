@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"unicode"
 
 	_ "modernc.org/sqlite"
 
@@ -52,6 +53,9 @@ func (u *users) any(ctx context.Context) (some bool, err error) {
 }
 
 func (u *users) add(ctx context.Context, c credentials, role string) error {
+	if len(c.Username) > 200 || strings.ContainsFunc(c.Username, unicode.IsControl) {
+		return hallpass.ErrValidation.WithDetail("a username has at most 200 bytes and no control characters, or no token could name it")
+	}
 	hash, err := u.hashes.Hash(ctx, c.Password)
 	if err != nil {
 		return refusal(err)

@@ -31,6 +31,12 @@ func Parse(raw string, names ...string) (url.Values, error) {
 	return values, nil
 }
 
+// Detail is an error of [Parse] as a sentence for people.
+func Detail(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
 func known(names []string) string {
 	if len(names) == 0 {
 		return "are none"

@@ -140,6 +140,10 @@ func known(h func(http.ResponseWriter, *http.Request, identity)) func(http.Respo
 
 // observe puts what the library tells into the log: refusals on the request's own line, the rest on lines of their own.
 func (s *Server) observe(ctx context.Context, e hallpass.Event) {
+	if e.Name == hallpass.EventFailed {
+		s.backgroundFailed(ctx, e.Err)
+		return
+	}
 	rec := recordOf(ctx)
 	if e.Subject != "" && rec.subject == "" {
 		rec.subject = e.Subject

@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
@@ -71,7 +70,7 @@ func (s *Server) only(h http.Handler, parameters ...string) http.Handler {
 			return
 		}
 		refuse := func(w http.ResponseWriter, r *http.Request, _ identity) {
-			s.fail(w, r, hallpass.ErrMalformedRequest.WithDetail(strings.ToUpper(err.Error()[:1])+err.Error()[1:]+"."))
+			s.fail(w, r, hallpass.ErrMalformedRequest.WithDetail(query.Detail(err)))
 		}
 		if _, ok := h.(protected); ok {
 			s.auth.Func(known(refuse)).ServeHTTP(w, r)

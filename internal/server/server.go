@@ -130,60 +130,51 @@ func (s *Server) HTTPServer() *http.Server {
 // Drain makes /readyz answer 503, so that no balancer sends more.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// How often the background looks after what.
+// How often the background looks after what; [hallpass.Auth.Run] has the rest.
 const (
-	followInterval = 500 * time.Millisecond // what other processes revoke is refused here within a second
-	sweepInterval  = time.Minute
-	sweepBatch     = 500
+	keysInterval  = 500 * time.Millisecond // what other processes rotate is known here within a second
+	sweepInterval = time.Minute
+	sweepBatch    = 500
 )
 
-// Run keeps the server young until ctx ends: it follows revocations and keys, and sweeps what has expired.
+// Run looks after the server until ctx ends: it follows revocations and keys, and sweeps what has expired. Failures are
+// logged, and tried again.
 func (s *Server) Run(ctx context.Context) {
-	failed := func(doing string) func(error) {
-		return func(err error) { s.c.Log.WarnContext(ctx, "background work failed", "doing", doing, "err", err) }
-	}
 	followed := make(chan struct{})
-	go func() {
-		defer close(followed)
-		s.revocations.Follow(ctx, s.c.Store, followInterval, failed("following revocations"))
-	}()
+	go func() { defer close(followed); s.auth.Run(ctx) }()
 	defer func() { <-followed }()
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
-	keys := time.NewTicker(followInterval)
+	keys := time.NewTicker(keysInterval)
 	defer keys.Stop()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return
 		case <-keys.C:
-			err := s.c.Keys.Refresh(ctx)
-			if err == nil {
+			if err = s.c.Keys.Refresh(ctx); err == nil {
 				err = s.c.Keys.Advance(ctx)
 			}
-			if err != nil && ctx.Err() == nil {
-				failed("looking after keys")(err)
-			}
 		case <-sweep.C:
-			if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-				failed("sweeping")(err)
-			}
+			err = s.sweep(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.backgroundFailed(ctx, err)
 		}
 	}
 }
 
-// sweep deletes what has expired, in batches that hold the database for a moment each.
+func (s *Server) backgroundFailed(ctx context.Context, err error) {
+	s.c.Log.WarnContext(ctx, "background work failed", "err", err)
+}
+
+// sweep deletes the reservations of names that are over, in batches that hold the database for a moment each.
 func (s *Server) sweep(ctx context.Context) error {
-	for _, sweep := range []func(context.Context, time.Time, int) (int, error){s.c.Store.Sweep, s.accounts.Sweep} {
-		for {
-			n, err := sweep(ctx, s.c.Now(), sweepBatch)
-			if err != nil {
-				return err
-			}
-			if n < sweepBatch {
-				break
-			}
+	for {
+		n, err := s.accounts.Sweep(ctx, s.c.Now(), sweepBatch)
+		if err != nil || n < sweepBatch {
+			return err
 		}
 	}
-	return nil
 }
