@@ -1,6 +1,12 @@
 package main
 
-import "testing"
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hallpass-go/hallpass/jwk"
+)
 
 func TestIssuer_isWhereTheServerListensOnLoopback(t *testing.T) {
 	for _, c := range []struct{ addr, cert, given, listening, want string }{
@@ -17,6 +23,25 @@ func TestIssuer_isWhereTheServerListensOnLoopback(t *testing.T) {
 		s := serveSettings{Addr: c.addr, TLSCert: c.cert, tokenSettings: tokenSettings{Issuer: c.given}}
 		if got := s.issuer(c.listening); got != c.want {
 			t.Errorf("--addr %s, listening on %s: %q, want %q", c.addr, c.listening, got, c.want)
+		}
+	}
+}
+
+// An older version let a server sign with a secret. Its database is refused, and not served half.
+func TestServe_refusesADatabaseThatSignsWithASecret(t *testing.T) {
+	all := &commands{Data: t.TempDir()}
+	for _, c := range []struct {
+		algorithm jwk.Algorithm
+		refused   bool
+	}{{jwk.ES256, false}, {jwk.HS256, true}} {
+		all.Data = filepath.Join(t.TempDir(), "data")
+		in, err := all.open(t.Context(), openOptions{algorithm: c.algorithm})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		if err := in.signsForOthers(t.Context()); (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "--data") {
+			t.Errorf("%s: %v", c.algorithm, err)
 		}
 	}
 }
