@@ -11,6 +11,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/query"
 	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 // Config says how an API authenticates: it is a [VerifierConfig] and an [IssuerConfig] in one, with what the login routes need.
@@ -30,8 +31,8 @@ type Config[T any] struct {
 	// Authorize returns what a subject may do: see [IssuerConfig]. Defaults to a grant of nothing.
 	Authorize func(ctx context.Context, subject string) (Grant[T], error)
 	// Store keeps sessions and revocations: package sqlstore has durable ones. With one, call [Auth.Run]: until it has
-	// read what has been revoked no token is accepted. Defaults to [NewMemoryStore], which forgets all when the program ends.
-	Store Store
+	// read what has been revoked no token is accepted. Defaults to [sessions.NewMemory], which forgets all when the program ends.
+	Store sessions.Store
 	// Revocations is the list to check tokens against. Defaults to a list of its own.
 	Revocations *Revocations
 	// AccessTTL is how long an access token lives. Defaults to 15 minutes.
@@ -112,7 +113,7 @@ func New[T any](c Config[T]) (*Auth[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, inMemory := issuer.c.Store.(*MemoryStore); !inMemory {
+	if _, inMemory := issuer.c.Store.(*sessions.Memory); !inMemory {
 		c.Revocations.mustBeRead() // it may hold what was revoked before this program began
 	}
 	guesses := guess.New(perMinute(c.GuessesPerAccount, 10), perMinute(c.GuessesPerAddress, 100), issuer.c.Now)

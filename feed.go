@@ -17,6 +17,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/uid"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 // The feed of revocations is for services that verify tokens by themselves: what the issuer's store has recorded, page by page, each
@@ -41,11 +42,11 @@ type feedPage struct {
 
 // feedEntry is a revocation as anybody may see it. ID is a hash of the subject's for a cut: see hashSubject.
 type feedEntry struct {
-	Sequence  int64          `json:"seq"`
-	Kind      RevocationKind `json:"kind"`
-	ID        string         `json:"id,omitempty"`
-	Before    int64          `json:"before,omitempty"`
-	ExpiresAt int64          `json:"exp"`
+	Sequence  int64                   `json:"seq"`
+	Kind      sessions.RevocationKind `json:"kind"`
+	ID        string                  `json:"id,omitempty"`
+	Before    int64                   `json:"before,omitempty"`
+	ExpiresAt int64                   `json:"exp"`
 }
 
 // hashSubject stands for a subject in the feed, which is for everybody: who has a token of the subject can tell that it
@@ -95,7 +96,7 @@ func (a *Auth[T]) RevocationPages() http.Handler {
 func (a *Auth[T]) page(ctx context.Context, since int64) (text, etag string, err error) {
 	store, now := a.Issuer.c.Store, a.Issuer.now()
 	page := feedPage{Since: since, Next: since}
-	if page.Highest, err = store.Sequence(ctx); err != nil {
+	if page.Highest, err = a.Sequence(ctx); err != nil {
 		return "", "", err
 	}
 	last := &a.lastPage
@@ -105,11 +106,11 @@ func (a *Auth[T]) page(ctx context.Context, since int64) (text, etag string, err
 		return last.text, last.etag, nil
 	}
 	if page.Epoch, err = store.Epoch(ctx); err != nil {
-		return "", "", err
+		return "", "", storeError("reading the epoch", err)
 	}
 	entries, err := store.Revocations(ctx, since, now, feedPageSize)
 	if err != nil {
-		return "", "", err
+		return "", "", storeError("reading revocations", err)
 	}
 	if text, err = a.signPage(ctx, page, entries, now); err != nil {
 		return "", "", err
@@ -121,7 +122,7 @@ func (a *Auth[T]) page(ctx context.Context, since int64) (text, etag string, err
 }
 
 // signPage signs as many of the entries as a token can hold.
-func (a *Auth[T]) signPage(ctx context.Context, page feedPage, entries []Revocation, now time.Time) (string, error) {
+func (a *Auth[T]) signPage(ctx context.Context, page feedPage, entries []sessions.Revocation, now time.Time) (string, error) {
 	key, err := a.c.Keys.SigningKey(ctx)
 	if err != nil {
 		return "", ErrStoreUnavailable.Because(err)
@@ -149,14 +150,14 @@ func (a *Auth[T]) signPage(ctx context.Context, page feedPage, entries []Revocat
 }
 
 // publish returns e as anybody may see it, and false for what no verifier needs.
-func (a *Auth[T]) publish(e Revocation) (feedEntry, bool) {
+func (a *Auth[T]) publish(e sessions.Revocation) (feedEntry, bool) {
 	published := feedEntry{Sequence: e.Sequence, Kind: e.Kind, ID: e.ID, ExpiresAt: e.ExpiresAt.Unix() + 1}
 	switch e.Kind {
-	case RevokedCredentials:
+	case sessions.RevokedCredentials:
 		return feedEntry{}, false
-	case RevokedSubject:
+	case sessions.RevokedSubject:
 		published.ID, published.Before = hashSubject(a.c.Issuer, e.ID), e.Before.Unix()
-	case RevokedAll:
+	case sessions.RevokedAll:
 		published.Before = e.Before.Unix()
 	}
 	return published, true
@@ -274,7 +275,7 @@ func (f *RevocationFeed) Update(ctx context.Context) error {
 
 func (f *RevocationFeed) apply(page feedPage) {
 	for _, e := range page.Entries {
-		f.list.Apply(Revocation{
+		f.list.Apply(sessions.Revocation{
 			Sequence: e.Sequence, Kind: e.Kind, ID: e.ID, Before: time.Unix(e.Before, 0), ExpiresAt: time.Unix(e.ExpiresAt, 0),
 		})
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 // follower is a service that verifies by itself, with published keys and the feed.
@@ -187,7 +188,7 @@ func TestRevocationFeed_trustsOnlyWhatIsSignedAndRecent(t *testing.T) {
 // A record that was lost, as a memory store's is at a restart, or a database's that was restored: the follower begins
 // again, and misses nothing that is revoked from then on.
 func TestRevocationFeed_beginsAgainWithAnotherRecord(t *testing.T) {
-	store := &replaceable{Store: hallpass.NewMemoryStore()}
+	store := &replaceable{Store: sessions.NewMemory()}
 	a := newAPI(t, func(c *hallpass.Config[appClaims]) { c.Store = store })
 	go a.Run(t.Context())
 	a.wait(func() bool {
@@ -197,7 +198,7 @@ func TestRevocationFeed_beginsAgainWithAnotherRecord(t *testing.T) {
 	a.do("POST /auth/logout", "", bearer(a.login("alice").String(t, "access_token"))).want(t, 204, "")
 	f.update(t)
 	store.mu.Lock()
-	store.Store = hallpass.NewMemoryStore()
+	store.Store = sessions.NewMemory()
 	store.mu.Unlock()
 	login := a.login("alice")
 	a.do("POST /auth/logout", "", bearer(login.String(t, "access_token"))).want(t, 204, "")
@@ -210,7 +211,7 @@ func TestRevocationFeed_beginsAgainWithAnotherRecord(t *testing.T) {
 
 // replaceable is a store that forgets all when it is replaced.
 type replaceable struct {
-	hallpass.Store
+	sessions.Store
 	mu sync.Mutex
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hallpass-go/hallpass/internal/guess"
 	"github.com/hallpass-go/hallpass/internal/page"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 // jwksMaxAge is how long a verifier may keep the published keys.
@@ -53,7 +54,7 @@ func (a *Auth[T]) startSession(ctx context.Context, login Login) (Tokens, error)
 			return Tokens{}, err
 		}
 		tokens, err := a.StartSessionSince(ctx, since, subject, login.Client)
-		if !errors.Is(err, ErrSubjectChanged) {
+		if !errors.Is(err, sessions.ErrSubjectChanged) {
 			if err == nil {
 				attempt.Succeeded()
 			}
@@ -204,7 +205,7 @@ func (a *Auth[T]) reauthenticate(w http.ResponseWriter, r *http.Request, id Iden
 		return
 	}
 	tokens, err := a.reauthenticateSince(r.Context(), since, id.SessionID, client)
-	if errors.Is(err, ErrSubjectChanged) {
+	if errors.Is(err, sessions.ErrSubjectChanged) {
 		err = ErrInvalidCredentials.Because(err) // the password may be an old one by now
 	}
 	a.answer(w, r, tokens, err)
@@ -226,13 +227,13 @@ func (a *Auth[T]) listSessions(w http.ResponseWriter, r *http.Request, id Identi
 		a.WriteError(w, r, pageError(err))
 		return
 	}
-	sessions, err := a.Sessions(r.Context(), id.Subject, p.After, p.Limit+1)
+	list, err := a.Sessions(r.Context(), id.Subject, p.After, p.Limit+1)
 	if err != nil {
 		a.WriteError(w, r, err)
 		return
 	}
-	documents := make([]sessionDocument, len(sessions))
-	for i, s := range sessions {
+	documents := make([]sessionDocument, len(list))
+	for i, s := range list {
 		documents[i] = sessionDocument{
 			ID: s.ID, Current: s.ID == id.SessionID, CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt, ExpiresAt: s.ExpiresAt(),
 			IP: s.Client.IP, UserAgent: s.Client.UserAgent,
@@ -300,6 +301,11 @@ func pageError(err error) *Error {
 	}
 	return InvalidFields(FieldError{Field: field, Code: "invalid", Detail: err.Error()})
 }
+
+// Client says where a request came from.
+type Client = sessions.Client
+
+const maxUserAgent = 256 // bytes
 
 // ClientOf returns where a request comes from: the address of its connection and its User-Agent.
 func ClientOf(r *http.Request) Client {

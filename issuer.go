@@ -9,6 +9,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/uid"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 // IssuerConfig says which tokens an [Issuer] makes. T holds the application's own claims.
@@ -19,8 +20,8 @@ type IssuerConfig[T any] struct {
 	Audience string
 	// Keys sign. Required.
 	Keys jwk.Ring
-	// Store keeps sessions and revocations. Defaults to [NewMemoryStore], which forgets them when the program ends.
-	Store Store
+	// Store keeps sessions and revocations. Defaults to [sessions.NewMemory], which forgets them when the program ends.
+	Store sessions.Store
 	// Revocations are told of what this issuer revokes. Give a [Verifier] the same ones. Defaults to a list of its own.
 	Revocations *Revocations
 	// Authorize returns what the subject may do, each time that a token is made, so that a change shows at the next refresh at the latest. It
@@ -80,7 +81,7 @@ func NewIssuer[T any](c IssuerConfig[T]) (*Issuer[T], error) {
 		return nil, err
 	}
 	if c.Store == nil {
-		c.Store = NewMemoryStore()
+		c.Store = sessions.NewMemory()
 	}
 	if c.Authorize == nil {
 		c.Authorize = func(context.Context, string) (Grant[T], error) { return Grant[T]{}, nil }
@@ -118,10 +119,7 @@ func (c IssuerConfig[T]) validate() error {
 // give it to [Issuer.StartSessionSince].
 func (i *Issuer[T]) Sequence(ctx context.Context) (int64, error) {
 	n, err := i.c.Store.Sequence(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("reading the number of the last revocation: %w", err)
-	}
-	return n, nil
+	return n, storeError("reading the number of the last revocation", err)
 }
 
 // StartSession begins a session for a subject who has just proved who they are.
@@ -135,7 +133,7 @@ func (i *Issuer[T]) StartSession(ctx context.Context, subject string, client Cli
 			return Tokens{}, err
 		}
 		tokens, err := i.StartSessionSince(ctx, since, subject, client)
-		if !errors.Is(err, ErrSubjectChanged) {
+		if !errors.Is(err, sessions.ErrSubjectChanged) {
 			return tokens, err
 		}
 	}
@@ -145,10 +143,10 @@ func (i *Issuer[T]) StartSession(ctx context.Context, subject string, client Cli
 // attempts is how often a write is tried whose subject is being changed at the same time.
 const attempts = 5
 
-var errBusySubject = fmt.Errorf("%w: the subject is changed again and again", ErrStoreUnavailable)
+var errBusySubject = ErrStoreUnavailable.Because(errors.New("the subject is changed again and again"))
 
 // StartSessionSince begins a session for a subject whose password was looked at after since was read
-// from [Issuer.Sequence]. [ErrSubjectChanged], and no session, when their password or what they may do
+// from [Issuer.Sequence]. [sessions.ErrSubjectChanged], and no session, when their password or what they may do
 // has changed since: look again.
 func (i *Issuer[T]) StartSessionSince(ctx context.Context, since int64, subject string, client Client) (Tokens, error) {
 	m, err := i.prepareSince(ctx, since, subject)
@@ -158,13 +156,13 @@ func (i *Issuer[T]) StartSessionSince(ctx context.Context, since int64, subject 
 	if err != nil {
 		return Tokens{}, err
 	}
-	s := Session{
+	s := sessions.Session{
 		ID: uid.New(m.now), Subject: subject, Generation: 1, RotatedAt: m.now, CreatedAt: m.now, LastUsedAt: m.now,
 		IdleExpiry: m.now.Add(i.c.IdleTTL), Expiry: m.now.Add(i.c.SessionTTL), AuthTime: m.now,
 		AccessExpiry: i.accessExpiry(m.now), Client: client,
 	}
 	if err := i.c.Store.CreateSession(ctx, s, since); err != nil {
-		return Tokens{}, fmt.Errorf("creating session: %w", err)
+		return Tokens{}, storeError("creating session", err)
 	}
 	i.tell(ctx, EventSessionStarted, s, client, nil)
 	// The session is there: what else belongs to it is done, though the client has hung up.
@@ -181,12 +179,12 @@ func (i *Issuer[T]) endOldest(ctx context.Context, subject string, now time.Time
 	}
 	kept, err := i.c.Store.Sessions(ctx, subject, now, "", i.c.MaxSessions)
 	if err != nil || len(kept) < i.c.MaxSessions {
-		return err
+		return storeError("listing sessions", err)
 	}
 	const most = 100 // at one login; what is left goes at the next
 	surplus, err := i.c.Store.Sessions(ctx, subject, now, kept[len(kept)-1].ID, most)
 	if err != nil {
-		return err
+		return storeError("listing sessions", err)
 	}
 	for _, s := range surplus {
 		if err := i.RevokeSession(ctx, s.ID); err != nil {
@@ -206,11 +204,11 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 		return Tokens{}, ErrRefreshTokenInvalid
 	}
 	s, err := i.c.Store.Session(ctx, sessionID)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, sessions.ErrNotFound) {
 		return Tokens{}, ErrRefreshTokenInvalid.Because(err)
 	}
 	if err != nil {
-		return Tokens{}, fmt.Errorf("reading session: %w", err)
+		return Tokens{}, storeError("reading session", err)
 	}
 	for range attempts {
 		m, err := i.prepare(ctx, s.Subject)
@@ -220,14 +218,14 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 		if err != nil {
 			return Tokens{}, err
 		}
-		after, outcome, err := i.c.Store.Rotate(ctx, Rotation{
+		after, outcome, err := i.c.Store.Rotate(ctx, sessions.Rotation{
 			SessionID: sessionID, Generation: generation, Now: m.now, Grace: i.c.RefreshGrace,
 			IdleExpiry: m.now.Add(i.c.IdleTTL), AccessExpiry: i.accessExpiry(m.now), Since: m.since, Read: s,
 		})
 		if err != nil {
-			return Tokens{}, fmt.Errorf("rotating refresh token: %w", err)
+			return Tokens{}, storeError("rotating refresh token", err)
 		}
-		if s = after; outcome != Overtaken {
+		if s = after; outcome != sessions.Overtaken {
 			return i.rotated(ctx, m, s, outcome, client)
 		}
 	}
@@ -235,18 +233,20 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 }
 
 // rotated answers a refresh by what became of it.
-func (i *Issuer[T]) rotated(ctx context.Context, m mint[T], s Session, outcome Outcome, client Client) (Tokens, error) {
+func (i *Issuer[T]) rotated(ctx context.Context, m mint[T], s sessions.Session, outcome sessions.Outcome, client Client) (Tokens, error) {
 	switch outcome {
-	case Rotated:
+	case sessions.Rotated:
 		i.tell(ctx, EventSessionRefreshed, s, client, nil)
 		return i.mint(ctx, m, s)
-	case Replayed:
+	case sessions.Replayed:
 		i.tell(ctx, EventRefreshReplayed, s, client, nil)
 		return i.mint(ctx, m, s)
-	case Reused:
-		i.c.Revocations.Apply(Revocation{
-			Kind: RevokedSession, ID: s.ID, ExpiresAt: later(s.AccessExpiry, i.accessExpiry(m.now)),
-		})
+	case sessions.Reused:
+		until := i.accessExpiry(m.now)
+		if s.AccessExpiry.After(until) {
+			until = s.AccessExpiry
+		}
+		i.c.Revocations.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: s.ID, ExpiresAt: until})
 		i.tell(ctx, EventRefreshReused, s, client, ErrRefreshTokenReused)
 		return Tokens{}, ErrRefreshTokenReused
 	}
@@ -272,11 +272,11 @@ func (i *Issuer[T]) Reauthenticate(ctx context.Context, sessionID string, client
 // reauthenticateSince is Reauthenticate for a password that was looked at after since was read.
 func (i *Issuer[T]) reauthenticateSince(ctx context.Context, since int64, sessionID string, client Client) (Tokens, error) {
 	s, err := i.c.Store.Session(ctx, sessionID)
-	if errors.Is(err, ErrNotFound) || err == nil && s.Ended(i.now()) {
+	if errors.Is(err, sessions.ErrNotFound) || err == nil && s.Ended(i.now()) {
 		return Tokens{}, ErrTokenRevoked.Because(err)
 	}
 	if err != nil {
-		return Tokens{}, fmt.Errorf("reading session: %w", err)
+		return Tokens{}, storeError("reading session", err)
 	}
 	m, err := i.prepareSince(ctx, since, s.Subject)
 	if errors.Is(err, ErrSubjectDisabled) {
@@ -294,42 +294,57 @@ func (i *Issuer[T]) reauthenticateSince(ctx context.Context, since int64, sessio
 }
 
 // stepUp takes a session to its next generation. [ErrTokenRevoked] when it has ended.
-func (i *Issuer[T]) stepUp(ctx context.Context, since int64, sessionID string, proved bool) (Session, error) {
+func (i *Issuer[T]) stepUp(ctx context.Context, since int64, sessionID string, proved bool) (sessions.Session, error) {
 	now := i.now()
-	s, err := i.c.Store.StepUp(ctx, StepUp{
+	s, err := i.c.Store.StepUp(ctx, sessions.StepUp{
 		SessionID: sessionID, Now: now, Proved: proved,
 		IdleExpiry: now.Add(i.c.IdleTTL), AccessExpiry: i.accessExpiry(now), Since: since,
 	})
-	if errors.Is(err, ErrNotFound) {
-		return Session{}, ErrTokenRevoked.Because(err)
+	if errors.Is(err, sessions.ErrNotFound) {
+		return sessions.Session{}, ErrTokenRevoked.Because(err)
 	}
 	if err != nil {
-		return Session{}, fmt.Errorf("renewing the session's refresh token: %w", err)
+		return sessions.Session{}, storeError("renewing the session's refresh token", err)
 	}
 	return s, nil
 }
 
 // SessionOf returns the session that a refresh token of this issuer belongs to, whatever its state, or [ErrRefreshTokenInvalid].
-func (i *Issuer[T]) SessionOf(ctx context.Context, refreshToken string) (Session, error) {
+func (i *Issuer[T]) SessionOf(ctx context.Context, refreshToken string) (sessions.Session, error) {
 	id, _, ok := i.refreshTokens.read(refreshToken)
 	if !ok {
-		return Session{}, ErrRefreshTokenInvalid
+		return sessions.Session{}, ErrRefreshTokenInvalid
 	}
 	s, err := i.c.Store.Session(ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		return Session{}, ErrRefreshTokenInvalid.Because(err)
+	if errors.Is(err, sessions.ErrNotFound) {
+		return sessions.Session{}, ErrRefreshTokenInvalid.Because(err)
 	}
-	return s, err
+	return s, storeError("reading session", err)
 }
 
-// Sessions returns the subject's live sessions, newest first: see [SessionStore].
-func (i *Issuer[T]) Sessions(ctx context.Context, subject, after string, limit int) ([]Session, error) {
-	return i.c.Store.Sessions(ctx, subject, i.c.Now(), after, limit)
+// Sessions returns the subject's live sessions, newest first: see [sessions.SessionStore].
+func (i *Issuer[T]) Sessions(ctx context.Context, subject, after string, limit int) ([]sessions.Session, error) {
+	list, err := i.c.Store.Sessions(ctx, subject, i.c.Now(), after, limit)
+	return list, storeError("listing sessions", err)
 }
 
 // Session returns a session whatever its state, or [ErrNotFound].
-func (i *Issuer[T]) Session(ctx context.Context, id string) (Session, error) {
-	return i.c.Store.Session(ctx, id)
+func (i *Issuer[T]) Session(ctx context.Context, id string) (sessions.Session, error) {
+	s, err := i.c.Store.Session(ctx, id)
+	return s, storeError("reading session", err)
+}
+
+// storeError says what failed, and makes the error one of this package.
+func storeError(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sessions.ErrNotFound):
+		return ErrNotFound.Because(err)
+	case errors.Is(err, sessions.ErrUnavailable):
+		return ErrStoreUnavailable.Because(fmt.Errorf("%s: %w", doing, err))
+	}
+	return fmt.Errorf("%s: %w", doing, err)
 }
 
 // mint is what every token of one call is made from.
@@ -359,7 +374,7 @@ func (i *Issuer[T]) prepareSince(ctx context.Context, since int64, subject strin
 	return m, nil
 }
 
-func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s Session) (Tokens, error) {
+func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s sessions.Session) (Tokens, error) {
 	key, err := i.c.Keys.SigningKey(ctx)
 	if err != nil {
 		return Tokens{}, ErrStoreUnavailable.Because(fmt.Errorf("finding the signing key: %w", err))
@@ -388,8 +403,8 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s Session) (Tokens, err
 }
 
 // now is the time as stores keep it, so that what is reckoned from it is whole.
-func (i *Issuer[T]) now() time.Time { return microsecond(i.c.Now()) }
+func (i *Issuer[T]) now() time.Time { return i.c.Now().UTC().Truncate(time.Microsecond) }
 
-func (i *Issuer[T]) tell(ctx context.Context, name string, s Session, client Client, err error) {
+func (i *Issuer[T]) tell(ctx context.Context, name string, s sessions.Session, client Client, err error) {
 	i.c.Observe(ctx, Event{Name: name, Subject: s.Subject, SessionID: s.ID, Client: client, Err: err})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 func TestRefresh_rotates(t *testing.T) {
@@ -226,7 +227,7 @@ func TestRevokeOtherSessions_keepsTheOne(t *testing.T) {
 func read(t *testing.T) *hallpass.Revocations {
 	t.Helper()
 	l := hallpass.NewRevocations()
-	if err := l.Update(t.Context(), hallpass.NewMemoryStore(), time.Now()); err != nil {
+	if err := l.Update(t.Context(), sessions.NewMemory(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -234,13 +235,13 @@ func read(t *testing.T) *hallpass.Revocations {
 
 // lateStore is a store whose first answer to EndSessions comes late: the sessions have ended long before.
 type lateStore struct {
-	hallpass.Store
+	sessions.Store
 	asked  atomic.Bool
 	ended  chan struct{}
 	goesOn chan struct{}
 }
 
-func (s *lateStore) EndSessions(ctx context.Context, e hallpass.Ending) ([]hallpass.Revocation, error) {
+func (s *lateStore) EndSessions(ctx context.Context, e sessions.Ending) ([]sessions.Revocation, error) {
 	recorded, err := s.Store.EndSessions(ctx, e)
 	if !s.asked.Swap(true) {
 		close(s.ended)
@@ -251,7 +252,7 @@ func (s *lateStore) EndSessions(ctx context.Context, e hallpass.Ending) ([]hallp
 
 // Two tabs log out at once: whichever is answered first, the access token is refused from then on.
 func TestRevokeSession_inParallelIsRefusedFromTheFirstAnswerOn(t *testing.T) {
-	store := &lateStore{Store: hallpass.NewMemoryStore(), ended: make(chan struct{}), goesOn: make(chan struct{})}
+	store := &lateStore{Store: sessions.NewMemory(), ended: make(chan struct{}), goesOn: make(chan struct{})}
 	a := newAPI(t, func(c *hallpass.Config[appClaims]) { c.Store, c.Revocations = store, read(t) })
 	login := a.login("alice")
 	var first sync.WaitGroup
@@ -270,15 +271,15 @@ func TestRevokeSession_inParallelIsRefusedFromTheFirstAnswerOn(t *testing.T) {
 }
 
 // brokenStore is a store that cannot be asked.
-type brokenStore struct{ hallpass.Store }
+type brokenStore struct{ sessions.Store }
 
-func (brokenStore) Session(context.Context, string) (hallpass.Session, error) {
-	return hallpass.Session{}, hallpass.ErrStoreUnavailable
+func (brokenStore) Session(context.Context, string) (sessions.Session, error) {
+	return sessions.Session{}, hallpass.ErrStoreUnavailable
 }
 
 func (brokenStore) Sequence(context.Context) (int64, error) { return 0, hallpass.ErrStoreUnavailable }
 
-func (brokenStore) CreateSession(context.Context, hallpass.Session, int64) error {
+func (brokenStore) CreateSession(context.Context, sessions.Session, int64) error {
 	return hallpass.ErrStoreUnavailable
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/attack"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 const (
@@ -104,13 +105,13 @@ func TestRemembered_isRefusedAtOnce(t *testing.T) {
 		"after its expiry":    {func(c *clock, _ *keyring, _ *hallpass.Revocations) { c.Advance(15*time.Minute + 31*time.Second) }, hallpass.ErrTokenExpired},
 		"by a clock set back": {func(c *clock, _ *keyring, _ *hallpass.Revocations) { c.Advance(-time.Minute) }, hallpass.ErrTokenInvalid},
 		"after its session's revocation": {func(c *clock, _ *keyring, l *hallpass.Revocations) {
-			l.Apply(hallpass.Revocation{Kind: hallpass.RevokedSession, ID: "session of alice", ExpiresAt: c.Now().Add(time.Hour)})
+			l.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: "session of alice", ExpiresAt: c.Now().Add(time.Hour)})
 		}, hallpass.ErrTokenRevoked},
 		"after its own revocation": {func(c *clock, _ *keyring, l *hallpass.Revocations) {
-			l.Apply(hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "token of alice", ExpiresAt: c.Now().Add(time.Hour)})
+			l.Apply(sessions.Revocation{Kind: sessions.RevokedToken, ID: "token of alice", ExpiresAt: c.Now().Add(time.Hour)})
 		}, hallpass.ErrTokenRevoked},
 		"after its subject's revocation": {func(c *clock, _ *keyring, l *hallpass.Revocations) {
-			l.Apply(hallpass.Revocation{Kind: hallpass.RevokedSubject, ID: "alice", Before: c.Now(), ExpiresAt: c.Now().Add(time.Hour)})
+			l.Apply(sessions.Revocation{Kind: sessions.RevokedSubject, ID: "alice", Before: c.Now(), ExpiresAt: c.Now().Add(time.Hour)})
 		}, hallpass.ErrTokenRevoked},
 		"after its key's removal": {func(_ *clock, k *keyring, _ *hallpass.Revocations) {
 			none, _ := jwk.NewSet()
@@ -285,7 +286,7 @@ func TestRemembered_revocationMeanwhile(t *testing.T) {
 			all.Go(func() { _, _ = v.Verify(context.Background(), token) })
 		}
 		all.Go(func() {
-			list.Apply(hallpass.Revocation{Kind: hallpass.RevokedSession, ID: "session of " + subject, ExpiresAt: now.Add(time.Hour)})
+			list.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: "session of " + subject, ExpiresAt: now.Add(time.Hour)})
 			if _, err := v.Verify(context.Background(), token); !errors.Is(err, hallpass.ErrTokenRevoked) {
 				t.Errorf("%s: revoked, and let in: %v", subject, err)
 			}

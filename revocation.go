@@ -3,17 +3,17 @@ package hallpass
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hallpass-go/hallpass/jwt"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 // Revocations is the memory of what must be refused before it expires, so that a check is a map look-up. Its record is
-// a [RevocationStore]: what an [Issuer] revokes is applied at once in its own process, and
+// a [sessions.RevocationStore]: what an [Issuer] revokes is applied at once in its own process, and
 // [Revocations.Follow] keeps the lists of all the others as young as its interval.
 type Revocations struct {
 	shards   [64]revocationShard
@@ -61,12 +61,12 @@ func NewRevocations() *Revocations {
 }
 
 // Apply adds entries. They are refused from the moment that it returns.
-func (l *Revocations) Apply(entries ...Revocation) {
+func (l *Revocations) Apply(entries ...sessions.Revocation) {
 	for _, e := range entries {
 		switch e.Kind {
-		case RevokedCredentials:
+		case sessions.RevokedCredentials:
 			continue // it refuses no token
-		case RevokedAll:
+		case sessions.RevokedAll:
 			raise(&l.everybody, e.Sequence)
 			raise(&l.everybodyBefore, e.Before.Unix())
 			continue
@@ -74,7 +74,7 @@ func (l *Revocations) Apply(entries ...Revocation) {
 		until := e.ExpiresAt.Unix() + 1
 		s := l.shard(e.ID)
 		s.mu.Lock()
-		if e.Kind == RevokedSubject {
+		if e.Kind == sessions.RevokedSubject {
 			old, known := s.cuts[e.ID]
 			s.cuts[e.ID] = subjectCut{
 				sequence: max(old.sequence, e.Sequence), before: max(old.before, e.Before.Unix()), until: max(old.until, until),
@@ -179,14 +179,14 @@ func (l *Revocations) shard(id string) *revocationShard {
 
 // Update reads what the store has recorded since the last time, and forgets what has expired. Call it once before
 // the first request is served; [Revocations.Follow] does the rest.
-func (l *Revocations) Update(ctx context.Context, store RevocationStore, now time.Time) error {
+func (l *Revocations) Update(ctx context.Context, store sessions.RevocationStore, now time.Time) error {
 	const page = 1000
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
 		entries, err := store.Revocations(ctx, l.sequence, now, page)
 		if err != nil {
-			return fmt.Errorf("reading revocations: %w", err)
+			return storeError("reading revocations", err)
 		}
 		l.Apply(entries...)
 		if len(entries) > 0 {
@@ -226,7 +226,7 @@ func (l *Revocations) prune(now int64) {
 
 // Follow calls [Revocations.Update] at each interval until ctx ends. A failed update is told to failed (which may be nil) and tried
 // again at the next interval: what is already in memory stays refused meanwhile.
-func (l *Revocations) Follow(ctx context.Context, store RevocationStore, interval time.Duration, failed func(error)) {
+func (l *Revocations) Follow(ctx context.Context, store sessions.RevocationStore, interval time.Duration, failed func(error)) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {

@@ -12,16 +12,17 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/jwt"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 func TestRevocations_IsRevoked(t *testing.T) {
 	at := time.Unix(1800000000, 0)
 	l := hallpass.NewRevocations()
 	l.Apply(
-		hallpass.Revocation{Kind: hallpass.RevokedSession, ID: "s1", ExpiresAt: at.Add(time.Hour)},
-		hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "t1", ExpiresAt: at.Add(time.Hour)},
-		hallpass.Revocation{Kind: hallpass.RevokedSubject, ID: "alice", Before: at, ExpiresAt: at.Add(time.Hour)},
-		hallpass.Revocation{Kind: hallpass.RevokedSubject, ID: "alice", Before: at.Add(-time.Minute), ExpiresAt: at},
+		sessions.Revocation{Kind: sessions.RevokedSession, ID: "s1", ExpiresAt: at.Add(time.Hour)},
+		sessions.Revocation{Kind: sessions.RevokedToken, ID: "t1", ExpiresAt: at.Add(time.Hour)},
+		sessions.Revocation{Kind: sessions.RevokedSubject, ID: "alice", Before: at, ExpiresAt: at.Add(time.Hour)},
+		sessions.Revocation{Kind: sessions.RevokedSubject, ID: "alice", Before: at.Add(-time.Minute), ExpiresAt: at},
 	)
 	for _, c := range []struct {
 		name   string
@@ -46,13 +47,13 @@ func TestRevocations_IsRevoked(t *testing.T) {
 func TestRevocations_Follow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
-		store := hallpass.NewMemoryStore()
+		store := sessions.NewMemory()
 		here := hallpass.NewRevocations()
 		var wg sync.WaitGroup
 		wg.Go(func() { here.Follow(ctx, store, 500*time.Millisecond, nil) })
 		for n := range 2500 { // more than a page
-			if _, err := store.Revoke(ctx, hallpass.Revocation{
-				Kind: hallpass.RevokedToken, ID: fmt.Sprint("t", n), ExpiresAt: time.Now().Add(time.Hour),
+			if _, err := store.Revoke(ctx, sessions.Revocation{
+				Kind: sessions.RevokedToken, ID: fmt.Sprint("t", n), ExpiresAt: time.Now().Add(time.Hour),
 			}); err != nil {
 				t.Fatal(err)
 			}
@@ -73,9 +74,9 @@ func TestRevocations_Follow(t *testing.T) {
 	})
 }
 
-type unreadableStore struct{ hallpass.RevocationStore }
+type unreadableStore struct{ sessions.RevocationStore }
 
-func (unreadableStore) Revocations(context.Context, int64, time.Time, int) ([]hallpass.Revocation, error) {
+func (unreadableStore) Revocations(context.Context, int64, time.Time, int) ([]sessions.Revocation, error) {
 	return nil, hallpass.ErrStoreUnavailable
 }
 
@@ -83,7 +84,7 @@ func TestRevocations_Follow_tellsOfFailuresAndGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		l := hallpass.NewRevocations()
-		l.Apply(hallpass.Revocation{Kind: hallpass.RevokedSession, ID: "s", ExpiresAt: time.Now().Add(time.Hour)})
+		l.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: "s", ExpiresAt: time.Now().Add(time.Hour)})
 		failures := 0
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -111,7 +112,7 @@ func TestRevocations_inParallel(t *testing.T) {
 		wg.Go(func() {
 			for m := range 500 {
 				id := fmt.Sprint(n, "-", m)
-				l.Apply(hallpass.Revocation{Kind: hallpass.RevokedSession, ID: id, ExpiresAt: time.Now().Add(time.Hour)})
+				l.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: id, ExpiresAt: time.Now().Add(time.Hour)})
 				if !l.IsRevoked(&jwt.Claims{SessionID: id}) {
 					t.Errorf("%s is not revoked right after it was", id)
 				}
@@ -130,7 +131,7 @@ func fillRevocations(tb testing.TB, n int) (*hallpass.Revocations, float64) {
 	list := hallpass.NewRevocations()
 	until := time.Now().Add(time.Hour)
 	for i := range n {
-		list.Apply(hallpass.Revocation{Kind: hallpass.RevokedSession, ID: fmt.Sprintf("06h0co58f06l9q6ll%09d", i), ExpiresAt: until})
+		list.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: fmt.Sprintf("06h0co58f06l9q6ll%09d", i), ExpiresAt: until})
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)

@@ -2,29 +2,30 @@ package hallpass
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"time"
+
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 // RevokeSession ends a session: its refresh token and its access tokens are refused from now on.
 // A session that is unknown or has ended is no error.
 func (i *Issuer[T]) RevokeSession(ctx context.Context, sessionID string) error {
-	return i.end(ctx, Ending{SessionID: sessionID})
+	return i.end(ctx, sessions.Ending{SessionID: sessionID})
 }
 
 // RevokeOtherSessions ends every session of the subject but one, and refuses log-ins that have begun, as
-// a change of password does. Each with is done in the same transaction of the store (see [Ending]): give
+// a change of password does. Each with is done in the same transaction of the store (see [sessions.Ending]): give
 // it the change itself, if that goes to the same database.
 func (i *Issuer[T]) RevokeOtherSessions(ctx context.Context, subject, except string, with ...Deed) error {
-	return i.end(ctx, Ending{Subject: subject, Except: except, Record: RevokedCredentials, With: together(with)})
+	return i.end(ctx, sessions.Ending{Subject: subject, Except: except, Record: sessions.RevokedCredentials, With: together(with)})
 }
 
 // ChangePassword is RevokeOtherSessions for the subject's own change of password: besides, the session
 // in which it is made gets a new refresh token, and its tokens are returned. [ErrTokenRevoked] when that
 // session has ended.
 func (i *Issuer[T]) ChangePassword(ctx context.Context, subject, sessionID string, client Client, change Deed) (Tokens, error) {
-	var s Session
+	var s sessions.Session
 	err := i.RevokeOtherSessions(ctx, subject, sessionID, change, func(ctx context.Context) (err error) {
 		// Nothing can come between: this is a part of the very transaction that changes the subject.
 		s, err = i.stepUp(ctx, math.MaxInt64, sessionID, false)
@@ -44,14 +45,14 @@ func (i *Issuer[T]) ChangePassword(ctx context.Context, subject, sessionID strin
 // RevokeSubject ends every session of the subject, and with them every token issued to them until now.
 // For with see [Issuer.RevokeOtherSessions].
 func (i *Issuer[T]) RevokeSubject(ctx context.Context, subject string, with ...Deed) error {
-	return i.end(ctx, Ending{Subject: subject, Record: RevokedSubject, With: together(with)})
+	return i.end(ctx, sessions.Ending{Subject: subject, Record: sessions.RevokedSubject, With: together(with)})
 }
 
 // RevokeAccess refuses every access token issued to the subject until now and leaves the sessions alive, so
 // that each client fetches a token that says what holds today: for a change of roles. For with see
 // [Issuer.RevokeOtherSessions].
 func (i *Issuer[T]) RevokeAccess(ctx context.Context, subject string, with ...Deed) error {
-	return i.end(ctx, Ending{Subject: subject, Record: RevokedSubject, OnlyRecord: true, With: together(with)})
+	return i.end(ctx, sessions.Ending{Subject: subject, Record: sessions.RevokedSubject, OnlyRecord: true, With: together(with)})
 }
 
 // RevokeAll ends every session of everybody, and refuses every token that was issued until now. It returns how many
@@ -59,7 +60,7 @@ func (i *Issuer[T]) RevokeAccess(ctx context.Context, subject string, with ...De
 func (i *Issuer[T]) RevokeAll(ctx context.Context) (int, error) {
 	ended, recorded, err := i.c.Store.EndAll(ctx, i.now())
 	if err != nil {
-		return 0, fmt.Errorf("ending all sessions: %w", err)
+		return 0, storeError("ending all sessions", err)
 	}
 	i.c.Revocations.Apply(recorded)
 	return ended, nil
@@ -85,30 +86,30 @@ func together(deeds []Deed) func(context.Context) error {
 
 // RevokeToken refuses one access token by its ID ("jti") until it expires. Its session lives on.
 func (i *Issuer[T]) RevokeToken(ctx context.Context, tokenID string, expiresAt time.Time) error {
-	recorded, err := i.c.Store.Revoke(ctx, Revocation{
-		Kind: RevokedToken, ID: tokenID, ExpiresAt: expiresAt.Add(clockMargin),
+	recorded, err := i.c.Store.Revoke(ctx, sessions.Revocation{
+		Kind: sessions.RevokedToken, ID: tokenID, ExpiresAt: expiresAt.Add(clockMargin),
 	})
 	if err != nil {
-		return fmt.Errorf("recording revocation: %w", err)
+		return storeError("recording revocation", err)
 	}
 	i.c.Revocations.Apply(recorded)
 	return nil
 }
 
-func (i *Issuer[T]) end(ctx context.Context, e Ending) error {
+func (i *Issuer[T]) end(ctx context.Context, e sessions.Ending) error {
 	e.Now = i.now()
 	e.ExpiresAt = i.accessExpiry(e.Now)
 	recorded, err := i.c.Store.EndSessions(ctx, e)
 	if err != nil {
-		return fmt.Errorf("ending sessions: %w", err)
+		return storeError("ending sessions", err)
 	}
 	i.c.Revocations.Apply(recorded...)
 	if len(recorded) == 0 && e.SessionID != "" {
 		// Another call has ended it, and may not have come to say so here: who asked to end it is not told before that is done.
-		i.c.Revocations.Apply(Revocation{Kind: RevokedSession, ID: e.SessionID, ExpiresAt: e.ExpiresAt})
+		i.c.Revocations.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: e.SessionID, ExpiresAt: e.ExpiresAt})
 	}
 	for _, r := range recorded {
-		if r.Kind != RevokedSession {
+		if r.Kind != sessions.RevokedSession {
 			continue
 		}
 		i.c.Observe(ctx, Event{Name: EventSessionEnded, Subject: e.Subject, SessionID: r.ID})
@@ -117,7 +118,7 @@ func (i *Issuer[T]) end(ctx context.Context, e Ending) error {
 }
 
 // endDisabled ends the session of a subject who may have no tokens any more.
-func (i *Issuer[T]) endDisabled(ctx context.Context, s Session, client Client, cause error) error {
+func (i *Issuer[T]) endDisabled(ctx context.Context, s sessions.Session, client Client, cause error) error {
 	if err := i.RevokeSession(context.WithoutCancel(ctx), s.ID); err != nil {
 		return err
 	}

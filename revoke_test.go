@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 // What README says of a change of password holds for a program with users of its own: a log-in that looked at the
@@ -24,7 +25,7 @@ func TestChangePassword_library(t *testing.T) {
 	if err != nil || !changed {
 		t.Fatalf("changed %v, %v", changed, err)
 	}
-	if _, err := a.StartSessionSince(t.Context(), since, "alice", hallpass.Client{}); !errors.Is(err, hallpass.ErrSubjectChanged) {
+	if _, err := a.StartSessionSince(t.Context(), since, "alice", hallpass.Client{}); !errors.Is(err, sessions.ErrSubjectChanged) {
 		t.Errorf("a log-in from before the change: %v, want ErrSubjectChanged", err)
 	}
 	a.do("GET /func", "", bearer(other.String(t, "access_token"))).want(t, 401, "token_revoked")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/hallpasstest"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 // appClaims are the own claims of the application under test.
@@ -112,7 +113,7 @@ type api struct {
 	kit   *hallpasstest.Kit[appClaims]
 	clock *clock
 	users *users
-	store hallpass.Store
+	store sessions.Store
 	URL   string
 
 	mu     sync.Mutex
@@ -122,7 +123,7 @@ type api struct {
 // newAPI starts the application. change may change its configuration first.
 func newAPI(t *testing.T, change func(*hallpass.Config[appClaims])) *api {
 	t.Helper()
-	a := &api{t: t, kit: hallpasstest.New[appClaims](t), clock: newClock(), users: newUsers(), store: hallpass.NewMemoryStore()}
+	a := &api{t: t, kit: hallpasstest.New[appClaims](t), clock: newClock(), users: newUsers(), store: sessions.NewMemory()}
 	c := hallpass.Config[appClaims]{
 		Authenticate: a.users.Authenticate, CheckPassword: a.users.CheckPassword, Authorize: a.users.Authorize,
 		Store: a.store, Now: a.clock.Now, AdminRole: "admin", Observe: a.observe,

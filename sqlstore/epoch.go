@@ -5,18 +5,18 @@ import (
 	"crypto/rand"
 	"time"
 
-	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 const updateAllRevokedAt = `UPDATE sessions SET revoked_at = ? WHERE revoked_at = 0`
 
 const updateEpoch = `UPDATE revocation_epoch SET epoch = ? WHERE id = 1`
 
-// EndAll implements [hallpass.RevocationStore].
-func (s *Store) EndAll(ctx context.Context, now time.Time) (int, hallpass.Revocation, error) {
+// EndAll implements [sessions.RevocationStore].
+func (s *Store) EndAll(ctx context.Context, now time.Time) (int, sessions.Revocation, error) {
 	var ended int64
-	var recorded hallpass.Revocation
+	var recorded sessions.Revocation
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
 		result, err := tx.Exec(updateAllRevokedAt, sqldb.Micros(now))
 		if err != nil {
@@ -28,18 +28,18 @@ func (s *Store) EndAll(ctx context.Context, now time.Time) (int, hallpass.Revoca
 		if _, err := tx.Exec(updateEpoch, rand.Text()); err != nil {
 			return err
 		}
-		recorded, err = insertRevocation(tx, hallpass.AllRevoked(now))
+		recorded, err = insertRevocation(tx, sessions.AllRevoked(now))
 		return err
 	})
 	if err != nil {
-		return 0, hallpass.Revocation{}, wrap("ending all sessions", err)
+		return 0, sessions.Revocation{}, wrap("ending all sessions", err)
 	}
 	return int(ended), recorded, nil
 }
 
 const selectEpoch = `SELECT epoch FROM revocation_epoch WHERE id = 1`
 
-// Epoch implements [hallpass.RevocationStore].
+// Epoch implements [sessions.RevocationStore].
 func (s *Store) Epoch(ctx context.Context) (string, error) {
 	var epoch string
 	err := s.db.QueryRow(ctx, selectEpoch).Scan(&epoch)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/sessions"
 	"github.com/hallpass-go/hallpass/sqlstore"
 )
 
@@ -48,13 +49,13 @@ func refreshAll(tb testing.TB, issuer *hallpass.Issuer[struct{}], clients, n int
 	left.Store(int64(n))
 	var group sync.WaitGroup
 	for i := range clients {
-		tokens, err := issuer.StartSession(context.Background(), fmt.Sprint("user-", i), hallpass.Client{})
+		tokens, err := issuer.StartSession(context.Background(), fmt.Sprint("user-", i), sessions.Client{})
 		if err != nil {
 			tb.Fatal(err)
 		}
 		group.Go(func() {
 			for left.Add(-1) >= 0 {
-				if tokens, err = issuer.Refresh(context.Background(), tokens.RefreshToken, hallpass.Client{}); err != nil {
+				if tokens, err = issuer.Refresh(context.Background(), tokens.RefreshToken, sessions.Client{}); err != nil {
 					tb.Error(err)
 					return
 				}

@@ -7,41 +7,41 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/sessions"
 	"github.com/hallpass-go/hallpass/sqlstore"
 )
 
 // replicas is a store that sends each call to the next of several.
 type replicas struct {
-	stores [3]hallpass.Store
+	stores [3]sessions.Store
 	calls  atomic.Uint64
 }
 
-func (r *replicas) next() hallpass.Store { return r.stores[r.calls.Add(1)%uint64(len(r.stores))] }
+func (r *replicas) next() sessions.Store { return r.stores[r.calls.Add(1)%uint64(len(r.stores))] }
 
-func (r *replicas) CreateSession(ctx context.Context, s hallpass.Session, since int64) error {
+func (r *replicas) CreateSession(ctx context.Context, s sessions.Session, since int64) error {
 	return r.next().CreateSession(ctx, s, since)
 }
 
-func (r *replicas) Session(ctx context.Context, id string) (hallpass.Session, error) {
+func (r *replicas) Session(ctx context.Context, id string) (sessions.Session, error) {
 	return r.next().Session(ctx, id)
 }
 
 func (r *replicas) Sessions(
 	ctx context.Context, subject string, now time.Time, after string, limit int,
-) ([]hallpass.Session, error) {
+) ([]sessions.Session, error) {
 	return r.next().Sessions(ctx, subject, now, after, limit)
 }
 
-func (r *replicas) Rotate(ctx context.Context, rotation hallpass.Rotation) (hallpass.Session, hallpass.Outcome, error) {
+func (r *replicas) Rotate(ctx context.Context, rotation sessions.Rotation) (sessions.Session, sessions.Outcome, error) {
 	return r.next().Rotate(ctx, rotation)
 }
 
-func (r *replicas) StepUp(ctx context.Context, u hallpass.StepUp) (hallpass.Session, error) {
+func (r *replicas) StepUp(ctx context.Context, u sessions.StepUp) (sessions.Session, error) {
 	return r.next().StepUp(ctx, u)
 }
 
-func (r *replicas) EndAll(ctx context.Context, now time.Time) (int, hallpass.Revocation, error) {
+func (r *replicas) EndAll(ctx context.Context, now time.Time) (int, sessions.Revocation, error) {
 	return r.next().EndAll(ctx, now)
 }
 
@@ -53,24 +53,24 @@ func (r *replicas) Sweep(ctx context.Context, now time.Time, limit int) (int, er
 	return r.next().Sweep(ctx, now, limit)
 }
 
-func (r *replicas) EndSessions(ctx context.Context, e hallpass.Ending) ([]hallpass.Revocation, error) {
+func (r *replicas) EndSessions(ctx context.Context, e sessions.Ending) ([]sessions.Revocation, error) {
 	return r.next().EndSessions(ctx, e)
 }
 
-func (r *replicas) Revoke(ctx context.Context, revocation hallpass.Revocation) (hallpass.Revocation, error) {
+func (r *replicas) Revoke(ctx context.Context, revocation sessions.Revocation) (sessions.Revocation, error) {
 	return r.next().Revoke(ctx, revocation)
 }
 
 func (r *replicas) Revocations(
 	ctx context.Context, since int64, now time.Time, limit int,
-) ([]hallpass.Revocation, error) {
+) ([]sessions.Revocation, error) {
 	return r.next().Revocations(ctx, since, now, limit)
 }
 
 // reopened is a store that opens its file for each call.
 type reopened struct{ url string }
 
-func (r reopened) with(call func(s hallpass.Store) error) error {
+func (r reopened) with(call func(s sessions.Store) error) error {
 	s, err := sqlstore.Open(context.Background(), r.url)
 	if err != nil {
 		return err
@@ -78,12 +78,12 @@ func (r reopened) with(call func(s hallpass.Store) error) error {
 	return errors.Join(call(s), s.Close())
 }
 
-func (r reopened) CreateSession(ctx context.Context, session hallpass.Session, since int64) error {
-	return r.with(func(s hallpass.Store) error { return s.CreateSession(ctx, session, since) })
+func (r reopened) CreateSession(ctx context.Context, session sessions.Session, since int64) error {
+	return r.with(func(s sessions.Store) error { return s.CreateSession(ctx, session, since) })
 }
 
-func (r reopened) Session(ctx context.Context, id string) (session hallpass.Session, err error) {
-	err = r.with(func(s hallpass.Store) error {
+func (r reopened) Session(ctx context.Context, id string) (session sessions.Session, err error) {
+	err = r.with(func(s sessions.Store) error {
 		session, err = s.Session(ctx, id)
 		return err
 	})
@@ -92,34 +92,34 @@ func (r reopened) Session(ctx context.Context, id string) (session hallpass.Sess
 
 func (r reopened) Sessions(
 	ctx context.Context, subject string, now time.Time, after string, limit int,
-) (sessions []hallpass.Session, err error) {
-	err = r.with(func(s hallpass.Store) error {
-		sessions, err = s.Sessions(ctx, subject, now, after, limit)
+) (list []sessions.Session, err error) {
+	err = r.with(func(s sessions.Store) error {
+		list, err = s.Sessions(ctx, subject, now, after, limit)
 		return err
 	})
-	return sessions, err
+	return list, err
 }
 
 func (r reopened) Rotate(
-	ctx context.Context, rotation hallpass.Rotation,
-) (session hallpass.Session, outcome hallpass.Outcome, err error) {
-	err = r.with(func(s hallpass.Store) error {
+	ctx context.Context, rotation sessions.Rotation,
+) (session sessions.Session, outcome sessions.Outcome, err error) {
+	err = r.with(func(s sessions.Store) error {
 		session, outcome, err = s.Rotate(ctx, rotation)
 		return err
 	})
 	return session, outcome, err
 }
 
-func (r reopened) StepUp(ctx context.Context, u hallpass.StepUp) (session hallpass.Session, err error) {
-	err = r.with(func(s hallpass.Store) error {
+func (r reopened) StepUp(ctx context.Context, u sessions.StepUp) (session sessions.Session, err error) {
+	err = r.with(func(s sessions.Store) error {
 		session, err = s.StepUp(ctx, u)
 		return err
 	})
 	return session, err
 }
 
-func (r reopened) EndAll(ctx context.Context, now time.Time) (n int, recorded hallpass.Revocation, err error) {
-	err = r.with(func(s hallpass.Store) error {
+func (r reopened) EndAll(ctx context.Context, now time.Time) (n int, recorded sessions.Revocation, err error) {
+	err = r.with(func(s sessions.Store) error {
 		n, recorded, err = s.EndAll(ctx, now)
 		return err
 	})
@@ -127,7 +127,7 @@ func (r reopened) EndAll(ctx context.Context, now time.Time) (n int, recorded ha
 }
 
 func (r reopened) Epoch(ctx context.Context) (epoch string, err error) {
-	err = r.with(func(s hallpass.Store) error {
+	err = r.with(func(s sessions.Store) error {
 		epoch, err = s.Epoch(ctx)
 		return err
 	})
@@ -135,7 +135,7 @@ func (r reopened) Epoch(ctx context.Context) (epoch string, err error) {
 }
 
 func (r reopened) Sequence(ctx context.Context) (n int64, err error) {
-	err = r.with(func(s hallpass.Store) error {
+	err = r.with(func(s sessions.Store) error {
 		n, err = s.Sequence(ctx)
 		return err
 	})
@@ -143,7 +143,7 @@ func (r reopened) Sequence(ctx context.Context) (n int64, err error) {
 }
 
 func (r reopened) Sweep(ctx context.Context, now time.Time, limit int) (n int, err error) {
-	err = r.with(func(s hallpass.Store) error {
+	err = r.with(func(s sessions.Store) error {
 		n, err = s.Sweep(ctx, now, limit)
 		return err
 	})
@@ -151,9 +151,9 @@ func (r reopened) Sweep(ctx context.Context, now time.Time, limit int) (n int, e
 }
 
 func (r reopened) EndSessions(
-	ctx context.Context, e hallpass.Ending,
-) (recorded []hallpass.Revocation, err error) {
-	err = r.with(func(s hallpass.Store) error {
+	ctx context.Context, e sessions.Ending,
+) (recorded []sessions.Revocation, err error) {
+	err = r.with(func(s sessions.Store) error {
 		recorded, err = s.EndSessions(ctx, e)
 		return err
 	})
@@ -161,9 +161,9 @@ func (r reopened) EndSessions(
 }
 
 func (r reopened) Revoke(
-	ctx context.Context, revocation hallpass.Revocation,
-) (recorded hallpass.Revocation, err error) {
-	err = r.with(func(s hallpass.Store) error {
+	ctx context.Context, revocation sessions.Revocation,
+) (recorded sessions.Revocation, err error) {
+	err = r.with(func(s sessions.Store) error {
 		recorded, err = s.Revoke(ctx, revocation)
 		return err
 	})
@@ -172,8 +172,8 @@ func (r reopened) Revoke(
 
 func (r reopened) Revocations(
 	ctx context.Context, since int64, now time.Time, limit int,
-) (page []hallpass.Revocation, err error) {
-	err = r.with(func(s hallpass.Store) error {
+) (page []sessions.Revocation, err error) {
+	err = r.with(func(s sessions.Store) error {
 		page, err = s.Revocations(ctx, since, now, limit)
 		return err
 	})

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 var (
@@ -21,11 +21,11 @@ const insertRevocationText = `INSERT INTO revocations (sequence, kind, revoked_i
 
 // insertRevocation returns r as it is kept, with its sequence number. Numbers are given under the lock for writing,
 // so they become visible in their order.
-func insertRevocation(tx *sqldb.Tx, r hallpass.Revocation) (hallpass.Revocation, error) {
+func insertRevocation(tx *sqldb.Tx, r sessions.Revocation) (sessions.Revocation, error) {
 	before, expiresAt := sqldb.Micros(r.Before), sqldb.Micros(r.ExpiresAt)
 	result, err := tx.Exec(insertRevocationText, time.Now().UnixMicro(), string(r.Kind), r.ID, before, expiresAt)
 	if err != nil {
-		return hallpass.Revocation{}, err
+		return sessions.Revocation{}, err
 	}
 	r.Sequence, err = result.LastInsertId()
 	r.Before, r.ExpiresAt = sqldb.Time(before), sqldb.Time(expiresAt)
@@ -38,12 +38,12 @@ const selectEndings = `SELECT id, access_expiry FROM sessions WHERE subject = ? 
 
 const updateRevokedAt = `UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at = 0`
 
-// EndSessions implements [hallpass.RevocationStore].
-func (s *Store) EndSessions(ctx context.Context, e hallpass.Ending) ([]hallpass.Revocation, error) {
+// EndSessions implements [sessions.RevocationStore].
+func (s *Store) EndSessions(ctx context.Context, e sessions.Ending) ([]sessions.Revocation, error) {
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
-	var recorded []hallpass.Revocation
+	var recorded []sessions.Revocation
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
 		recorded = nil
 		if e.With != nil {
@@ -74,27 +74,27 @@ func (s *Store) EndSessions(ctx context.Context, e hallpass.Ending) ([]hallpass.
 const selectAccessExpiry = `SELECT COALESCE(MAX(access_expiry), 0) FROM sessions WHERE subject = ?`
 
 // record records what e says of its subject, until the last of the subject's access tokens has expired.
-func record(tx *sqldb.Tx, e hallpass.Ending) (hallpass.Revocation, error) {
+func record(tx *sqldb.Tx, e sessions.Ending) (sessions.Revocation, error) {
 	var accessExpiry int64
 	if err := tx.QueryRow(selectAccessExpiry, e.Subject).Scan(&accessExpiry); err != nil {
-		return hallpass.Revocation{}, err
+		return sessions.Revocation{}, err
 	}
 	return insertRevocation(tx, e.Revocation(laterOf(e.ExpiresAt, sqldb.Time(accessExpiry))))
 }
 
 // end ends the sessions that e names and that are not revoked.
-func end(tx *sqldb.Tx, e hallpass.Ending) ([]hallpass.Revocation, error) {
+func end(tx *sqldb.Tx, e sessions.Ending) ([]sessions.Revocation, error) {
 	found, err := endings(tx, e)
 	if err != nil {
 		return nil, err
 	}
-	var recorded []hallpass.Revocation
+	var recorded []sessions.Revocation
 	for _, s := range found {
 		if _, err := tx.Exec(updateRevokedAt, sqldb.Micros(e.Now), s.id); err != nil {
 			return nil, err
 		}
-		r, err := insertRevocation(tx, hallpass.Revocation{
-			Kind: hallpass.RevokedSession, ID: s.id, ExpiresAt: laterOf(e.ExpiresAt, s.accessExpiry),
+		r, err := insertRevocation(tx, sessions.Revocation{
+			Kind: sessions.RevokedSession, ID: s.id, ExpiresAt: laterOf(e.ExpiresAt, s.accessExpiry),
 		})
 		if err != nil {
 			return nil, err
@@ -111,7 +111,7 @@ type ending struct {
 }
 
 // endings returns the sessions that e names and that are not revoked.
-func endings(tx *sqldb.Tx, e hallpass.Ending) ([]ending, error) {
+func endings(tx *sqldb.Tx, e sessions.Ending) ([]ending, error) {
 	query, args := selectEnding, []any{e.SessionID}
 	if e.Subject != "" {
 		query, args = selectEndings, []any{e.Subject, e.Except}
@@ -129,25 +129,25 @@ func endings(tx *sqldb.Tx, e hallpass.Ending) ([]ending, error) {
 	})
 }
 
-// Revoke implements [hallpass.RevocationStore].
-func (s *Store) Revoke(ctx context.Context, r hallpass.Revocation) (hallpass.Revocation, error) {
-	if r.Kind != hallpass.RevokedToken {
-		return hallpass.Revocation{}, errRevocationKind
+// Revoke implements [sessions.RevocationStore].
+func (s *Store) Revoke(ctx context.Context, r sessions.Revocation) (sessions.Revocation, error) {
+	if r.Kind != sessions.RevokedToken {
+		return sessions.Revocation{}, errRevocationKind
 	}
-	var recorded hallpass.Revocation
+	var recorded sessions.Revocation
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) (err error) {
 		recorded, err = insertRevocation(tx, r)
 		return err
 	})
 	if err != nil {
-		return hallpass.Revocation{}, wrap("recording revocation", err)
+		return sessions.Revocation{}, wrap("recording revocation", err)
 	}
 	return recorded, nil
 }
 
 const selectSequence = `SELECT ` + highestSequence
 
-// Sequence implements [hallpass.RevocationStore].
+// Sequence implements [sessions.RevocationStore].
 func (s *Store) Sequence(ctx context.Context) (int64, error) {
 	var n int64
 	err := s.db.QueryRow(ctx, selectSequence).Scan(&n)
@@ -157,10 +157,10 @@ func (s *Store) Sequence(ctx context.Context) (int64, error) {
 const selectRevocations = `SELECT sequence, kind, revoked_id, before, expires_at FROM revocations
 	WHERE sequence > ? AND expires_at >= ? ORDER BY sequence LIMIT ?`
 
-// Revocations implements [hallpass.RevocationStore].
+// Revocations implements [sessions.RevocationStore].
 func (s *Store) Revocations(
 	ctx context.Context, since int64, now time.Time, limit int,
-) ([]hallpass.Revocation, error) {
+) ([]sessions.Revocation, error) {
 	rows, err := s.db.Query(ctx, selectRevocations, since, sqldb.Micros(now), max(limit, 0))
 	if err != nil {
 		return nil, wrap("listing revocations", err)
@@ -169,8 +169,8 @@ func (s *Store) Revocations(
 	return revocations, wrap("listing revocations", err)
 }
 
-func scanRevocation(row scanner) (hallpass.Revocation, error) {
-	var r hallpass.Revocation
+func scanRevocation(row scanner) (sessions.Revocation, error) {
+	var r sessions.Revocation
 	var before, expiresAt int64
 	err := row.Scan(&r.Sequence, &r.Kind, &r.ID, &before, &expiresAt)
 	r.Before, r.ExpiresAt = sqldb.Time(before), sqldb.Time(expiresAt)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/sessions"
 	"github.com/hallpass-go/hallpass/sqlstore"
 )
 
@@ -36,11 +37,11 @@ func TestAuth_acceptsNothingBeforeTheRevocationsAreRead(t *testing.T) {
 		return auth
 	}
 	before := start()
-	tokens, err := before.StartSession(t.Context(), "alice", hallpass.Client{})
+	tokens, err := before.StartSession(t.Context(), "alice", sessions.Client{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := before.StartSession(t.Context(), "bob", hallpass.Client{})
+	kept, err := before.StartSession(t.Context(), "bob", sessions.Client{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 const sessionColumns = `id, subject, generation, rotated_at, created_at, last_used_at,
@@ -16,8 +16,8 @@ const sessionColumns = `id, subject, generation, rotated_at, created_at, last_us
 
 const insertSession = `INSERT INTO sessions (` + sessionColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-// CreateSession implements [hallpass.SessionStore].
-func (s *Store) CreateSession(ctx context.Context, session hallpass.Session, since int64) error {
+// CreateSession implements [sessions.SessionStore].
+func (s *Store) CreateSession(ctx context.Context, session sessions.Session, since int64) error {
 	if session.IdleExpiry.After(session.Expiry) {
 		session.IdleExpiry = session.Expiry
 	}
@@ -41,7 +41,7 @@ const changes = `kind IN ('subject', 'credentials', 'all')`
 const selectChanged = `SELECT sequence FROM revocations
 	WHERE revoked_id IN (?, '') AND sequence > ? AND ` + changes + ` LIMIT 1`
 
-// unchanged returns [hallpass.ErrSubjectChanged] when the subject was changed after the revocation of
+// unchanged returns [sessions.ErrSubjectChanged] when the subject was changed after the revocation of
 // that number. It stays so until the commit, because a write transaction of sqldb is alone.
 func unchanged(tx *sqldb.Tx, subject string, since int64) error {
 	var sequence int64
@@ -49,13 +49,13 @@ func unchanged(tx *sqldb.Tx, subject string, since int64) error {
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return nil
 	}
-	return cmp.Or(err, hallpass.ErrSubjectChanged)
+	return cmp.Or(err, sessions.ErrSubjectChanged)
 }
 
 const selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE id = ?`
 
-// Session implements [hallpass.SessionStore].
-func (s *Store) Session(ctx context.Context, id string) (hallpass.Session, error) {
+// Session implements [sessions.SessionStore].
+func (s *Store) Session(ctx context.Context, id string) (sessions.Session, error) {
 	session, err := scanSession(s.db.QueryRow(ctx, selectSession, id))
 	return session, wrap("reading session", err)
 }
@@ -64,16 +64,16 @@ type scanner interface {
 	Scan(dest ...any) error
 }
 
-func scanSession(row scanner) (hallpass.Session, error) {
-	var s hallpass.Session
+func scanSession(row scanner) (sessions.Session, error) {
+	var s sessions.Session
 	var rotatedAt, createdAt, lastUsedAt, idleExpiry, expiry, authTime, revokedAt, accessExpiry int64
 	err := row.Scan(&s.ID, &s.Subject, &s.Generation, &rotatedAt, &createdAt, &lastUsedAt,
 		&idleExpiry, &expiry, &authTime, &revokedAt, &s.Client.IP, &s.Client.UserAgent, &accessExpiry, &s.SteppedUp)
 	if errors.Is(err, sqldb.ErrNoRows) {
-		return hallpass.Session{}, hallpass.ErrNotFound
+		return sessions.Session{}, sessions.ErrNotFound
 	}
 	if err != nil {
-		return hallpass.Session{}, err
+		return sessions.Session{}, err
 	}
 	s.RotatedAt, s.CreatedAt, s.LastUsedAt = sqldb.Time(rotatedAt), sqldb.Time(createdAt), sqldb.Time(lastUsedAt)
 	s.IdleExpiry, s.Expiry = sqldb.Time(idleExpiry), sqldb.Time(expiry)
@@ -91,10 +91,10 @@ const selectSessionsAfter = `SELECT ` + sessionColumns + ` FROM sessions
 	AND (created_at, id) < (SELECT created_at, id FROM sessions WHERE id = ? AND subject = ?)
 	ORDER BY created_at DESC, id DESC LIMIT ?`
 
-// Sessions implements [hallpass.SessionStore].
+// Sessions implements [sessions.SessionStore].
 func (s *Store) Sessions(
 	ctx context.Context, subject string, now time.Time, after string, limit int,
-) ([]hallpass.Session, error) {
+) ([]sessions.Session, error) {
 	query, args := selectSessions, []any{subject, sqldb.Micros(now)}
 	if after != "" {
 		query, args = selectSessionsAfter, append(args, after, subject)
@@ -103,8 +103,8 @@ func (s *Store) Sessions(
 	if err != nil {
 		return nil, wrap("listing sessions", err)
 	}
-	sessions, err := collect(rows, scanSession)
-	return sessions, wrap("listing sessions", err)
+	list, err := collect(rows, scanSession)
+	return list, wrap("listing sessions", err)
 }
 
 // collect reads all rows and closes them.
@@ -130,30 +130,30 @@ const updateSessionAsRead = updateSession + ` AND auth_time = ? AND access_expir
 	AND NOT EXISTS (SELECT 1 FROM revocations
 		WHERE revoked_id IN (sessions.subject, '') AND sequence > ? AND ` + changes + `)`
 
-// Rotate implements [hallpass.SessionStore].
-func (s *Store) Rotate(ctx context.Context, r hallpass.Rotation) (hallpass.Session, hallpass.Outcome, error) {
-	var session hallpass.Session
-	var outcome hallpass.Outcome
+// Rotate implements [sessions.SessionStore].
+func (s *Store) Rotate(ctx context.Context, r sessions.Rotation) (sessions.Session, sessions.Outcome, error) {
+	var session sessions.Session
+	var outcome sessions.Outcome
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
 		var err error
-		if session, outcome, err = rotateAsRead(tx, r); err != nil || outcome == hallpass.Rotated {
+		if session, outcome, err = rotateAsRead(tx, r); err != nil || outcome == sessions.Rotated {
 			return err
 		}
 		before, err := scanSession(tx.QueryRow(selectSession, r.SessionID))
-		if errors.Is(err, hallpass.ErrNotFound) {
-			session, outcome = hallpass.Session{}, hallpass.Gone
+		if errors.Is(err, sessions.ErrNotFound) {
+			session, outcome = sessions.Session{}, sessions.Gone
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if session, outcome = r.Apply(before); outcome == hallpass.Gone {
+		if session, outcome = r.Apply(before); outcome == sessions.Gone {
 			return nil
 		}
-		if outcome != hallpass.Reused {
+		if outcome != sessions.Reused {
 			err := unchanged(tx, before.Subject, r.Since)
-			if errors.Is(err, hallpass.ErrSubjectChanged) {
-				session, outcome = before, hallpass.Overtaken
+			if errors.Is(err, sessions.ErrSubjectChanged) {
+				session, outcome = before, sessions.Overtaken
 				return nil
 			}
 			if err != nil {
@@ -163,34 +163,34 @@ func (s *Store) Rotate(ctx context.Context, r hallpass.Rotation) (hallpass.Sessi
 		if err := replaceSession(tx, before, session); err != nil {
 			return err
 		}
-		if outcome == hallpass.Reused {
-			_, err = insertRevocation(tx, hallpass.Revocation{
-				Kind: hallpass.RevokedSession, ID: session.ID, ExpiresAt: laterOf(session.AccessExpiry, r.AccessExpiry),
+		if outcome == sessions.Reused {
+			_, err = insertRevocation(tx, sessions.Revocation{
+				Kind: sessions.RevokedSession, ID: session.ID, ExpiresAt: laterOf(session.AccessExpiry, r.AccessExpiry),
 			})
 		}
 		return err
 	})
 	if err != nil {
-		return hallpass.Session{}, hallpass.Gone, wrap("rotating session", err)
+		return sessions.Session{}, sessions.Gone, wrap("rotating session", err)
 	}
 	return session, outcome, nil
 }
 
 // rotateAsRead rotates a session that is still as the caller has read it, which it mostly is. Any other outcome than
-// [hallpass.Rotated] says nothing.
-func rotateAsRead(tx *sqldb.Tx, r hallpass.Rotation) (hallpass.Session, hallpass.Outcome, error) {
+// [sessions.Rotated] says nothing.
+func rotateAsRead(tx *sqldb.Tx, r sessions.Rotation) (sessions.Session, sessions.Outcome, error) {
 	after, outcome := r.Apply(r.Read)
-	if r.Read.ID != r.SessionID || outcome != hallpass.Rotated {
-		return hallpass.Session{}, hallpass.Gone, nil
+	if r.Read.ID != r.SessionID || outcome != sessions.Rotated {
+		return sessions.Session{}, sessions.Gone, nil
 	}
 	result, err := tx.Exec(updateSessionAsRead, append(
 		updateArguments(r.Read, after), sqldb.Micros(r.Read.AuthTime), sqldb.Micros(r.Read.AccessExpiry), r.Since,
 	)...)
 	if err != nil {
-		return hallpass.Session{}, hallpass.Gone, err
+		return sessions.Session{}, sessions.Gone, err
 	}
 	if n, err := result.RowsAffected(); n != 1 || err != nil {
-		return hallpass.Session{}, hallpass.Gone, err
+		return sessions.Session{}, sessions.Gone, err
 	}
 	return after, outcome, nil
 }
@@ -199,7 +199,7 @@ var errChanged = fmt.Errorf("%w: another transaction changed the session", sqldb
 
 // replaceSession writes after over before, which the transaction has read. The condition of the statement makes that
 // one step: a session that another transaction has changed meanwhile is not written over.
-func replaceSession(tx *sqldb.Tx, before, after hallpass.Session) error {
+func replaceSession(tx *sqldb.Tx, before, after sessions.Session) error {
 	result, err := tx.Exec(updateSession, updateArguments(before, after)...)
 	if err != nil {
 		return err
@@ -212,7 +212,7 @@ func replaceSession(tx *sqldb.Tx, before, after hallpass.Session) error {
 }
 
 // updateArguments are those of updateSession.
-func updateArguments(before, after hallpass.Session) []any {
+func updateArguments(before, after sessions.Session) []any {
 	return []any{
 		after.Generation, sqldb.Micros(after.RotatedAt), sqldb.Micros(after.LastUsedAt), sqldb.Micros(after.IdleExpiry), sqldb.Micros(after.RevokedAt),
 		sqldb.Micros(after.AuthTime), sqldb.Micros(after.AccessExpiry), after.SteppedUp,
@@ -220,9 +220,9 @@ func updateArguments(before, after hallpass.Session) []any {
 	}
 }
 
-// StepUp implements [hallpass.SessionStore].
-func (s *Store) StepUp(ctx context.Context, u hallpass.StepUp) (hallpass.Session, error) {
-	var session hallpass.Session
+// StepUp implements [sessions.SessionStore].
+func (s *Store) StepUp(ctx context.Context, u sessions.StepUp) (sessions.Session, error) {
+	var session sessions.Session
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
 		before, err := scanSession(tx.QueryRow(selectSession, u.SessionID))
 		if err != nil {
@@ -230,7 +230,7 @@ func (s *Store) StepUp(ctx context.Context, u hallpass.StepUp) (hallpass.Session
 		}
 		after, lives := u.Apply(before)
 		if !lives {
-			return hallpass.ErrNotFound
+			return sessions.ErrNotFound
 		}
 		if err := unchanged(tx, before.Subject, u.Since); err != nil {
 			return err
@@ -239,7 +239,7 @@ func (s *Store) StepUp(ctx context.Context, u hallpass.StepUp) (hallpass.Session
 		return replaceSession(tx, before, after)
 	})
 	if err != nil {
-		return hallpass.Session{}, wrap("stepping up", err)
+		return sessions.Session{}, wrap("stepping up", err)
 	}
 	return session, nil
 }

@@ -1,4 +1,4 @@
-// Package sqlstore keeps sessions and revocations in a SQL database: a [hallpass.Store] that survives the program and
+// Package sqlstore keeps sessions and revocations in a SQL database: a [sessions.Store] that survives the program and
 // that several programs share.
 //
 // The program imports the driver, modernc.org/sqlite for SQLite:
@@ -15,25 +15,25 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 //go:embed migrations
 var migrations embed.FS
 
-// Store is a [hallpass.Store] in a SQL database. It is safe for concurrent use, by several programs too.
+// Store is a [sessions.Store] in a SQL database. It is safe for concurrent use, by several programs too.
 type Store struct {
 	db    *sqldb.DB
 	owned bool // Close closes db
 }
 
-var _ hallpass.Store = (*Store)(nil)
+var _ sessions.Store = (*Store)(nil)
 
 // Open opens the database at url, "sqlite:" and the path of a file, and brings its tables up to date. The file is made
 // with mode 0600 when it does not exist; its folder must. One of ours that others can reach is mended, with a warning in the log of
 // slog.Default; somebody else's is refused. The caller closes the store. An error that wraps
-// [hallpass.ErrStoreUnavailable] says that the database could not be asked.
+// [sessions.ErrUnavailable] says that the database could not be asked.
 func Open(ctx context.Context, url string) (*Store, error) {
 	db, err := sqldb.Open(ctx, url)
 	if err != nil {
@@ -60,7 +60,7 @@ func New(ctx context.Context, db *sqldb.DB) (*Store, error) {
 }
 
 // Close closes the database if [Open] opened it. Calls that have begun are waited for; later ones fail with
-// [hallpass.ErrStoreUnavailable].
+// [sessions.ErrUnavailable].
 func (s *Store) Close() error {
 	if !s.owned {
 		return nil
@@ -71,10 +71,10 @@ func (s *Store) Close() error {
 // wrap says what failed, and makes the error one of package hallpass.
 func wrap(doing string, err error) error {
 	switch {
-	case err == nil, errors.Is(err, hallpass.ErrNotFound), errors.Is(err, hallpass.ErrSubjectChanged):
+	case err == nil, errors.Is(err, sessions.ErrNotFound), errors.Is(err, sessions.ErrSubjectChanged):
 		return err
 	case errors.Is(err, sqldb.ErrUnavailable):
-		return fmt.Errorf("%s: %w: %w", doing, hallpass.ErrStoreUnavailable, err)
+		return fmt.Errorf("%s: %w: %w", doing, sessions.ErrUnavailable, err)
 	default:
 		return fmt.Errorf("%s: %w", doing, err)
 	}

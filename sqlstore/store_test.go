@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/sessions"
 	"github.com/hallpass-go/hallpass/sqlstore"
 	"github.com/hallpass-go/hallpass/storetest"
 	_ "modernc.org/sqlite"
@@ -36,17 +36,17 @@ func open(t testing.TB, url string) *sqlstore.Store {
 }
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) hallpass.Store { return open(t, freshURL(t)) })
+	storetest.Run(t, func(t *testing.T) sessions.Store { return open(t, freshURL(t)) })
 }
 
 // TestStore_reopened opens the file anew for each call, so that all is read from the disk.
 func TestStore_reopened(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) hallpass.Store { return reopened{url: freshURL(t)} })
+	storetest.Run(t, func(t *testing.T) sessions.Store { return reopened{url: freshURL(t)} })
 }
 
 // TestStore_replicas has several replicas share a file, and sends each call to the next of them.
 func TestStore_replicas(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) hallpass.Store {
+	storetest.Run(t, func(t *testing.T) sessions.Store {
 		url := freshURL(t)
 		r := &replicas{}
 		for i := range r.stores {
@@ -60,8 +60,8 @@ func TestOpen_storeThatCannotBeOpened(t *testing.T) {
 	for name, url := range map[string]string{
 		"no folder": "sqlite:" + filepath.Join(t.TempDir(), "none", "test.db"), "a folder": "sqlite:" + t.TempDir(),
 	} {
-		if _, err := sqlstore.Open(t.Context(), url); !errors.Is(err, hallpass.ErrStoreUnavailable) {
-			t.Errorf("%s: %v, want ErrStoreUnavailable", name, err)
+		if _, err := sqlstore.Open(t.Context(), url); !errors.Is(err, sessions.ErrUnavailable) {
+			t.Errorf("%s: %v, want ErrUnavailable", name, err)
 		}
 	}
 	_, err := sqlstore.Open(t.Context(), "postgres://localhost/hallpass")
@@ -111,18 +111,18 @@ func TestNew_leavesTheDatabaseOpen(t *testing.T) {
 }
 
 // calls are all the methods of a store.
-func calls(ctx context.Context, s hallpass.Store) map[string]error {
+func calls(ctx context.Context, s sessions.Store) map[string]error {
 	now := time.Unix(1_800_000_000, 0)
 	errs := map[string]error{}
-	errs["CreateSession"] = s.CreateSession(ctx, hallpass.Session{ID: "b"}, 0)
+	errs["CreateSession"] = s.CreateSession(ctx, sessions.Session{ID: "b"}, 0)
 	_, errs["Session"] = s.Session(ctx, "a")
 	_, errs["Sessions"] = s.Sessions(ctx, "ada", now, "", 1)
-	_, _, errs["Rotate"] = s.Rotate(ctx, hallpass.Rotation{SessionID: "a", Generation: 1, Now: now})
-	_, errs["StepUp"] = s.StepUp(ctx, hallpass.StepUp{SessionID: "a", Now: now})
+	_, _, errs["Rotate"] = s.Rotate(ctx, sessions.Rotation{SessionID: "a", Generation: 1, Now: now})
+	_, errs["StepUp"] = s.StepUp(ctx, sessions.StepUp{SessionID: "a", Now: now})
 	_, errs["Sequence"] = s.Sequence(ctx)
 	_, errs["Sweep"] = s.Sweep(ctx, now, 1)
-	_, errs["EndSessions"] = s.EndSessions(ctx, hallpass.Ending{Subject: "ada", Now: now})
-	_, errs["Revoke"] = s.Revoke(ctx, hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: now})
+	_, errs["EndSessions"] = s.EndSessions(ctx, sessions.Ending{Subject: "ada", Now: now})
+	_, errs["Revoke"] = s.Revoke(ctx, sessions.Revocation{Kind: sessions.RevokedToken, ID: "jti", ExpiresAt: now})
 	_, errs["Revocations"] = s.Revocations(ctx, 0, now, 1)
 	return errs
 }
@@ -134,8 +134,8 @@ func TestStore_unavailable(t *testing.T) {
 			t.Fatal(err)
 		}
 		for call, err := range calls(t.Context(), store) {
-			if !errors.Is(err, hallpass.ErrStoreUnavailable) {
-				t.Errorf("%s: %v, want ErrStoreUnavailable", call, err)
+			if !errors.Is(err, sessions.ErrUnavailable) {
+				t.Errorf("%s: %v, want ErrUnavailable", call, err)
 			}
 		}
 	})
@@ -146,8 +146,8 @@ func TestStore_unavailable(t *testing.T) {
 			t.Skip("this system does not delete an open file:", err)
 		}
 		for _, call := range []string{"CreateSession", "Rotate", "StepUp", "Sweep", "EndSessions", "Revoke"} {
-			if err := calls(t.Context(), store)[call]; !errors.Is(err, hallpass.ErrStoreUnavailable) {
-				t.Errorf("%s: %v, want ErrStoreUnavailable", call, err)
+			if err := calls(t.Context(), store)[call]; !errors.Is(err, sessions.ErrUnavailable) {
+				t.Errorf("%s: %v, want ErrUnavailable", call, err)
 			}
 		}
 	})
@@ -191,7 +191,7 @@ func TestSweep_deletesMoreThanOneBatch(t *testing.T) {
 	var group errorGroup
 	for i := range n {
 		group.run(func() error {
-			return store.CreateSession(t.Context(), hallpass.Session{ID: fmt.Sprint(i), Expiry: time.Unix(1, 0)}, 0)
+			return store.CreateSession(t.Context(), sessions.Session{ID: fmt.Sprint(i), Expiry: time.Unix(1, 0)}, 0)
 		})
 	}
 	if err := group.wait(); err != nil {
@@ -214,15 +214,15 @@ func BenchmarkRotate(b *testing.B) {
 			now := time.Now()
 			rotate := func(next func() bool) {
 				id := fmt.Sprint(caller.Add(1))
-				s := hallpass.Session{ID: id, Generation: 1, IdleExpiry: now.Add(time.Hour), Expiry: now.Add(time.Hour)}
+				s := sessions.Session{ID: id, Generation: 1, IdleExpiry: now.Add(time.Hour), Expiry: now.Add(time.Hour)}
 				if err := store.CreateSession(b.Context(), s, 0); err != nil {
 					b.Error(err)
 				}
 				for generation := uint32(1); next(); generation++ {
-					_, outcome, err := store.Rotate(b.Context(), hallpass.Rotation{
+					_, outcome, err := store.Rotate(b.Context(), sessions.Rotation{
 						SessionID: id, Generation: generation, Now: now, IdleExpiry: now.Add(time.Hour),
 					})
-					if err != nil || outcome != hallpass.Rotated {
+					if err != nil || outcome != sessions.Rotated {
 						b.Errorf("outcome %d, %v", outcome, err)
 						return
 					}

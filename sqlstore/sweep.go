@@ -17,7 +17,7 @@ const deleteSessions = `DELETE FROM sessions WHERE id IN
 const deleteRevocations = `DELETE FROM revocations WHERE sequence IN
 	(SELECT sequence FROM revocations WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`
 
-// Sweep implements [hallpass.SessionStore]. When it fails, what it has deleted so far stays deleted and is counted.
+// Sweep implements [sessions.SessionStore]. When it fails, what it has deleted so far stays deleted and is counted.
 func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	swept := 0
 	for _, step := range []struct {

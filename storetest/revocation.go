@@ -7,13 +7,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 var revocationTests = []subtest{
 	{"endsOneSession", func(s *suite) {
 		s.create(session("a", "ada", 0), session("b", "ada", 0))
-		recorded := s.end(hallpass.Ending{
+		recorded := s.end(sessions.Ending{
 			SessionID: "a", Except: "a", Now: start.Add(time.Minute), ExpiresAt: start.Add(alive),
 		})
 		want := kept(session("a", "ada", 0))
@@ -24,14 +24,14 @@ var revocationTests = []subtest{
 	}},
 	{"endsSessionsOfASubject", func(s *suite) {
 		s.create(session("a", "ada", 0), session("b", "ada", 0), session("c", "bob", 0), session("d", "Ada", 0))
-		recorded := s.end(hallpass.Ending{Subject: "ada", Now: start.Add(time.Minute), ExpiresAt: start.Add(alive)})
+		recorded := s.end(sessions.Ending{Subject: "ada", Now: start.Add(time.Minute), ExpiresAt: start.Add(alive)})
 		ends(s, recorded, "a", "b")
 		s.equal("another subject's session", s.session("c"), kept(session("c", "bob", 0)))
 		s.equal("another subject's session", s.session("d"), kept(session("d", "Ada", 0)))
 	}},
 	{"endsSessionsExceptOne", func(s *suite) {
 		s.create(session("a", "ada", 0), session("b", "ada", 0), session("c", "ada", 0))
-		recorded := s.end(hallpass.Ending{
+		recorded := s.end(sessions.Ending{
 			Subject: "ada", Except: "b", Now: start.Add(time.Minute), ExpiresAt: start.Add(alive),
 		})
 		ends(s, recorded, "a", "c")
@@ -39,14 +39,14 @@ var revocationTests = []subtest{
 	}},
 	{"endsSessionsThatHaveExpired", func(s *suite) {
 		s.create(session("a", "ada", 0))
-		ends(s, s.end(hallpass.Ending{Subject: "ada", Now: start.Add(idle), ExpiresAt: start.Add(alive)}), "a")
+		ends(s, s.end(sessions.Ending{Subject: "ada", Now: start.Add(idle), ExpiresAt: start.Add(alive)}), "a")
 	}},
 	{"endsNothingTwice", func(s *suite) {
 		s.create(session("a", "ada", 0))
-		first := hallpass.Ending{Subject: "ada", Now: start.Add(time.Minute), ExpiresAt: start.Add(alive)}
+		first := sessions.Ending{Subject: "ada", Now: start.Add(time.Minute), ExpiresAt: start.Add(alive)}
 		ends(s, s.end(first), "a")
 		want := s.session("a")
-		for _, e := range []hallpass.Ending{
+		for _, e := range []sessions.Ending{
 			first, {SessionID: "a", Now: start.Add(time.Hour)}, {SessionID: "unknown", Now: start}, {Subject: "eve", Now: start},
 		} {
 			if recorded := s.end(e); len(recorded) != 0 {
@@ -58,9 +58,9 @@ var revocationTests = []subtest{
 	}},
 	{"endingOfNothingOrBothIsRefused", func(s *suite) {
 		s.create(session("a", "ada", 0), session("b", "", 0))
-		for _, e := range []hallpass.Ending{{Now: start}, {SessionID: "a", Subject: "ada", Now: start}} {
-			if _, err := s.store.EndSessions(s.Context(), e); err == nil || errors.Is(err, hallpass.ErrStoreUnavailable) {
-				s.Errorf("%+v: %v, want an error, and not ErrStoreUnavailable", e, err)
+		for _, e := range []sessions.Ending{{Now: start}, {SessionID: "a", Subject: "ada", Now: start}} {
+			if _, err := s.store.EndSessions(s.Context(), e); err == nil || errors.Is(err, sessions.ErrUnavailable) {
+				s.Errorf("%+v: %v, want an error, and not ErrUnavailable", e, err)
 			}
 		}
 		s.equal("session", s.session("a"), kept(session("a", "ada", 0)))
@@ -69,31 +69,31 @@ var revocationTests = []subtest{
 	{"recordsTokensAndSubjects", func(s *suite) {
 		s.create(session("a", "ada", 0))
 		before := time.Unix(start.Unix()+1, 0)
-		token := s.revoke(hallpass.Revocation{
-			Sequence: 99, Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start.Add(alive),
+		token := s.revoke(sessions.Revocation{
+			Sequence: 99, Kind: sessions.RevokedToken, ID: "jti", ExpiresAt: start.Add(alive),
 		})
-		recorded := s.end(hallpass.Ending{
-			Subject: "ada", Record: hallpass.RevokedSubject, OnlyRecord: true, Now: start, ExpiresAt: start.Add(alive),
+		recorded := s.end(sessions.Ending{
+			Subject: "ada", Record: sessions.RevokedSubject, OnlyRecord: true, Now: start, ExpiresAt: start.Add(alive),
 		})
 		if len(recorded) != 1 {
 			s.Fatalf("recorded %+v", recorded)
 		}
 		subject := recorded[0]
-		s.equal("token", token, hallpass.Revocation{
-			Sequence: token.Sequence, Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: at(alive),
+		s.equal("token", token, sessions.Revocation{
+			Sequence: token.Sequence, Kind: sessions.RevokedToken, ID: "jti", ExpiresAt: at(alive),
 		})
-		s.equal("subject", subject, hallpass.Revocation{
-			Sequence: subject.Sequence, Kind: hallpass.RevokedSubject, ID: "ada", Before: before.UTC(), ExpiresAt: at(alive),
+		s.equal("subject", subject, sessions.Revocation{
+			Sequence: subject.Sequence, Kind: sessions.RevokedSubject, ID: "ada", Before: before.UTC(), ExpiresAt: at(alive),
 		})
 		if token.Sequence < 1 || subject.Sequence <= token.Sequence {
 			s.Errorf("sequence numbers %d, %d; want growing ones over 0", token.Sequence, subject.Sequence)
 		}
-		s.equal("revocations", s.revocations(0, 0, 10), []hallpass.Revocation{token, subject})
+		s.equal("revocations", s.revocations(0, 0, 10), []sessions.Revocation{token, subject})
 		s.equal("the subject's session", s.session("a"), kept(session("a", "ada", 0)))
 	}},
 	{"recordsNoNumberBelowTheTime", func(s *suite) {
 		before := time.Now().UnixMicro()
-		r := s.revoke(hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start})
+		r := s.revoke(sessions.Revocation{Kind: sessions.RevokedToken, ID: "jti", ExpiresAt: start})
 		if r.Sequence < before || r.Sequence != s.sequence() {
 			s.Errorf("number %d, the highest %d; want one of at least %d", r.Sequence, s.sequence(), before)
 		}
@@ -104,8 +104,8 @@ var revocationTests = []subtest{
 		long := session("a", "ada", 0)
 		long.AccessExpiry = start.Add(24 * time.Hour)
 		s.create(long, session("b", "ada", 0))
-		for _, e := range []hallpass.Ending{
-			{Subject: "ada", Record: hallpass.RevokedSubject, OnlyRecord: true}, {SessionID: "a"},
+		for _, e := range []sessions.Ending{
+			{Subject: "ada", Record: sessions.RevokedSubject, OnlyRecord: true}, {SessionID: "a"},
 		} {
 			e.Now, e.ExpiresAt = start, start.Add(alive)
 			for _, r := range s.end(e) {
@@ -114,22 +114,22 @@ var revocationTests = []subtest{
 		}
 		r := rotation("b", 1, time.Second)
 		r.AccessExpiry = start.Add(12 * time.Hour)
-		s.rotate(r, hallpass.Rotated)
+		s.rotate(r, sessions.Rotated)
 		r = rotation("b", 1, time.Second+grace+time.Second)
 		r.AccessExpiry = start.Add(time.Minute)
-		s.rotate(r, hallpass.Reused)
+		s.rotate(r, sessions.Reused)
 		all := s.revocations(0, 0, 10)
 		s.equal("ExpiresAt of a reuse", all[len(all)-1].ExpiresAt, at(12*time.Hour))
 	}},
 	{"isOneDeedWithWhatGoesWithIt", func(s *suite) {
 		s.create(session("a", "ada", 0), session("b", "ada", 0))
 		refused := errors.New("refused")
-		e := hallpass.Ending{Subject: "ada", Except: "b", Record: hallpass.RevokedCredentials, Now: start, ExpiresAt: at(alive)}
+		e := sessions.Ending{Subject: "ada", Except: "b", Record: sessions.RevokedCredentials, Now: start, ExpiresAt: at(alive)}
 		e.With = func(context.Context) error { return refused }
 		if _, err := s.store.EndSessions(s.Context(), e); !errors.Is(err, refused) {
 			s.Errorf("EndSessions: %v, want the error of With", err)
 		}
-		s.equal("revocations", s.revocations(0, 0, 10), []hallpass.Revocation(nil))
+		s.equal("revocations", s.revocations(0, 0, 10), []sessions.Revocation(nil))
 		done := false
 		e.With = func(context.Context) error { done = true; return nil }
 		s.equal("recorded", len(s.end(e)), 2)
@@ -138,49 +138,49 @@ var revocationTests = []subtest{
 	}},
 	{"endsAll", func(s *suite) {
 		s.create(session("a", "ada", 0), session("b", "bob", 0))
-		s.end(hallpass.Ending{SessionID: "b", Now: start, ExpiresAt: at(alive)})
+		s.end(sessions.Ending{SessionID: "b", Now: start, ExpiresAt: at(alive)})
 		epoch := s.epoch()
 		s.equal("the epoch asked again", s.epoch(), epoch)
 		since := s.sequence()
 		n, recorded, err := s.store.EndAll(s.Context(), start.Add(time.Second))
-		if err != nil || n != 1 || recorded.Kind != hallpass.RevokedAll || recorded.ID != "" || recorded.Sequence <= since {
+		if err != nil || n != 1 || recorded.Kind != sessions.RevokedAll || recorded.ID != "" || recorded.Sequence <= since {
 			s.Errorf("EndAll: %d, %+v, %v", n, recorded, err)
 		}
-		s.equal("recorded", s.revocations(since, 0, 10), []hallpass.Revocation{recorded})
-		s.rotate(rotation("a", 1, 2*time.Second), hallpass.Gone)
+		s.equal("recorded", s.revocations(since, 0, 10), []sessions.Revocation{recorded})
+		s.rotate(rotation("a", 1, 2*time.Second), sessions.Gone)
 		if s.epoch() == epoch {
 			s.Error("the epoch is the same as before")
 		}
 		err = s.store.CreateSession(s.Context(), session("c", "cyd", 0), since)
-		if !errors.Is(err, hallpass.ErrSubjectChanged) {
+		if !errors.Is(err, sessions.ErrSubjectChanged) {
 			s.Errorf("a session that began before: %v, want ErrSubjectChanged", err)
 		}
 	}},
 	{"recordsTwiceWhatIsRevokedTwice", func(s *suite) {
-		r := hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start.Add(alive)}
-		s.equal("revocations", []hallpass.Revocation{s.revoke(r), s.revoke(r)}, s.revocations(0, 0, 10))
+		r := sessions.Revocation{Kind: sessions.RevokedToken, ID: "jti", ExpiresAt: start.Add(alive)}
+		s.equal("revocations", []sessions.Revocation{s.revoke(r), s.revoke(r)}, s.revocations(0, 0, 10))
 	}},
 	{"recordsNoOtherKind", func(s *suite) {
-		for _, kind := range []hallpass.RevocationKind{"", hallpass.RevokedSession, hallpass.RevokedSubject, "Token"} {
-			r := hallpass.Revocation{Kind: kind, ID: "x", ExpiresAt: start.Add(alive)}
-			if _, err := s.store.Revoke(s.Context(), r); err == nil || errors.Is(err, hallpass.ErrStoreUnavailable) {
-				s.Errorf("Revoke of kind %q: %v, want an error, and not ErrStoreUnavailable", kind, err)
+		for _, kind := range []sessions.RevocationKind{"", sessions.RevokedSession, sessions.RevokedSubject, "Token"} {
+			r := sessions.Revocation{Kind: kind, ID: "x", ExpiresAt: start.Add(alive)}
+			if _, err := s.store.Revoke(s.Context(), r); err == nil || errors.Is(err, sessions.ErrUnavailable) {
+				s.Errorf("Revoke of kind %q: %v, want an error, and not ErrUnavailable", kind, err)
 			}
 		}
-		s.equal("revocations", s.revocations(0, 0, 10), []hallpass.Revocation(nil))
+		s.equal("revocations", s.revocations(0, 0, 10), []sessions.Revocation(nil))
 	}},
 	{"listIsInOrderAndHasPages", func(s *suite) {
-		var all []hallpass.Revocation
+		var all []sessions.Revocation
 		for i := range 7 {
-			all = append(all, s.revoke(hallpass.Revocation{
-				Kind: hallpass.RevokedToken, ID: fmt.Sprint(i), ExpiresAt: start.Add(time.Duration(10-i) * time.Second),
+			all = append(all, s.revoke(sessions.Revocation{
+				Kind: sessions.RevokedToken, ID: fmt.Sprint(i), ExpiresAt: start.Add(time.Duration(10-i) * time.Second),
 			}))
 		}
 		s.equal("the first", s.revocations(0, 0, 3), all[:3])
 		s.equal("those after the second", s.revocations(all[1].Sequence, 0, 3), all[2:5])
-		s.equal("those after the last", s.revocations(all[6].Sequence, 0, 3), []hallpass.Revocation(nil))
-		s.equal("limit 0", s.revocations(0, 0, 0), []hallpass.Revocation(nil))
-		s.equal("limit -1", s.revocations(0, 0, -1), []hallpass.Revocation(nil))
+		s.equal("those after the last", s.revocations(all[6].Sequence, 0, 3), []sessions.Revocation(nil))
+		s.equal("limit 0", s.revocations(0, 0, 0), []sessions.Revocation(nil))
+		s.equal("limit -1", s.revocations(0, 0, -1), []sessions.Revocation(nil))
 		s.equal("those that have not expired", s.revocations(0, 8*time.Second, 10), all[:3])
 		s.equal("a microsecond later", s.revocations(0, 8*time.Second+time.Microsecond, 10), all[:2])
 	}},
@@ -188,14 +188,14 @@ var revocationTests = []subtest{
 }
 
 // ends checks that recorded are the revocations of the sessions with these ids, in their order, and all there are.
-func ends(s *suite, recorded []hallpass.Revocation, ids ...string) {
+func ends(s *suite, recorded []sessions.Revocation, ids ...string) {
 	s.Helper()
 	s.equal("revocations", recorded, s.revocations(0, 0, 100))
 	named := map[string]bool{}
 	for _, r := range recorded {
 		named[r.ID] = true
-		s.equal("revocation", r, hallpass.Revocation{
-			Sequence: r.Sequence, Kind: hallpass.RevokedSession, ID: r.ID, ExpiresAt: at(alive),
+		s.equal("revocation", r, sessions.Revocation{
+			Sequence: r.Sequence, Kind: sessions.RevokedSession, ID: r.ID, ExpiresAt: at(alive),
 		})
 		if s.session(r.ID).RevokedAt.IsZero() {
 			s.Errorf("session %s is not revoked", r.ID)
@@ -216,8 +216,8 @@ func listMissesNone(s *suite) {
 	for writer := range writers {
 		group.Go(func() {
 			for i := range each {
-				r, err := s.store.Revoke(s.Context(), hallpass.Revocation{
-					Kind: hallpass.RevokedToken, ID: fmt.Sprintf("%d.%d", writer, i), ExpiresAt: start.Add(alive),
+				r, err := s.store.Revoke(s.Context(), sessions.Revocation{
+					Kind: sessions.RevokedToken, ID: fmt.Sprintf("%d.%d", writer, i), ExpiresAt: start.Add(alive),
 				})
 				if err != nil {
 					s.Errorf("Revoke: %v", err)

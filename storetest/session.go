@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 var sessionTests = []subtest{
@@ -19,7 +19,7 @@ var sessionTests = []subtest{
 	}},
 	{"emptyFieldsStayEmpty", func(s *suite) {
 		want := session("a", "ada", 0)
-		want.AuthTime, want.Client = time.Time{}, hallpass.Client{}
+		want.AuthTime, want.Client = time.Time{}, sessions.Client{}
 		s.create(want)
 		got := s.session("a")
 		s.equal("session", got, kept(want))
@@ -42,8 +42,8 @@ var sessionTests = []subtest{
 	{"idThatExistsIsRefused", func(s *suite) {
 		s.create(session("a", "ada", 0))
 		err := s.store.CreateSession(s.Context(), session("a", "eve", time.Minute), latest)
-		if err == nil || errors.Is(err, hallpass.ErrStoreUnavailable) {
-			s.Errorf("CreateSession: %v, want an error, and not ErrStoreUnavailable", err)
+		if err == nil || errors.Is(err, sessions.ErrUnavailable) {
+			s.Errorf("CreateSession: %v, want an error, and not ErrUnavailable", err)
 		}
 		s.equal("session", s.session("a"), kept(session("a", "ada", 0)))
 	}},
@@ -85,14 +85,14 @@ var sessionTests = []subtest{
 		if err != nil || !got.AuthTime.Equal(at(time.Minute)) || got.Generation != 3 {
 			s.Errorf("without a proof: %+v, %v", got, err)
 		}
-		s.rotate(rotation("a", 2, 2*time.Minute), hallpass.Replayed)
+		s.rotate(rotation("a", 2, 2*time.Minute), sessions.Replayed)
 	}},
 	{"stepUpOfAnEndedSession", func(s *suite) {
 		revoked := session("revoked", "ada", 0)
 		revoked.RevokedAt = start
 		s.create(revoked, session("idle", "ada", 0))
 		for id, d := range map[string]time.Duration{"unknown": time.Second, "revoked": time.Second, "idle": idle} {
-			if _, err := s.store.StepUp(s.Context(), stepUp(id, d)); !errors.Is(err, hallpass.ErrNotFound) {
+			if _, err := s.store.StepUp(s.Context(), stepUp(id, d)); !errors.Is(err, sessions.ErrNotFound) {
 				s.Errorf("StepUp of %s: %v, want ErrNotFound", id, err)
 			}
 		}
@@ -106,25 +106,25 @@ var sessionTests = []subtest{
 // the subject; neither a change of another subject nor the end of a session is one.
 func nothingBegins(s *suite) {
 	s.create(session("a", "ada", 0), session("z", "zoe", 0))
-	for i, e := range []hallpass.Ending{
-		{Subject: "ada", Record: hallpass.RevokedSubject, OnlyRecord: true},
-		{Subject: "ada", Record: hallpass.RevokedCredentials, Except: "a"},
+	for i, e := range []sessions.Ending{
+		{Subject: "ada", Record: sessions.RevokedSubject, OnlyRecord: true},
+		{Subject: "ada", Record: sessions.RevokedCredentials, Except: "a"},
 	} {
 		since := s.sequence()
 		e.Now, e.ExpiresAt = start, at(absolute)
 		s.end(e)
 		stale := session(fmt.Sprint("stale", i), "ada", 0)
-		if err := s.store.CreateSession(s.Context(), stale, since); !errors.Is(err, hallpass.ErrSubjectChanged) {
+		if err := s.store.CreateSession(s.Context(), stale, since); !errors.Is(err, sessions.ErrSubjectChanged) {
 			s.Errorf("CreateSession after %s: %v, want ErrSubjectChanged", e.Record, err)
 		}
 		s.gone(stale.ID)
 		up := stepUp("a", time.Second)
 		up.Since = since
-		if _, err := s.store.StepUp(s.Context(), up); !errors.Is(err, hallpass.ErrSubjectChanged) {
+		if _, err := s.store.StepUp(s.Context(), up); !errors.Is(err, sessions.ErrSubjectChanged) {
 			s.Errorf("StepUp after %s: %v, want ErrSubjectChanged", e.Record, err)
 		}
 		s.equal("generation", s.session("a").Generation, uint32(1))
-		s.end(hallpass.Ending{SessionID: "z", Now: start, ExpiresAt: at(absolute)})
+		s.end(sessions.Ending{SessionID: "z", Now: start, ExpiresAt: at(absolute)})
 		for id, subject := range map[string]string{"fresh": "ada", "bobs": "bob"} {
 			after := since
 			if subject == "ada" {
@@ -159,7 +159,7 @@ func listHasPages(s *suite) {
 		after = ids[len(ids)-1]
 		s.create(session(fmt.Sprintf("late%d", page), "ada", 10*time.Second))
 		if page == 1 {
-			s.end(hallpass.Ending{SessionID: after, Now: start, ExpiresAt: start.Add(alive)})
+			s.end(sessions.Ending{SessionID: after, Now: start, ExpiresAt: start.Add(alive)})
 		}
 	}
 	var want []string

@@ -1,7 +1,7 @@
-// Package storetest is the suite that every [hallpass.Store] passes.
+// Package storetest is the suite that every [sessions.Store] passes.
 //
 //	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) hallpass.Store { return open(t) })
+//		storetest.Run(t, func(t *testing.T) sessions.Store { return open(t) })
 //	}
 package storetest
 
@@ -13,12 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// Run checks every sentence of the contracts of [hallpass.SessionStore] and [hallpass.RevocationStore]. It calls open
+// Run checks every sentence of the contracts of [sessions.SessionStore] and [sessions.RevocationStore]. It calls open
 // for an empty store once a subtest; open registers what has to be cleaned up with its t.
-func Run(t *testing.T, open func(t *testing.T) hallpass.Store) {
+func Run(t *testing.T, open func(t *testing.T) sessions.Store) {
 	for _, group := range []struct {
 		name  string
 		tests []subtest
@@ -47,7 +47,7 @@ type subtest struct {
 // suite is one subtest and its store. Its methods make a call that must succeed, and fail the subtest otherwise.
 type suite struct {
 	*testing.T
-	store hallpass.Store
+	store sessions.Store
 }
 
 // start is when the sessions of the suite begin. It is off the whole second, in a zone of its own, and has
@@ -68,8 +68,8 @@ const (
 const latest = math.MaxInt64
 
 // session returns a session of subject that began d after start.
-func session(id, subject string, d time.Duration) hallpass.Session {
-	return hallpass.Session{
+func session(id, subject string, d time.Duration) sessions.Session {
+	return sessions.Session{
 		ID:         id,
 		Subject:    subject,
 		Generation: 1,
@@ -79,12 +79,12 @@ func session(id, subject string, d time.Duration) hallpass.Session {
 		IdleExpiry: start.Add(d + idle),
 		Expiry:     start.Add(d + absolute),
 		AuthTime:   start.Add(d),
-		Client:     hallpass.Client{IP: "2001:db8::1", UserAgent: "storetest/1 (ü)"},
+		Client:     sessions.Client{IP: "2001:db8::1", UserAgent: "storetest/1 (ü)"},
 	}
 }
 
 // kept returns s as a store keeps it.
-func kept(s hallpass.Session) hallpass.Session {
+func kept(s sessions.Session) sessions.Session {
 	for _, t := range []*time.Time{
 		&s.RotatedAt, &s.CreatedAt, &s.LastUsedAt, &s.IdleExpiry, &s.Expiry, &s.AuthTime, &s.RevokedAt, &s.AccessExpiry,
 	} {
@@ -94,8 +94,8 @@ func kept(s hallpass.Session) hallpass.Session {
 }
 
 // rotation presents generation of the session d after start.
-func rotation(id string, generation uint32, d time.Duration) hallpass.Rotation {
-	return hallpass.Rotation{
+func rotation(id string, generation uint32, d time.Duration) sessions.Rotation {
+	return sessions.Rotation{
 		SessionID:    id,
 		Generation:   generation,
 		Now:          start.Add(d),
@@ -106,7 +106,7 @@ func rotation(id string, generation uint32, d time.Duration) hallpass.Rotation {
 	}
 }
 
-func (s *suite) create(sessions ...hallpass.Session) {
+func (s *suite) create(sessions ...sessions.Session) {
 	s.Helper()
 	for _, session := range sessions {
 		if err := s.store.CreateSession(s.Context(), session, latest); err != nil {
@@ -116,14 +116,14 @@ func (s *suite) create(sessions ...hallpass.Session) {
 }
 
 // stepUp is a step-up of a session d after start.
-func stepUp(id string, d time.Duration) hallpass.StepUp {
-	return hallpass.StepUp{
+func stepUp(id string, d time.Duration) sessions.StepUp {
+	return sessions.StepUp{
 		SessionID: id, Now: start.Add(d), Proved: true, Since: latest,
 		IdleExpiry: start.Add(d + idle), AccessExpiry: start.Add(d + alive),
 	}
 }
 
-func (s *suite) stepUp(id string, d time.Duration) hallpass.Session {
+func (s *suite) stepUp(id string, d time.Duration) sessions.Session {
 	s.Helper()
 	got, err := s.store.StepUp(s.Context(), stepUp(id, d))
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *suite) sequence() int64 {
 	return n
 }
 
-func (s *suite) session(id string) hallpass.Session {
+func (s *suite) session(id string) sessions.Session {
 	s.Helper()
 	got, err := s.store.Session(s.Context(), id)
 	if err != nil {
@@ -161,7 +161,7 @@ func (s *suite) session(id string) hallpass.Session {
 }
 
 // rotate presents r, checks the outcome and that the session returned is the one that is kept, and returns it.
-func (s *suite) rotate(r hallpass.Rotation, want hallpass.Outcome) hallpass.Session {
+func (s *suite) rotate(r sessions.Rotation, want sessions.Outcome) sessions.Session {
 	s.Helper()
 	got, outcome, err := s.store.Rotate(s.Context(), r)
 	if err != nil {
@@ -188,7 +188,7 @@ func (s *suite) sessions(subject string, d time.Duration, after string, limit in
 	return ids
 }
 
-func (s *suite) end(e hallpass.Ending) []hallpass.Revocation {
+func (s *suite) end(e sessions.Ending) []sessions.Revocation {
 	s.Helper()
 	recorded, err := s.store.EndSessions(s.Context(), e)
 	if err != nil {
@@ -197,7 +197,7 @@ func (s *suite) end(e hallpass.Ending) []hallpass.Revocation {
 	return recorded
 }
 
-func (s *suite) revoke(r hallpass.Revocation) hallpass.Revocation {
+func (s *suite) revoke(r sessions.Revocation) sessions.Revocation {
 	s.Helper()
 	recorded, err := s.store.Revoke(s.Context(), r)
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *suite) revoke(r hallpass.Revocation) hallpass.Revocation {
 	return recorded
 }
 
-func (s *suite) revocations(since int64, d time.Duration, limit int) []hallpass.Revocation {
+func (s *suite) revocations(since int64, d time.Duration, limit int) []sessions.Revocation {
 	s.Helper()
 	page, err := s.store.Revocations(s.Context(), since, start.Add(d), limit)
 	if err != nil {
@@ -226,7 +226,7 @@ func (s *suite) sweep(d time.Duration, limit int) int {
 
 func (s *suite) gone(id string) {
 	s.Helper()
-	if _, err := s.store.Session(s.Context(), id); !errors.Is(err, hallpass.ErrNotFound) {
+	if _, err := s.store.Session(s.Context(), id); !errors.Is(err, sessions.ErrNotFound) {
 		s.Errorf("Session(%q): %v, want ErrNotFound", id, err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 var sweepTests = []subtest{
@@ -16,8 +16,8 @@ var sweepTests = []subtest{
 		revoked := session("revoked", "ada", 0)
 		revoked.RevokedAt = start
 		s.create(session("idle", "ada", 0), session("young", "ada", time.Hour), short, revoked)
-		s.revoke(hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "early", ExpiresAt: start.Add(time.Minute)})
-		s.revoke(hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "late", ExpiresAt: start.Add(time.Hour)})
+		s.revoke(sessions.Revocation{Kind: sessions.RevokedToken, ID: "early", ExpiresAt: start.Add(time.Minute)})
+		s.revoke(sessions.Revocation{Kind: sessions.RevokedToken, ID: "late", ExpiresAt: start.Add(time.Hour)})
 
 		s.equal("swept at the expiry", s.sweep(time.Minute, 100), 0)
 		s.equal("swept after the expiry", s.sweep(time.Minute+time.Microsecond, 100), 2)
@@ -43,7 +43,7 @@ var sweepTests = []subtest{
 	{"hasALimit", func(s *suite) {
 		for i := range 12 {
 			s.create(session(fmt.Sprint("a", i), "ada", 0))
-			s.revoke(hallpass.Revocation{Kind: hallpass.RevokedToken, ID: fmt.Sprint(i), ExpiresAt: start})
+			s.revoke(sessions.Revocation{Kind: sessions.RevokedToken, ID: fmt.Sprint(i), ExpiresAt: start})
 		}
 		s.equal("limit 0", s.sweep(absolute, 0), 0)
 		s.equal("limit -1", s.sweep(absolute, -1), 0)
@@ -58,12 +58,12 @@ var sweepTests = []subtest{
 	}},
 	{"followsARotation", func(s *suite) {
 		s.create(session("a", "ada", 0))
-		s.rotate(rotation("a", 1, time.Minute), hallpass.Rotated)
+		s.rotate(rotation("a", 1, time.Minute), sessions.Rotated)
 		s.equal("swept", s.sweep(idle+time.Second, 10), 0)
 		s.equal("swept after the new expiry", s.sweep(idle+time.Minute+time.Microsecond, 10), 1)
 	}},
 	{"sequenceGrowsOn", func(s *suite) {
-		r := hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start}
+		r := sessions.Revocation{Kind: sessions.RevokedToken, ID: "jti", ExpiresAt: start}
 		last := s.revoke(r).Sequence
 		s.equal("swept", s.sweep(time.Minute, 10), 1)
 		if got := s.revoke(r).Sequence; got <= last {
@@ -82,7 +82,7 @@ var sweepTests = []subtest{
 var contextTests = []subtest{
 	{"thatHasEndedChangesNothing", func(s *suite) {
 		s.create(session("a", "ada", 0), session("old", "ada", -absolute))
-		revocation := hallpass.Revocation{Kind: hallpass.RevokedToken, ID: "jti", ExpiresAt: start}
+		revocation := sessions.Revocation{Kind: sessions.RevokedToken, ID: "jti", ExpiresAt: start}
 		ctx := ended()
 		calls := map[string]func() error{
 			"CreateSession": func() error { return s.store.CreateSession(ctx, session("b", "ada", 0), latest) },
@@ -94,7 +94,7 @@ var contextTests = []subtest{
 			},
 			"StepUp":      func() error { return second(s.store.StepUp(ctx, stepUp("a", time.Second))) },
 			"Sweep":       func() error { return second(s.store.Sweep(ctx, start, 10)) },
-			"EndSessions": func() error { return second(s.store.EndSessions(ctx, hallpass.Ending{Subject: "ada", Now: start})) },
+			"EndSessions": func() error { return second(s.store.EndSessions(ctx, sessions.Ending{Subject: "ada", Now: start})) },
 			"Epoch":       func() error { return second(s.store.Epoch(ctx)) },
 			"EndAll": func() error {
 				_, _, err := s.store.EndAll(ctx, start)
@@ -105,14 +105,14 @@ var contextTests = []subtest{
 			"Revocations": func() error { return second(s.store.Revocations(ctx, 0, start, 10)) },
 		}
 		for name, call := range calls {
-			if err := call(); !errors.Is(err, hallpass.ErrStoreUnavailable) || !errors.Is(err, context.Canceled) {
-				s.Errorf("%s: %v, want ErrStoreUnavailable and context.Canceled", name, err)
+			if err := call(); !errors.Is(err, sessions.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+				s.Errorf("%s: %v, want ErrUnavailable and context.Canceled", name, err)
 			}
 		}
 		s.equal("session", s.session("a"), kept(session("a", "ada", 0)))
 		s.equal("session", s.session("old"), kept(session("old", "ada", -absolute)))
 		s.gone("b")
-		s.equal("revocations", s.revocations(0, -absolute, 10), []hallpass.Revocation(nil))
+		s.equal("revocations", s.revocations(0, -absolute, 10), []sessions.Revocation(nil))
 	}},
 }
 

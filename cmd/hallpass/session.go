@@ -7,8 +7,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/page"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 type sessionCommand struct {
@@ -31,7 +31,7 @@ func (c *sessionListCommand) Run(ctx context.Context, all *commands, std streams
 	if err != nil {
 		return err
 	}
-	var sessions []hallpass.Session
+	var sessions []sessions.Session
 	for after := ""; ; after = sessions[len(sessions)-1].ID {
 		some, err := in.store.Sessions(ctx, user.ID, time.Now(), after, page.MaxLimit)
 		if err != nil {
@@ -54,14 +54,14 @@ type sessionRow struct {
 	UserAgent  string    `json:"user_agent"`
 }
 
-func printSessions(w io.Writer, asJSON bool, sessions []hallpass.Session) error {
+func printSessions(w io.Writer, asJSON bool, list []sessions.Session) error {
 	if asJSON {
-		return printJSONLines(w, sessions, func(s hallpass.Session) any {
+		return printJSONLines(w, list, func(s sessions.Session) any {
 			return sessionRow{s.ID, s.Subject, s.CreatedAt, s.LastUsedAt, s.ExpiresAt(), s.Client.IP, s.Client.UserAgent}
 		})
 	}
 	table := newTable(w, "ID", "CREATED", "LAST USED", "EXPIRES", "IP", "USER AGENT")
-	for _, s := range sessions {
+	for _, s := range list {
 		table.row(s.ID, s.CreatedAt.Format(time.RFC3339), s.LastUsedAt.Format(time.RFC3339), s.ExpiresAt().Format(time.RFC3339), s.Client.IP, s.Client.UserAgent)
 	}
 	return table.flush()
@@ -111,7 +111,7 @@ func (c *sessionRevokeCommand) Run(ctx context.Context, all *commands, std strea
 		fmt.Fprintf(std.out, "Ended every session of %s.\n", printable(user.Username))
 		return nil
 	}
-	if _, err := in.store.Session(ctx, c.ID); errors.Is(err, hallpass.ErrNotFound) {
+	if _, err := in.store.Session(ctx, c.ID); errors.Is(err, sessions.ErrNotFound) {
 		return fmt.Errorf("there is no session %q: hallpass session list USER shows those there are", c.ID)
 	} else if err != nil {
 		return err

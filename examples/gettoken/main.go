@@ -18,6 +18,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 func main() {
@@ -121,7 +122,7 @@ func (a *api) getToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tokens, err := a.auth.StartSessionSince(r.Context(), since, strconv.FormatInt(id, 10), hallpass.ClientOf(r))
-	if errors.Is(err, hallpass.ErrSubjectChanged) {
+	if errors.Is(err, sessions.ErrSubjectChanged) {
 		err = hallpass.ErrInvalidCredentials.Because(err)
 	}
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/sessions"
 )
 
 // noClaims is what the server's tokens hold beside the registered claims.
@@ -32,7 +33,7 @@ type Config struct {
 	// Keys sign and verify. Required.
 	Keys Keys
 	// Store keeps sessions and revocations. Required.
-	Store hallpass.Store
+	Store sessions.Store
 	// Accounts are the users. Required.
 	Accounts *account.Accounts
 	// Ping tells whether the database answers. Required.

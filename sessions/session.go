@@ -1,4 +1,8 @@
-package hallpass
+// Package sessions says what a store of log-in sessions and revocations promises, and has one in memory.
+//
+// Most programs need two names of it at most: [NewMemory], the default, and [Store], which package sqlstore
+// implements. The rest is for those who write a store of their own: package storetest checks it.
+package sessions
 
 import (
 	"context"
@@ -6,9 +10,16 @@ import (
 	"time"
 )
 
-// ErrSubjectChanged says that what a subject may do, or their password, has changed since the caller
-// looked. Begin again from there.
-var ErrSubjectChanged = errors.New("hallpass: the subject's rights or password changed meanwhile")
+// The errors of a [Store].
+var (
+	// ErrNotFound says that there is no such session.
+	ErrNotFound = errors.New("sessions: there is no such session")
+	// ErrUnavailable says that the store could not be asked.
+	ErrUnavailable = errors.New("sessions: the store cannot be reached")
+	// ErrSubjectChanged says that what a subject may do, or their password, has changed since the
+	// caller looked. Begin again from there.
+	ErrSubjectChanged = errors.New("sessions: the subject's rights or password changed meanwhile")
+)
 
 // Session is one login on one device: the chain of refresh tokens that began there. However often it
 // is refreshed it stays one record, and no token is stored in it.
@@ -37,8 +48,6 @@ type Client struct {
 	IP        string
 	UserAgent string // at most 256 bytes of UTF-8
 }
-
-const maxUserAgent = 256
 
 // Ended reports whether the session is revoked or expired at now.
 func (s Session) Ended(now time.Time) bool {
@@ -166,7 +175,7 @@ func earlier(a, b time.Time) time.Time {
 
 // SessionStore keeps sessions. Package storetest has the suite that every implementation passes.
 // All methods are safe for concurrent use, durable when they return nil, and return an error that wraps
-// [ErrStoreUnavailable] when the store cannot be asked, as when ctx has ended: a call that begins then changes nothing.
+// [ErrUnavailable] when the store cannot be asked, as when ctx has ended: a call that begins then changes nothing.
 // Times are kept to the microsecond, rounded down, in UTC. A limit under 1 asks for nothing.
 type SessionStore interface {
 	// CreateSession adds s, unless what its subject may do, or their password, has changed since the
@@ -238,7 +247,7 @@ type Ending struct {
 	ExpiresAt time.Time
 }
 
-var errEnding = errors.New("hallpass: an Ending names either a session, or a subject and perhaps a kind to record")
+var errEnding = errors.New("sessions: an Ending names either a session, or a subject and perhaps a kind to record")
 
 // Validate returns an error for an e that cannot be carried out. Stores call it first.
 func (e Ending) Validate() error {
@@ -295,7 +304,7 @@ type RevocationStore interface {
 	Revocations(ctx context.Context, since int64, now time.Time, limit int) ([]Revocation, error)
 }
 
-// Store is the whole of what an [Issuer] keeps.
+// Store keeps sessions and the record of what has been revoked.
 type Store interface {
 	SessionStore
 	RevocationStore

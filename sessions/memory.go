@@ -1,4 +1,4 @@
-package hallpass
+package sessions
 
 import (
 	"cmp"
@@ -13,13 +13,13 @@ import (
 )
 
 var (
-	errSessionExists  = errors.New("hallpass: the session exists")
-	errRevocationKind = errors.New("hallpass: Revoke takes a RevokedToken")
+	errSessionExists  = errors.New("sessions: the session exists")
+	errRevocationKind = errors.New("sessions: Revoke takes a RevokedToken")
 )
 
-// MemoryStore is a [Store] in the memory of one process. It is the reference for the others, and right for tests and
-// for programs that may forget all sessions when they end. What has expired stays until [MemoryStore.Sweep] is called.
-type MemoryStore struct {
+// Memory is a [Store] in the memory of one process. It is the reference for the others, and right for tests and
+// for programs that may forget all sessions when they end. What has expired stays until [Memory.Sweep] is called.
+type Memory struct {
 	mu          sync.Mutex
 	sessions    map[string]*Session            // guarded by mu; session id → session
 	bySubject   map[string]map[string]*Session // guarded by mu; subject → session id → session
@@ -28,24 +28,24 @@ type MemoryStore struct {
 	epoch       string                         // guarded by mu
 }
 
-// NewMemoryStore returns an empty store.
-func NewMemoryStore() *MemoryStore {
-	return &MemoryStore{sessions: map[string]*Session{}, bySubject: map[string]map[string]*Session{}, epoch: rand.Text()}
+// NewMemory returns an empty store.
+func NewMemory() *Memory {
+	return &Memory{sessions: map[string]*Session{}, bySubject: map[string]map[string]*Session{}, epoch: rand.Text()}
 }
 
-var _ Store = (*MemoryStore)(nil)
+var _ Store = (*Memory)(nil)
 
 // lock begins a call. The caller unlocks after a nil error.
-func (m *MemoryStore) lock(ctx context.Context) error {
+func (m *Memory) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrStoreUnavailable, err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	m.mu.Lock()
 	return nil
 }
 
 // CreateSession implements [SessionStore].
-func (m *MemoryStore) CreateSession(ctx context.Context, s Session, since int64) error {
+func (m *Memory) CreateSession(ctx context.Context, s Session, since int64) error {
 	if err := m.lock(ctx); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (m *MemoryStore) CreateSession(ctx context.Context, s Session, since int64)
 }
 
 // Session implements [SessionStore].
-func (m *MemoryStore) Session(ctx context.Context, id string) (Session, error) {
+func (m *Memory) Session(ctx context.Context, id string) (Session, error) {
 	if err := m.lock(ctx); err != nil {
 		return Session{}, err
 	}
@@ -84,7 +84,7 @@ func (m *MemoryStore) Session(ctx context.Context, id string) (Session, error) {
 }
 
 // Sessions implements [SessionStore].
-func (m *MemoryStore) Sessions(
+func (m *Memory) Sessions(
 	ctx context.Context, subject string, now time.Time, after string, limit int,
 ) ([]Session, error) {
 	if err := m.lock(ctx); err != nil {
@@ -111,7 +111,7 @@ func newestFirst(a, b Session) int {
 }
 
 // Rotate implements [SessionStore].
-func (m *MemoryStore) Rotate(ctx context.Context, r Rotation) (Session, Outcome, error) {
+func (m *Memory) Rotate(ctx context.Context, r Rotation) (Session, Outcome, error) {
 	if err := m.lock(ctx); err != nil {
 		return Session{}, Gone, err
 	}
@@ -132,7 +132,7 @@ func (m *MemoryStore) Rotate(ctx context.Context, r Rotation) (Session, Outcome,
 
 // changed reports whether the subject was changed by a revocation after the one of number since.
 // The caller has locked.
-func (m *MemoryStore) changed(subject string, since int64) bool {
+func (m *Memory) changed(subject string, since int64) bool {
 	for _, r := range m.after(since) {
 		if r.Kind == RevokedAll || (r.Kind == RevokedSubject || r.Kind == RevokedCredentials) && r.ID == subject {
 			return true
@@ -142,13 +142,13 @@ func (m *MemoryStore) changed(subject string, since int64) bool {
 }
 
 // after returns the revocations with a number over since. The caller has locked.
-func (m *MemoryStore) after(since int64) []Revocation {
+func (m *Memory) after(since int64) []Revocation {
 	first := sort.Search(len(m.revocations), func(i int) bool { return m.revocations[i].Sequence > since })
 	return m.revocations[first:]
 }
 
 // StepUp implements [SessionStore].
-func (m *MemoryStore) StepUp(ctx context.Context, u StepUp) (Session, error) {
+func (m *Memory) StepUp(ctx context.Context, u StepUp) (Session, error) {
 	if err := m.lock(ctx); err != nil {
 		return Session{}, err
 	}
@@ -169,7 +169,7 @@ func (m *MemoryStore) StepUp(ctx context.Context, u StepUp) (Session, error) {
 }
 
 // Sweep implements [SessionStore].
-func (m *MemoryStore) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
+func (m *Memory) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	if err := m.lock(ctx); err != nil {
 		return 0, err
 	}
@@ -192,7 +192,7 @@ func (m *MemoryStore) Sweep(ctx context.Context, now time.Time, limit int) (int,
 	return swept, nil
 }
 
-func (m *MemoryStore) remove(id, subject string) {
+func (m *Memory) remove(id, subject string) {
 	delete(m.sessions, id)
 	delete(m.bySubject[subject], id)
 	if len(m.bySubject[subject]) == 0 {
@@ -201,7 +201,7 @@ func (m *MemoryStore) remove(id, subject string) {
 }
 
 // EndSessions implements [RevocationStore].
-func (m *MemoryStore) EndSessions(ctx context.Context, e Ending) ([]Revocation, error) {
+func (m *Memory) EndSessions(ctx context.Context, e Ending) ([]Revocation, error) {
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
@@ -242,7 +242,7 @@ func (m *MemoryStore) EndSessions(ctx context.Context, e Ending) ([]Revocation, 
 }
 
 // EndAll implements [RevocationStore].
-func (m *MemoryStore) EndAll(ctx context.Context, now time.Time) (int, Revocation, error) {
+func (m *Memory) EndAll(ctx context.Context, now time.Time) (int, Revocation, error) {
 	if err := m.lock(ctx); err != nil {
 		return 0, Revocation{}, err
 	}
@@ -259,7 +259,7 @@ func (m *MemoryStore) EndAll(ctx context.Context, now time.Time) (int, Revocatio
 }
 
 // Epoch implements [RevocationStore].
-func (m *MemoryStore) Epoch(ctx context.Context) (string, error) {
+func (m *Memory) Epoch(ctx context.Context) (string, error) {
 	if err := m.lock(ctx); err != nil {
 		return "", err
 	}
@@ -268,7 +268,7 @@ func (m *MemoryStore) Epoch(ctx context.Context) (string, error) {
 }
 
 // Sequence implements [RevocationStore].
-func (m *MemoryStore) Sequence(ctx context.Context) (int64, error) {
+func (m *Memory) Sequence(ctx context.Context) (int64, error) {
 	if err := m.lock(ctx); err != nil {
 		return 0, err
 	}
@@ -277,7 +277,7 @@ func (m *MemoryStore) Sequence(ctx context.Context) (int64, error) {
 }
 
 // Revoke implements [RevocationStore].
-func (m *MemoryStore) Revoke(ctx context.Context, r Revocation) (Revocation, error) {
+func (m *Memory) Revoke(ctx context.Context, r Revocation) (Revocation, error) {
 	if r.Kind != RevokedToken {
 		return Revocation{}, errRevocationKind
 	}
@@ -289,7 +289,7 @@ func (m *MemoryStore) Revoke(ctx context.Context, r Revocation) (Revocation, err
 }
 
 // record adds r; the caller has locked.
-func (m *MemoryStore) record(r Revocation) Revocation {
+func (m *Memory) record(r Revocation) Revocation {
 	m.sequence = max(m.sequence+1, time.Now().UnixMicro())
 	r.Sequence = m.sequence
 	r.Before, r.ExpiresAt = microsecond(r.Before), microsecond(r.ExpiresAt)
@@ -298,7 +298,7 @@ func (m *MemoryStore) record(r Revocation) Revocation {
 }
 
 // Revocations implements [RevocationStore].
-func (m *MemoryStore) Revocations(
+func (m *Memory) Revocations(
 	ctx context.Context, since int64, now time.Time, limit int,
 ) ([]Revocation, error) {
 	if err := m.lock(ctx); err != nil {
