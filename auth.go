@@ -2,14 +2,12 @@ package hallpass
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/guess"
 	"github.com/hallpass-go/hallpass/internal/limit"
-	"github.com/hallpass-go/hallpass/internal/query"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/sessions"
 )
@@ -26,8 +24,9 @@ type Config[T any] struct {
 	// Authenticate checks a login and returns the subject: the user's stable ID. It returns [ErrInvalidCredentials] for an unknown user and for a
 	// wrong password alike, after the same work. Defaults to no login route.
 	Authenticate func(ctx context.Context, login Login) (subject string, err error)
-	// CheckPassword checks the password of a subject who is logged in, with the errors of Authenticate. Defaults to no reauthenticate route.
-	CheckPassword func(ctx context.Context, subject, password string) error
+	// CheckPassword checks the password of a subject who is logged in, with the errors of Authenticate.
+	// Defaults to no reauthenticate route.
+	CheckPassword func(ctx context.Context, subject, password string, client Client) error
 	// Authorize returns what a subject may do: see [IssuerConfig]. Defaults to a grant of nothing.
 	Authorize func(ctx context.Context, subject string) (Grant[T], error)
 	// Store keeps sessions and revocations: package sqlstore has durable ones. With one, call [Auth.Run]: until it has
@@ -128,54 +127,20 @@ func perMinute(n, byDefault int) limit.Rate {
 	return limit.Rate{Burst: defaultTo(n, byDefault), Per: time.Minute}
 }
 
-// Mount adds the routes under a prefix ("/auth"): POST login, refresh, logout, logout/all and reauthenticate, GET and DELETE sessions,
-// and GET jwks.json and revocations for services that verify by themselves. Login and reauthenticate are there when [Config] says how to check a password.
+// Mount adds the [Auth.Routes] to a mux, under a prefix ("/auth"): POST login, refresh, logout, logout/all
+// and reauthenticate, GET and DELETE sessions, and GET jwks.json and revocations for services that verify
+// by themselves.
 func (a *Auth[T]) Mount(mux *http.ServeMux, prefix string) {
-	handle := func(pattern string, h http.Handler, parameters ...string) {
-		method, path, _ := strings.Cut(pattern, " ")
-		mux.Handle(method+" "+prefix+path, a.only(h, parameters...))
+	for _, route := range a.Routes() {
+		mux.Handle(WithPrefix(route.Pattern, prefix), a.Handler(route))
 	}
-	if a.c.Authenticate != nil {
-		handle("POST /login", http.HandlerFunc(a.login))
-	}
-	handle("POST /refresh", http.HandlerFunc(a.refresh))
-	handle("POST /logout", http.HandlerFunc(a.logout))
-	handle("POST /logout/all", protected{a.Func(a.logoutAll)})
-	if a.c.CheckPassword != nil {
-		handle("POST /reauthenticate", protected{a.Func(a.reauthenticate)})
-	}
-	handle("GET /sessions", protected{a.Func(a.listSessions)}, "limit", "cursor")
-	handle("DELETE /sessions/{id}", protected{a.Func(a.deleteSession)})
-	handle("GET /jwks.json", a.JWKS())
-	handle("GET /revocations", a.RevocationPages(), "since")
 }
 
-// protected is a handler that wants a token.
-type protected struct{ http.Handler }
-
-// only refuses a request with a parameter that the handler would pass over: see [query.Parse]. Where a token may stand in
-// the query, its parameter is known. Whoever has no token is told that first.
-func (a *Auth[T]) only(h http.Handler, parameters ...string) http.Handler {
-	for _, source := range a.sources {
-		if source.query != "" {
-			parameters = append(parameters, source.query+"*") // two are for the source to refuse
-		}
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := query.Parse(r.URL.RawQuery, parameters...)
-		if err == nil {
-			h.ServeHTTP(w, r)
-			return
-		}
-		refuse := func(w http.ResponseWriter, r *http.Request, _ Identity[T]) {
-			a.WriteError(w, r, ErrMalformedRequest.WithDetail(query.Detail(err)))
-		}
-		if _, ok := h.(protected); ok {
-			a.Func(refuse).ServeHTTP(w, r)
-			return
-		}
-		refuse(w, r, Identity[T]{})
-	})
+// WithPrefix returns a pattern with a prefix before its path: of "GET /sessions" and "/auth" it makes
+// "GET /auth/sessions".
+func WithPrefix(pattern, prefix string) string {
+	method, path, _ := strings.Cut(pattern, " ")
+	return method + " " + prefix + path
 }
 
 // WriteError answers a request with err in the [Profile]: an [Error] as it is, anything else as [ErrInternal]. Observe is told of it.
@@ -184,5 +149,3 @@ func (a *Auth[T]) WriteError(w http.ResponseWriter, r *http.Request, err error) 
 	a.c.Observe(r.Context(), Event{Name: EventRequestRefused, Err: e})
 	a.c.Profile.WriteError(w, r, e)
 }
-
-var errNoSession = errors.New("the token has no session")

@@ -4,6 +4,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/hallpass-go/hallpass/internal/strictjson"
@@ -14,7 +15,9 @@ const MaxBody = 64 << 10
 
 // ReadJSON reads a request's body, one JSON object, into the struct that v points to, as strictly as everything here: members by exact name,
 // none unknown, none twice, UTF-8 only, at most [MaxBody]. The error is an [Error] that lists every member that does not fit.
-// A member that is absent leaves its field as it was, so a pointer tells absence.
+// A member that is absent leaves its field as it was, so a pointer tells absence. A pointer with the tag
+// hallpass:"required" must be there; a [json.RawMessage] with hallpass:"forbidden" must not, which is told apart
+// from members that are unknown.
 func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	contentType := r.Header.Get("Content-Type")
 	if contentType == "" && !hasBody(r) {
@@ -38,12 +41,31 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	if err := strictjson.Decode(body, v); err != nil {
 		return bodyError(err)
 	}
+	if problems := checkPresence(v); problems != nil {
+		return InvalidFields(problems...)
+	}
 	return nil
 }
 
-// missing returns the [FieldError] of a member that must be there.
-func missing(field string) FieldError {
-	return FieldError{Field: field, Code: "missing", Detail: "This member is required."}
+// checkPresence lists the members that are wrongly absent or there, by the tags of the struct that v
+// points to.
+func checkPresence(v any) (problems []FieldError) {
+	body := reflect.ValueOf(v).Elem()
+	for _, field := range reflect.VisibleFields(body.Type()) {
+		tag := field.Tag.Get("hallpass")
+		if tag == "" {
+			continue
+		}
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		there := !body.FieldByIndex(field.Index).IsZero()
+		switch {
+		case tag == "required" && !there:
+			problems = append(problems, FieldError{Field: name, Code: "missing", Detail: "This member is required."})
+		case tag == "forbidden" && there:
+			problems = append(problems, FieldError{Field: name, Code: "forbidden", Detail: "This member cannot be set here."})
+		}
+	}
+	return problems
 }
 
 // hasBody reports whether the request has a body that is not empty.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hallpass-go/hallpass/internal/limit"
+	"github.com/hallpass-go/hallpass/internal/page"
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
@@ -105,14 +107,25 @@ func (e *Error) Because(cause error) *Error {
 
 // AsError returns the [Error] that err is or wraps, with err as its cause; [ErrInternal] for any other.
 func AsError(err error) *Error {
-	e, ok := errors.AsType[*Error](err)
-	switch {
-	case !ok:
-		return ErrInternal.Because(err)
-	case error(e) == err:
+	if e, ok := errors.AsType[*Error](err); ok {
+		if error(e) == err {
+			return e
+		}
+		return e.Because(err)
+	}
+	if refused, ok := errors.AsType[*limit.Refused](err); ok {
+		e := ErrRateLimited.Because(err)
+		e.RetryAfter = refused.RetryAfter
+		e.Limit = &RateLimit{
+			Policy: refused.Policy, Quota: refused.Limit, Remaining: refused.Remaining,
+			Window: refused.Window, Reset: refused.ResetAfter,
+		}
 		return e
 	}
-	return e.Because(err)
+	if wrong, ok := errors.AsType[*page.Error](err); ok {
+		return InvalidFields(FieldError{Field: wrong.Parameter, Code: "invalid", Detail: wrong.Error()})
+	}
+	return ErrInternal.Because(err)
 }
 
 // refusals are what the codec's errors are to a client, made once each: the codec has a few dozen, all made beforehand.

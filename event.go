@@ -1,10 +1,17 @@
 package hallpass
 
-// Event is something that happened to an identity, for logs, audits and metrics. It holds no token.
+import "context"
+
+// Event is something that happened, for logs, audits and metrics. It holds no token and no password.
+// [Config.Observe] is told of it; an application adds its own with [Issuer.Tell].
 type Event struct {
 	Name      string // one of the Event constants
+	Actor     string // who did it, when that is known and is not Subject: see [WithActor]
 	Subject   string // whom it concerns, when that is known
 	SessionID string
+	TokenID   string // "jti" of the access token that was revoked
+	KeyID     string // "kid" of the signing key that changed
+	Reason    string // more of what happened: the new state of a key, the new roles of a user
 	Client    Client
 	Err       error // why, for refusals and failures
 }
@@ -20,5 +27,24 @@ const (
 	EventRefreshRefused   = "refresh_refused"
 	EventReauthenticated  = "reauthenticated"
 	EventSessionEnded     = "session_ended"
+	EventTokenRevoked     = "token_revoked"
+	EventAllRevoked       = "all_revoked"
 	EventFailed           = "background_failed" // of [Auth.Run]
 )
+
+type actorKey struct{}
+
+// WithActor returns a context for what one subject does to another, as an administrator does: the events
+// of what is done with it name the actor.
+func WithActor(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+// Tell tells [IssuerConfig.Observe] of an event of the application's own, as a change of roles, and who
+// is the actor.
+func (i *Issuer[T]) Tell(ctx context.Context, e Event) {
+	if actor, _ := ctx.Value(actorKey{}).(string); actor != e.Subject {
+		e.Actor = actor
+	}
+	i.c.Observe(ctx, e)
+}

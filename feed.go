@@ -67,36 +67,30 @@ type signedPage struct {
 	etag     string
 }
 
-// RevocationPages serves the feed: GET with ?since=, the sequence number up to which the caller has it. A page says by its "iat" how
-// recent it is, so a new one is signed each second; within it, whoever sends its ETag is answered with 304. An issuer with an HMAC key has no feed: nobody else could verify it.
+// RevocationPages serves the feed: GET with ?since=, the sequence number up to which the caller has it. A
+// page says by its "iat" how recent it is, so a new one is signed each second; within it, whoever sends its
+// ETag is answered with 304. An issuer with an HMAC key has no feed: nobody else could verify it.
 func (a *Auth[T]) RevocationPages() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		since, err := strconv.ParseInt(defaultTo(r.URL.Query().Get("since"), "0"), 10, 64)
-		if err != nil || since < 0 {
-			a.WriteError(w, r, InvalidFields(FieldError{Field: "since", Code: "invalid", Detail: "A sequence number of this feed, or nothing."}))
-			return
-		}
-		page, etag, err := a.page(r.Context(), since)
-		if err != nil {
-			a.WriteError(w, r, err)
-			return
-		}
-		w.Header().Set("Cache-Control", "no-cache")
-		w.Header().Set("ETag", etag)
-		if r.Header.Get("If-None-Match") == etag {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		w.Header().Set("Content-Type", "application/jwt")
-		_, _ = io.WriteString(w, page)
-	})
+	return a.Handler(Route[T]{Parameters: []string{"since"}, Public: true, Serve: a.revocationPage})
+}
+
+func (a *Auth[T]) revocationPage(r Request[T]) (Answer, error) {
+	since, err := strconv.ParseInt(defaultTo(r.Query.Get("since"), "0"), 10, 64)
+	if err != nil || since < 0 {
+		return Answer{}, InvalidFields(FieldError{
+			Field: "since", Code: "invalid", Detail: "A sequence number of this feed, or nothing.",
+		})
+	}
+	text, etag, err := a.page(r.Context(), since)
+	header := http.Header{"Cache-Control": {"no-cache"}, "Etag": {etag}}
+	return Answer{Header: header, Body: Raw{"application/jwt", []byte(text)}}, err
 }
 
 // page returns the signed page after the number since, and its entity tag.
 func (a *Auth[T]) page(ctx context.Context, since int64) (text, etag string, err error) {
 	store, now := a.Issuer.c.Store, a.Issuer.now()
 	page := feedPage{Since: since, Next: since}
-	if page.Highest, err = a.Sequence(ctx); err != nil {
+	if page.Highest, err = a.sequence(ctx); err != nil {
 		return "", "", err
 	}
 	last := &a.lastPage

@@ -10,7 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/hallpass-go/hallpass/internal/guess"
 	"github.com/hallpass-go/hallpass/internal/page"
 	"github.com/hallpass-go/hallpass/sessions"
 )
@@ -18,197 +17,169 @@ import (
 // jwksMaxAge is how long a verifier may keep the published keys.
 const jwksMaxAge = 5 * time.Minute
 
-type loginRequest struct {
-	Username *string `json:"username"`
-	Password *string `json:"password"`
+// Routes returns the routes of [Auth.Mount] for those who have a table of their own: login, refresh,
+// logout and sessions, and what services need that verify by themselves. Login and reauthenticate are
+// there when [Config] says how to check a password. The patterns are without a prefix.
+func (a *Auth[T]) Routes() []Route[T] {
+	routes := []Route[T]{
+		{Pattern: "POST /refresh", Public: true, Serve: a.refresh},
+		{Pattern: "POST /logout", Public: true, Serve: a.logout}, // by either token: see there
+		{Pattern: "POST /logout/all", Serve: a.logoutAll},
+		{Pattern: "GET /sessions", Parameters: page.Parameters, Serve: a.listSessions},
+		{Pattern: "DELETE /sessions/{id}", Serve: a.deleteSession},
+		{Pattern: "GET /jwks.json", Public: true, Serve: a.jwks},
+		{Pattern: "GET /revocations", Parameters: []string{"since"}, Public: true, Serve: a.revocationPage},
+	}
+	if a.c.Authenticate != nil {
+		routes = append(routes, Route[T]{Pattern: "POST /login", Public: true, Serve: a.login})
+	}
+	if a.c.CheckPassword != nil {
+		routes = append(routes, Route[T]{Pattern: "POST /reauthenticate", Serve: a.reauthenticate})
+	}
+	return routes
 }
 
-// login checks who it is, then starts a session.
-func (a *Auth[T]) login(w http.ResponseWriter, r *http.Request) {
-	login, err := a.readLogin(w, r)
+// login limits the guesses, checks who it is, and starts a session.
+func (a *Auth[T]) login(r Request[T]) (Answer, error) {
+	username, password, err := r.ReadCredentials()
 	if err != nil {
-		a.WriteError(w, r, err)
-		return
+		return Answer{}, err
 	}
-	tokens, err := a.startSession(r.Context(), login)
-	a.answer(w, r, tokens, err)
-}
-
-// startSession checks a password and starts a session, as one: when the password, or what its owner may
-// do, changes in between, both are done again.
-func (a *Auth[T]) startSession(ctx context.Context, login Login) (Tokens, error) {
-	attempt, refused := a.guesses.Login(fmt.Sprintf("name %.256s", strings.ToLower(login.Username)), login.Client.IP)
+	login := Login{Username: username, Password: password, Client: a.c.Client(r.Request)}
+	attempt, refused := a.guesses.Login(fmt.Sprintf("name %.256s", strings.ToLower(username)), login.Client.IP)
 	if refused != nil {
-		return Tokens{}, rateLimited(refused)
+		return Answer{}, refused
 	}
-	for range attempts {
-		since, err := a.Sequence(ctx)
-		if err != nil {
-			attempt.Failed(err, false)
-			return Tokens{}, err
-		}
+	tokens, err := a.LogIn(r.Context(), login.Client, func(ctx context.Context) (string, *Grant[T], error) {
 		subject, err := a.c.Authenticate(ctx, login)
-		if err != nil {
-			attempt.Failed(err, errors.Is(err, ErrInvalidCredentials))
-			a.c.Observe(ctx, Event{Name: EventLoginFailed, Client: login.Client, Err: err})
-			return Tokens{}, err
-		}
-		tokens, err := a.StartSessionSince(ctx, since, subject, login.Client)
-		if !errors.Is(err, sessions.ErrSubjectChanged) {
-			if err == nil {
-				attempt.Succeeded()
-			}
-			return tokens, err
-		}
+		return subject, nil, err
+	})
+	if err != nil {
+		attempt.Failed(err, errors.Is(err, ErrInvalidCredentials))
+		a.c.Observe(r.Context(), Event{Name: EventLoginFailed, Client: login.Client, Err: err})
+		return Answer{}, err
 	}
-	return Tokens{}, errBusySubject
+	attempt.Succeeded()
+	return Answer{Body: tokens}, nil
 }
 
-// rateLimited is [ErrRateLimited] with what a client has to know.
-func rateLimited(r *guess.Refused) error {
-	e := *ErrRateLimited
-	e.RetryAfter = r.RetryAfter
-	e.Limit = &RateLimit{Policy: r.Policy, Quota: r.Limit, Remaining: r.Remaining, Window: r.Window, Reset: r.ResetAfter}
-	return &e
+type credentials struct {
+	Username *string `json:"username" hallpass:"required"`
+	Password *string `json:"password" hallpass:"required"`
 }
 
-// readLogin takes credentials from a JSON body, or from HTTP Basic with an empty one (RFC 7617).
-func (a *Auth[T]) readLogin(w http.ResponseWriter, r *http.Request) (Login, error) {
-	login := Login{Client: a.c.Client(r)}
+// ReadCredentials reads a user name and a password from a JSON body, or from HTTP Basic with an empty
+// one (RFC 7617).
+func (r Request[T]) ReadCredentials() (username, password string, err error) {
 	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Basic") {
-		username, password, ok := r.BasicAuth()
-		if len(r.Header.Values("Authorization")) > 1 {
-			return Login{}, ErrMalformedRequest.WithDetail("Send one Authorization field.")
-		}
-		if !ok || !utf8.ValidString(username) || !utf8.ValidString(password) {
-			return Login{}, ErrMalformedRequest.WithDetail("The Authorization field is not HTTP Basic in UTF-8.")
-		}
-		if hasBody(r) {
-			return Login{}, ErrMalformedRequest.WithDetail("The credentials came by HTTP Basic. Send no body with it.")
-		}
-		login.Username, login.Password = username, password
-		return login, nil
+		return basicCredentials(r.Request)
 	}
-	var body loginRequest
-	if err := ReadJSON(w, r, &body); err != nil {
-		return Login{}, err
+	var body credentials
+	if err := r.ReadJSON(&body); err != nil {
+		return "", "", err
 	}
-	var fields []FieldError
-	if body.Username == nil {
-		fields = append(fields, missing("username"))
-	}
-	if body.Password == nil {
-		fields = append(fields, missing("password"))
-	}
-	if fields != nil {
-		return Login{}, InvalidFields(fields...)
-	}
-	login.Username, login.Password = *body.Username, *body.Password
-	return login, nil
+	return *body.Username, *body.Password, nil
 }
 
-type refreshRequest struct {
-	RefreshToken *string `json:"refresh_token"`
+func basicCredentials(r *http.Request) (username, password string, err error) {
+	username, password, ok := r.BasicAuth()
+	switch {
+	case len(r.Header.Values("Authorization")) > 1:
+		err = ErrMalformedRequest.WithDetail("Send one Authorization field.")
+	case !ok || !utf8.ValidString(username) || !utf8.ValidString(password):
+		err = ErrMalformedRequest.WithDetail("The Authorization field is not HTTP Basic in UTF-8.")
+	case hasBody(r):
+		err = ErrMalformedRequest.WithDetail("The credentials came by HTTP Basic. Send no body with it.")
+	}
+	return username, password, err
 }
 
-func (a *Auth[T]) refresh(w http.ResponseWriter, r *http.Request) {
-	var body refreshRequest
-	if err := ReadJSON(w, r, &body); err != nil {
-		a.WriteError(w, r, err)
-		return
+func (a *Auth[T]) refresh(r Request[T]) (Answer, error) {
+	var body struct {
+		RefreshToken *string `json:"refresh_token" hallpass:"required"`
 	}
-	if body.RefreshToken == nil {
-		a.WriteError(w, r, InvalidFields(missing("refresh_token")))
-		return
+	if err := r.ReadJSON(&body); err != nil {
+		return Answer{}, err
 	}
-	tokens, err := a.Refresh(r.Context(), *body.RefreshToken, a.c.Client(r))
-	a.answer(w, r, tokens, err)
+	tokens, err := a.Refresh(r.Context(), *body.RefreshToken, a.c.Client(r.Request))
+	return Answer{Body: tokens}, err
 }
 
 // logout ends the session of the refresh token in the body or, without one, of the access token.
-func (a *Auth[T]) logout(w http.ResponseWriter, r *http.Request) {
-	var body refreshRequest
-	if hasBody(r) {
-		if err := ReadJSON(w, r, &body); err != nil {
-			a.WriteError(w, r, err)
-			return
+func (a *Auth[T]) logout(r Request[T]) (Answer, error) {
+	var body struct {
+		RefreshToken *string `json:"refresh_token"`
+	}
+	if hasBody(r.Request) {
+		if err := r.ReadJSON(&body); err != nil {
+			return Answer{}, err
 		}
 	}
 	if body.RefreshToken == nil {
-		a.Func(a.logoutSession).ServeHTTP(w, r)
-		return
+		return a.logoutByAccessToken(r)
 	}
-	if a.holdsToken(r) {
-		a.WriteError(w, r, ErrMalformedRequest.WithDetail("Send the access token or the refresh token of the session to end, not both."))
-		return
+	if _, err := findToken(r.Request, a.sources); !errors.Is(err, ErrTokenMissing) {
+		return Answer{}, ErrMalformedRequest.WithDetail(
+			"Send the access token or the refresh token of the session to end, not both.")
 	}
 	s, err := a.SessionOf(r.Context(), *body.RefreshToken)
-	if err == nil {
-		err = a.RevokeSession(r.Context(), s.ID)
-	}
-	a.done(w, r, err)
-}
-
-// holdsToken reports whether a request brings an access token, or more than one, good or bad.
-func (a *Auth[T]) holdsToken(r *http.Request) bool {
-	_, err := findToken(r, a.sources)
-	return !errors.Is(err, ErrTokenMissing)
-}
-
-func (a *Auth[T]) logoutSession(w http.ResponseWriter, r *http.Request, id Identity[T]) {
-	if id.SessionID == "" {
-		a.done(w, r, a.RevokeToken(r.Context(), id.ID, id.ExpiresAt))
-		return
-	}
-	a.done(w, r, a.RevokeSession(r.Context(), id.SessionID))
-}
-
-func (a *Auth[T]) logoutAll(w http.ResponseWriter, r *http.Request, id Identity[T]) {
-	a.done(w, r, a.RevokeSubject(r.Context(), id.Subject))
-}
-
-type reauthenticateRequest struct {
-	Password *string `json:"password"`
-}
-
-func (a *Auth[T]) reauthenticate(w http.ResponseWriter, r *http.Request, id Identity[T]) {
-	var body reauthenticateRequest
-	err := ReadJSON(w, r, &body)
-	switch {
-	case err != nil:
-		a.WriteError(w, r, err)
-		return
-	case body.Password == nil:
-		a.WriteError(w, r, InvalidFields(missing("password")))
-		return
-	}
-	client := a.c.Client(r)
-	since, err := a.Sequence(r.Context())
 	if err != nil {
-		a.WriteError(w, r, err)
-		return
+		return Answer{}, err
 	}
+	return Answer{}, a.RevokeSession(WithActor(r.Context(), s.Subject), s.ID)
+}
+
+func (a *Auth[T]) logoutByAccessToken(r Request[T]) (Answer, error) {
+	id, err := a.identify(r.Request, nil)
+	if err != nil {
+		return Answer{}, err
+	}
+	ctx := WithActor(r.Context(), id.Subject)
+	if id.SessionID == "" {
+		return Answer{}, a.RevokeToken(ctx, id.ID, id.ExpiresAt)
+	}
+	return Answer{}, a.RevokeSession(ctx, id.SessionID)
+}
+
+func (a *Auth[T]) logoutAll(r Request[T]) (Answer, error) {
+	return Answer{}, a.RevokeSubject(r.Context(), r.Identity.Subject)
+}
+
+// reauthenticate takes the password of somebody who is logged in, and limits their guesses too.
+func (a *Auth[T]) reauthenticate(r Request[T]) (Answer, error) {
+	password, err := r.ReadPassword()
+	if err != nil {
+		return Answer{}, err
+	}
+	id, client := r.Identity, a.c.Client(r.Request)
 	attempt, refused := a.guesses.Session("subject "+id.Subject, client.IP)
 	if refused != nil {
-		a.WriteError(w, r, rateLimited(refused))
-		return
+		return Answer{}, refused
 	}
-	if err := a.c.CheckPassword(r.Context(), id.Subject, *body.Password); err != nil {
+	tokens, err := a.Reauthenticate(r.Context(), id.SessionID, client, func(ctx context.Context) error {
+		return a.c.CheckPassword(ctx, id.Subject, password, client)
+	})
+	if err != nil {
 		attempt.Failed(err, errors.Is(err, ErrInvalidCredentials))
-		a.c.Observe(r.Context(), Event{Name: EventLoginFailed, Subject: id.Subject, SessionID: id.SessionID, Client: client, Err: err})
-		a.WriteError(w, r, err)
-		return
+		a.c.Observe(r.Context(), Event{
+			Name: EventLoginFailed, Subject: id.Subject, SessionID: id.SessionID, Client: client, Err: err,
+		})
+		return Answer{}, err
 	}
 	attempt.Succeeded()
-	if id.SessionID == "" {
-		a.WriteError(w, r, ErrTokenInvalid.Because(errNoSession))
-		return
+	return Answer{Body: tokens}, nil
+}
+
+// ReadPassword reads a body with a password alone, as somebody who is logged in sends it to prove once
+// more who they are.
+func (r Request[T]) ReadPassword() (string, error) {
+	var body struct {
+		Password *string `json:"password" hallpass:"required"`
 	}
-	tokens, err := a.reauthenticateSince(r.Context(), since, id.SessionID, client)
-	if errors.Is(err, sessions.ErrSubjectChanged) {
-		err = ErrInvalidCredentials.Because(err) // the password may be an old one by now
+	if err := r.ReadJSON(&body); err != nil {
+		return "", err
 	}
-	a.answer(w, r, tokens, err)
+	return *body.Password, nil
 }
 
 type sessionDocument struct {
@@ -221,85 +192,52 @@ type sessionDocument struct {
 	UserAgent  string    `json:"user_agent"`
 }
 
-func (a *Auth[T]) listSessions(w http.ResponseWriter, r *http.Request, id Identity[T]) {
-	p, err := page.Parse(r.URL.Query())
+func (a *Auth[T]) listSessions(r Request[T]) (Answer, error) {
+	p, err := page.Parse(r.Query)
 	if err != nil {
-		a.WriteError(w, r, pageError(err))
-		return
+		return Answer{}, err
 	}
-	list, err := a.Sessions(r.Context(), id.Subject, p.After, p.Limit+1)
+	list, err := a.Sessions(r.Context(), r.Identity.Subject, p.After, p.Limit+1)
 	if err != nil {
-		a.WriteError(w, r, err)
-		return
+		return Answer{}, err
 	}
 	documents := make([]sessionDocument, len(list))
 	for i, s := range list {
 		documents[i] = sessionDocument{
-			ID: s.ID, Current: s.ID == id.SessionID, CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt, ExpiresAt: s.ExpiresAt(),
-			IP: s.Client.IP, UserAgent: s.Client.UserAgent,
+			ID: s.ID, Current: s.ID == r.Identity.SessionID, CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt,
+			ExpiresAt: s.ExpiresAt(), IP: s.Client.IP, UserAgent: s.Client.UserAgent,
 		}
 	}
-	writeJSON(w, http.StatusOK, "application/json", page.NewList(p, documents, func(d sessionDocument) string { return d.ID }))
+	return Answer{Body: page.NewList(p, documents, func(d sessionDocument) string { return d.ID })}, nil
 }
 
 // deleteSession ends one session. Somebody else's looks like none, so that IDs cannot be tried out.
-func (a *Auth[T]) deleteSession(w http.ResponseWriter, r *http.Request, id Identity[T]) {
+func (a *Auth[T]) deleteSession(r Request[T]) (Answer, error) {
 	s, err := a.Session(r.Context(), r.PathValue("id"))
 	if err != nil {
-		a.WriteError(w, r, err)
-		return
+		return Answer{}, err
 	}
-	administers := a.c.AdminRole != "" && id.HasRole(a.c.AdminRole)
-	if s.Subject != id.Subject && !administers || s.Ended(a.Issuer.now()) {
-		a.WriteError(w, r, ErrNotFound)
-		return
+	administers := a.c.AdminRole != "" && r.Identity.HasRole(a.c.AdminRole)
+	if s.Subject != r.Identity.Subject && !administers || s.Ended(a.Issuer.now()) {
+		return Answer{}, ErrNotFound
 	}
-	a.done(w, r, a.RevokeSession(r.Context(), s.ID))
+	return Answer{}, a.RevokeSession(WithActor(r.Context(), r.Identity.Subject), s.ID)
 }
 
 // JWKS serves the public keys (RFC 7517 §5), which verifiers may keep for five minutes.
-func (a *Auth[T]) JWKS() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		set, err := a.c.Keys.Published(r.Context())
-		if err != nil {
-			a.WriteError(w, r, ErrStoreUnavailable.Because(err))
-			return
-		}
-		body, err := set.MarshalJSON()
-		if err != nil {
-			a.WriteError(w, r, err)
-			return
-		}
-		w.Header().Set("Content-Type", "application/jwk-set+json")
-		w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(jwksMaxAge.Seconds())))
-		_, _ = w.Write(body)
-	})
-}
+func (a *Auth[T]) JWKS() http.Handler { return a.Handler(Route[T]{Public: true, Serve: a.jwks}) }
 
-func (a *Auth[T]) answer(w http.ResponseWriter, r *http.Request, tokens Tokens, err error) {
+func (a *Auth[T]) jwks(r Request[T]) (Answer, error) {
+	set, err := a.c.Keys.Published(r.Context())
 	if err != nil {
-		a.WriteError(w, r, err)
-		return
+		return Answer{}, ErrStoreUnavailable.Because(err)
 	}
-	a.c.Profile.WriteTokens(w, r, tokens)
-}
-
-func (a *Auth[T]) done(w http.ResponseWriter, r *http.Request, err error) {
+	text, err := set.MarshalJSON()
 	if err != nil {
-		a.WriteError(w, r, err)
-		return
+		return Answer{}, err
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// pageError says which parameter of a list is wrong.
-func pageError(err error) *Error {
-	field := "limit"
-	if errors.Is(err, page.ErrCursor) {
-		field = "cursor"
-	}
-	return InvalidFields(FieldError{Field: field, Code: "invalid", Detail: err.Error()})
+	age := fmt.Sprintf("public, max-age=%d", int(jwksMaxAge.Seconds()))
+	return Answer{Header: http.Header{"Cache-Control": {age}}, Body: Raw{"application/jwk-set+json", text}}, nil
 }
 
 // Client says where a request came from.

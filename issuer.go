@@ -115,24 +115,30 @@ func (c IssuerConfig[T]) validate() error {
 	return errors.Join(mistakes...)
 }
 
-// Sequence returns the number of the last revocation: take it before a password is looked at, and
-// give it to [Issuer.StartSessionSince].
-func (i *Issuer[T]) Sequence(ctx context.Context) (int64, error) {
-	n, err := i.c.Store.Sequence(ctx)
-	return n, storeError("reading the number of the last revocation", err)
-}
-
 // StartSession begins a session for a subject who has just proved who they are.
 // [ErrInvalidCredentials] when [IssuerConfig.Authorize] says that they may have none.
 //
-// If what proved it is a password that can be changed meanwhile, use [Issuer.StartSessionSince].
+// If what proved it is a password that can be changed meanwhile, use [Issuer.LogIn].
 func (i *Issuer[T]) StartSession(ctx context.Context, subject string, client Client) (Tokens, error) {
+	return i.LogIn(ctx, client, func(context.Context) (string, *Grant[T], error) { return subject, nil, nil })
+}
+
+// LogIn begins a session for the subject that prove returns, whose error it returns. When their
+// password, or what they may do, changes before the session has begun, prove is called again: nobody
+// gets in with an old password. With a grant that prove has read [IssuerConfig.Authorize] is not asked.
+func (i *Issuer[T]) LogIn(
+	ctx context.Context, client Client, prove func(context.Context) (subject string, grant *Grant[T], err error),
+) (Tokens, error) {
 	for range attempts {
-		since, err := i.Sequence(ctx)
+		since, err := i.sequence(ctx)
 		if err != nil {
 			return Tokens{}, err
 		}
-		tokens, err := i.StartSessionSince(ctx, since, subject, client)
+		subject, grant, err := prove(ctx)
+		if err != nil {
+			return Tokens{}, err
+		}
+		tokens, err := i.startSession(ctx, since, subject, grant, client)
 		if !errors.Is(err, sessions.ErrSubjectChanged) {
 			return tokens, err
 		}
@@ -145,11 +151,18 @@ const attempts = 5
 
 var errBusySubject = ErrStoreUnavailable.Because(errors.New("the subject is changed again and again"))
 
-// StartSessionSince begins a session for a subject whose password was looked at after since was read
-// from [Issuer.Sequence]. [sessions.ErrSubjectChanged], and no session, when their password or what they may do
-// has changed since: look again.
-func (i *Issuer[T]) StartSessionSince(ctx context.Context, since int64, subject string, client Client) (Tokens, error) {
-	m, err := i.prepareSince(ctx, since, subject)
+// sequence returns the number of the last revocation. Read before a password is looked at, it tells
+// whether that has changed since.
+func (i *Issuer[T]) sequence(ctx context.Context) (int64, error) {
+	n, err := i.c.Store.Sequence(ctx)
+	return n, storeError("reading the number of the last revocation", err)
+}
+
+// startSession fails with [sessions.ErrSubjectChanged] when the subject was changed after since.
+func (i *Issuer[T]) startSession(
+	ctx context.Context, since int64, subject string, grant *Grant[T], client Client,
+) (Tokens, error) {
+	m, err := i.prepare(ctx, since, subject, grant)
 	if errors.Is(err, ErrSubjectDisabled) {
 		return Tokens{}, ErrInvalidCredentials.Because(err)
 	}
@@ -211,7 +224,11 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 		return Tokens{}, storeError("reading session", err)
 	}
 	for range attempts {
-		m, err := i.prepare(ctx, s.Subject)
+		since, err := i.sequence(ctx)
+		if err != nil {
+			return Tokens{}, err
+		}
+		m, err := i.prepare(ctx, since, s.Subject, nil)
 		if errors.Is(err, ErrSubjectDisabled) {
 			return Tokens{}, i.endDisabled(ctx, s, client, err)
 		}
@@ -258,19 +275,33 @@ func (i *Issuer[T]) rotated(ctx context.Context, m mint[T], s sessions.Session, 
 	return Tokens{}, refusal
 }
 
-// Reauthenticate notes that the subject of a session has just proved again who they are, and returns
-// tokens that say so. The refresh token is a new one: whoever else has the one before gets nothing for
-// it from now on. [ErrTokenRevoked] when the session has ended.
-func (i *Issuer[T]) Reauthenticate(ctx context.Context, sessionID string, client Client) (Tokens, error) {
-	since, err := i.Sequence(ctx)
-	if err != nil {
-		return Tokens{}, err
+// Reauthenticate notes that the subject of a session has proved again who they are, which prove sees to,
+// and returns tokens that say so. The refresh token is a new one: whoever else has the one before gets
+// nothing for it from now on. [ErrTokenRevoked] when there is no such session any more. Like
+// [Issuer.LogIn] it calls prove again when the password changes meanwhile.
+func (i *Issuer[T]) Reauthenticate(
+	ctx context.Context, sessionID string, client Client, prove func(context.Context) error,
+) (Tokens, error) {
+	for range attempts {
+		since, err := i.sequence(ctx)
+		if err != nil {
+			return Tokens{}, err
+		}
+		if err := prove(ctx); err != nil {
+			return Tokens{}, err
+		}
+		tokens, err := i.reauthenticate(ctx, since, sessionID, client)
+		if !errors.Is(err, sessions.ErrSubjectChanged) {
+			return tokens, err
+		}
 	}
-	return i.reauthenticateSince(ctx, since, sessionID, client)
+	return Tokens{}, errBusySubject
 }
 
-// reauthenticateSince is Reauthenticate for a password that was looked at after since was read.
-func (i *Issuer[T]) reauthenticateSince(ctx context.Context, since int64, sessionID string, client Client) (Tokens, error) {
+func (i *Issuer[T]) reauthenticate(ctx context.Context, since int64, sessionID string, client Client) (Tokens, error) {
+	if sessionID == "" {
+		return Tokens{}, ErrTokenInvalid.Because(errors.New("the token has no session"))
+	}
 	s, err := i.c.Store.Session(ctx, sessionID)
 	if errors.Is(err, sessions.ErrNotFound) || err == nil && s.Ended(i.now()) {
 		return Tokens{}, ErrTokenRevoked.Because(err)
@@ -278,7 +309,7 @@ func (i *Issuer[T]) reauthenticateSince(ctx context.Context, since int64, sessio
 	if err != nil {
 		return Tokens{}, storeError("reading session", err)
 	}
-	m, err := i.prepareSince(ctx, since, s.Subject)
+	m, err := i.prepare(ctx, since, s.Subject, nil)
 	if errors.Is(err, ErrSubjectDisabled) {
 		return Tokens{}, i.endDisabled(ctx, s, client, err)
 	}
@@ -354,23 +385,19 @@ type mint[T any] struct {
 	grant Grant[T]
 }
 
-// prepare reads the number of the last revocation and then the grant. A later change of the grant so
-// always has a higher number than the token that does not know of it.
-func (i *Issuer[T]) prepare(ctx context.Context, subject string) (mint[T], error) {
-	since, err := i.Sequence(ctx)
-	if err != nil {
-		return mint[T]{}, err
-	}
-	return i.prepareSince(ctx, since, subject)
-}
-
-func (i *Issuer[T]) prepareSince(ctx context.Context, since int64, subject string) (mint[T], error) {
+// prepare reads the grant, unless the caller has. Since was read before: a later change of the grant so
+// has a higher number than the token that does not know of it.
+func (i *Issuer[T]) prepare(ctx context.Context, since int64, subject string, grant *Grant[T]) (mint[T], error) {
 	m := mint[T]{now: i.now(), since: since}
-	grant, err := i.c.Authorize(ctx, subject)
+	if grant != nil {
+		m.grant = *grant
+		return m, nil
+	}
+	read, err := i.c.Authorize(ctx, subject)
 	if err != nil {
 		return m, fmt.Errorf("authorizing: %w", err)
 	}
-	m.grant = grant
+	m.grant = read
 	return m, nil
 }
 
@@ -406,5 +433,5 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s sessions.Session) (To
 func (i *Issuer[T]) now() time.Time { return i.c.Now().UTC().Truncate(time.Microsecond) }
 
 func (i *Issuer[T]) tell(ctx context.Context, name string, s sessions.Session, client Client, err error) {
-	i.c.Observe(ctx, Event{Name: name, Subject: s.Subject, SessionID: s.ID, Client: client, Err: err})
+	i.Tell(ctx, Event{Name: name, Subject: s.Subject, SessionID: s.ID, Client: client, Err: err})
 }

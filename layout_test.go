@@ -38,8 +38,10 @@ var layout = map[string][]string{
 	"internal/account": {"password", "internal/sqldb", "internal/uid",
 		"golang.org/x/text/secure/precis", "golang.org/x/text/cases", "golang.org/x/text/unicode/norm"},
 	"internal/keyring": {"jwk", "internal/sqldb", "golang.org/x/crypto/chacha20poly1305"},
-	"internal/server":  {".", "sessions", "jwk", "password", "internal/account", "internal/guess", "internal/keyring", "internal/limit", "internal/page", "internal/query", "internal/sqldb"},
-	"cmd/hallpass":     {"*"},
+	"internal/users":   {".", "password", "internal/account", "internal/guess", "internal/limit"},
+	"internal/server": {".", "jwk", "password", "sessions", "internal/account", "internal/keyring", "internal/limit", "internal/page",
+		"internal/sqldb", "internal/users"},
+	"cmd/hallpass": {"*"},
 
 	"compat/flaskjwt":           {"jwk", "compat/internal/pyjwt"},
 	"compat/flaskjwtextended":   {"jwk", "compat/internal/pyjwt"},

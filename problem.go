@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Profile is how answers look on the wire. The rest of this package never writes a body itself.
+// Profile is how tokens and refusals look on the wire.
 type Profile interface {
 	// WriteError writes a refusal, with its status and its challenge.
 	WriteError(w http.ResponseWriter, r *http.Request, e *Error)
@@ -105,13 +105,12 @@ func seconds(d time.Duration) string {
 	return fmt.Sprint(int64((d + time.Second - 1) / time.Second))
 }
 
-// writeJSON writes what nobody may cache: tokens, refusals, and what a token protects.
+// writeJSON writes what nobody may keep: tokens and refusals.
 func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
-	w.Header().Set("Content-Type", contentType)
+	text, _, err := encode(body)
+	if err != nil {
+		status, text = http.StatusInternalServerError, nil // no document of this package can fail
+	}
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(body) // the client is gone; there is nobody to tell
+	writeBody(w, status, contentType, text)
 }

@@ -34,7 +34,11 @@ func (i *Issuer[T]) ChangePassword(ctx context.Context, subject, sessionID strin
 	if err != nil {
 		return Tokens{}, err
 	}
-	m, err := i.prepare(ctx, subject)
+	since, err := i.sequence(ctx)
+	if err != nil {
+		return Tokens{}, err
+	}
+	m, err := i.prepare(ctx, since, subject, nil)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -63,6 +67,7 @@ func (i *Issuer[T]) RevokeAll(ctx context.Context) (int, error) {
 		return 0, storeError("ending all sessions", err)
 	}
 	i.c.Revocations.Apply(recorded)
+	i.Tell(ctx, Event{Name: EventAllRevoked})
 	return ended, nil
 }
 
@@ -93,6 +98,7 @@ func (i *Issuer[T]) RevokeToken(ctx context.Context, tokenID string, expiresAt t
 		return storeError("recording revocation", err)
 	}
 	i.c.Revocations.Apply(recorded)
+	i.Tell(ctx, Event{Name: EventTokenRevoked, TokenID: tokenID})
 	return nil
 }
 
@@ -109,10 +115,9 @@ func (i *Issuer[T]) end(ctx context.Context, e sessions.Ending) error {
 		i.c.Revocations.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: e.SessionID, ExpiresAt: e.ExpiresAt})
 	}
 	for _, r := range recorded {
-		if r.Kind != sessions.RevokedSession {
-			continue
+		if r.Kind == sessions.RevokedSession {
+			i.Tell(ctx, Event{Name: EventSessionEnded, Subject: e.Subject, SessionID: r.ID})
 		}
-		i.c.Observe(ctx, Event{Name: EventSessionEnded, Subject: e.Subject, SessionID: r.ID})
 	}
 	return nil
 }

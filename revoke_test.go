@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/sessions"
 )
 
 // What README says of a change of password holds for a program with users of its own: a log-in that looked at the
@@ -15,18 +14,23 @@ import (
 func TestChangePassword_library(t *testing.T) {
 	a := newAPI(t, nil)
 	kept, other := a.login("alice"), a.login("alice")
-	since, err := a.Sequence(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := false
-	tokens, err := a.ChangePassword(t.Context(), "alice", kept.String(t, "session_id"), hallpass.Client{},
-		func(context.Context) error { changed = true; return nil })
-	if err != nil || !changed {
-		t.Fatalf("changed %v, %v", changed, err)
-	}
-	if _, err := a.StartSessionSince(t.Context(), since, "alice", hallpass.Client{}); !errors.Is(err, sessions.ErrSubjectChanged) {
-		t.Errorf("a log-in from before the change: %v, want ErrSubjectChanged", err)
+	var tokens hallpass.Tokens
+	looked := 0
+	_, err := a.LogIn(t.Context(), hallpass.Client{}, func(ctx context.Context) (string, *grant, error) {
+		if looked++; looked > 1 {
+			return "", nil, hallpass.ErrInvalidCredentials // it has changed
+		}
+		changed := false
+		var err error
+		tokens, err = a.ChangePassword(ctx, "alice", kept.String(t, "session_id"), hallpass.Client{},
+			func(context.Context) error { changed = true; return nil })
+		if err != nil || !changed {
+			t.Fatalf("changed %v, %v", changed, err)
+		}
+		return "alice", nil, nil
+	})
+	if !errors.Is(err, hallpass.ErrInvalidCredentials) {
+		t.Errorf("a log-in from before the change: %v, want ErrInvalidCredentials", err)
 	}
 	a.do("GET /func", "", bearer(other.String(t, "access_token"))).want(t, 401, "token_revoked")
 	a.do("GET /func", "", bearer(kept.String(t, "access_token"))).want(t, 200, "")
@@ -62,8 +66,8 @@ func TestLogin_passwordThatChangesMeanwhile(t *testing.T) {
 			change(subject)
 			return subject, err
 		}
-		c.CheckPassword = func(ctx context.Context, subject, password string) error {
-			err := check(ctx, subject, password)
+		c.CheckPassword = func(ctx context.Context, subject, password string, client hallpass.Client) error {
+			err := check(ctx, subject, password, client)
 			change(subject)
 			return err
 		}

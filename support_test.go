@@ -73,10 +73,10 @@ func newUsers() *users {
 }
 
 func (u *users) Authenticate(_ context.Context, login hallpass.Login) (string, error) {
-	return login.Username, u.CheckPassword(context.Background(), login.Username, login.Password)
+	return login.Username, u.CheckPassword(context.Background(), login.Username, login.Password, login.Client)
 }
 
-func (u *users) CheckPassword(_ context.Context, subject, password string) error {
+func (u *users) CheckPassword(_ context.Context, subject, password string, _ hallpass.Client) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if want, known := u.password[subject]; !known || want != password || u.disabled[subject] {

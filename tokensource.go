@@ -3,6 +3,7 @@ package hallpass
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -11,13 +12,25 @@ import (
 type TokenSource struct {
 	find  func(*http.Request) (token string, found bool, err error)
 	query string // the parameter of [FromQuery]
+	field string // the header field that holds the token
+}
+
+// vary is the header fields on which an answer to these sources depends (RFC 9110 §12.5.5).
+func vary(sources []TokenSource) string {
+	var fields []string
+	for _, s := range sources {
+		if s.field != "" && !slices.Contains(fields, s.field) {
+			fields = append(fields, s.field)
+		}
+	}
+	return strings.Join(fields, ", ")
 }
 
 // FromHeader finds the token in a header field, behind the scheme ("Bearer") in any letter case. An empty scheme takes
 // the whole value. A field with another scheme counts as absent; a repeated field is refused.
 func FromHeader(name, scheme string) TokenSource {
 	key := http.CanonicalHeaderKey(name)
-	return TokenSource{find: func(r *http.Request) (string, bool, error) {
+	return TokenSource{field: key, find: func(r *http.Request) (string, bool, error) {
 		values := r.Header[key]
 		if len(values) > 1 {
 			return "", false, ErrMalformedRequest.WithDetail("The request has more than one " + key + " field. Send one.")
@@ -42,7 +55,7 @@ func FromHeader(name, scheme string) TokenSource {
 // ([http.CrossOriginProtection]). Name the cookie "__Host-…" and set Secure, HttpOnly and SameSite on it.
 func FromCookie(name string) TokenSource {
 	protection := http.NewCrossOriginProtection()
-	return TokenSource{find: func(r *http.Request) (string, bool, error) {
+	return TokenSource{field: "Cookie", find: func(r *http.Request) (string, bool, error) {
 		cookies := r.CookiesNamed(name)
 		switch {
 		case len(cookies) == 0 || cookies[0].Value == "":

@@ -48,6 +48,7 @@ type Verifier[T any] struct {
 	remembered  *remembered[T] // nil for none
 	revocations *Revocations   // never nil
 	sources     []TokenSource
+	vary        string // the header fields that may hold a token
 	profile     Profile
 	observe     func(context.Context, Event)
 	now         func() time.Time
@@ -85,6 +86,7 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 	if len(v.sources) == 0 {
 		v.sources = []TokenSource{FromHeader("Authorization", "Bearer")}
 	}
+	v.vary = vary(v.sources)
 	if v.profile == nil {
 		v.profile = Problem{}
 	}

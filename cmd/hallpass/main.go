@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/hallpass-go/hallpass"
 	_ "modernc.org/sqlite" // the driver of sqlite: databases
 )
 
@@ -23,6 +24,8 @@ type commands struct {
 	SecretFile string          `placeholder:"FILE" help:"File of the secret under which keys are sealed. Defaults to one in the data folder."`
 	Settings   kong.ConfigFlag `name:"config" placeholder:"FILE" help:"JSON file of settings, named as the flags are: {\"addr\": \"127.0.0.1:9000\"}. The environment and flags come before it."`
 
+	Verbose bool `help:"Tell on standard error what is done to users, sessions and keys, and by whom."`
+
 	Serve   serveCommand   `cmd:"" help:"Run the API server."`
 	User    userCommand    `cmd:"" help:"Administer users."`
 	Session sessionCommand `cmd:"" help:"List and end sessions."`
@@ -31,6 +34,8 @@ type commands struct {
 	Config  configCommand  `cmd:"" help:"Print the settings that a server would run with."`
 	Tour    tourCommand    `cmd:"" help:"Walk a new user through a live server and show each exchange."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	errors io.Writer // where --verbose tells
 }
 
 const description = `JWT authentication for HTTP APIs.
@@ -67,7 +72,7 @@ func main() {
 
 // run runs one command and returns its exit code. stop gives the signals back, so that a second one ends the program at once.
 func run(ctx context.Context, stop context.CancelFunc, args []string, std streams) (code int) {
-	var c commands
+	c := commands{errors: std.err}
 	type exited int
 	defer func() { // kong ends the program after --help
 		if p := recover(); p != nil {
@@ -92,7 +97,7 @@ func run(ctx context.Context, stop context.CancelFunc, args []string, std stream
 	if err != nil {
 		err = usageError{err}
 	} else {
-		parsed.BindTo(ctx, (*context.Context)(nil))
+		parsed.BindTo(hallpass.WithActor(ctx, "command line"), (*context.Context)(nil))
 		err = parsed.Run(&c, std, stop)
 	}
 	if err == nil {

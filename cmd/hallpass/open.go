@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/private"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/password"
 	"github.com/hallpass-go/hallpass/sqlstore"
@@ -26,15 +28,17 @@ type installation struct {
 	keys     *keyring.Ring
 	store    *sqlstore.Store
 	accounts *account.Accounts
+	observe  func(context.Context, hallpass.Event)
 }
 
 // openOptions are what only some commands say.
 type openOptions struct {
-	mustExist  bool // there is nothing to do without a database
-	algorithm  jwk.Algorithm
-	rotation   time.Duration                          // of signing keys; 0 for none
-	keyChanged func(context.Context, keyring.KeyInfo) // is told what becomes of them
-	policy     password.Policy
+	mustExist bool // there is nothing to do without a database
+	algorithm jwk.Algorithm
+	rotation  time.Duration // of signing keys; 0 for none
+	// observe is told what happens to users, sessions and keys; nil for nobody.
+	observe func(context.Context, hallpass.Event)
+	policy  password.Policy
 	// hashWorkers is how many passwords are hashed at a time; 0 for the default.
 	hashWorkers int
 }
@@ -67,8 +71,11 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	if err != nil {
 		return nil, err
 	}
-	in := &installation{db: db}
-	if in.keys, err = keyring.Open(ctx, keyring.Config{DB: db, SecretFile: c.secretPath(), Algorithm: o.algorithm, Rotation: o.rotation, Changed: o.keyChanged}); err != nil {
+	in := &installation{db: db, observe: c.listener(o.observe)}
+	in.keys, err = keyring.Open(ctx, keyring.Config{
+		DB: db, SecretFile: c.secretPath(), Algorithm: o.algorithm, Rotation: o.rotation, Changed: in.keyChanged,
+	})
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	if in.store, err = sqlstore.New(ctx, db); err != nil {
@@ -84,18 +91,18 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	return in, nil
 }
 
-// users changes users and their sessions as the server does. A server that is running follows within a second.
-func (in *installation) users() (server.Users, error) {
-	issuer, err := in.issuer("hallpass", "hallpass")
-	return server.Users{Accounts: in.accounts, Sessions: issuer}, err
+// users changes users and their sessions as the server does. A server that is running follows within a
+// second.
+func (in *installation) users() (*users.Service, error) {
+	issuer, err := in.issuer()
+	return users.New(users.Config{Accounts: in.accounts, Issuer: issuer}), err
 }
 
-func (in *installation) issuer(url, audience string) (*hallpass.Issuer[struct{}], error) {
+// issuer ends sessions. It makes no tokens: see tokenMintCommand.
+func (in *installation) issuer() (*users.Issuer, error) {
 	return hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
-		Issuer: url, Audience: audience, Keys: in.keys, Store: in.store,
-		Authorize: func(ctx context.Context, subject string) (hallpass.Grant[struct{}], error) {
-			return server.Authorize(ctx, in.accounts, subject)
-		},
+		Issuer: "hallpass", Audience: "hallpass", Keys: in.keys, Store: in.store, Authorize: users.Authorize(in.accounts),
+		Observe: in.observe,
 	})
 }
 
@@ -106,6 +113,23 @@ func (in *installation) findUser(ctx context.Context, text string) (account.User
 		return account.User{}, fmt.Errorf("there is no user %q: hallpass user list shows those there are", text)
 	}
 	return user, err
+}
+
+// keyChanged tells that a key is in another state.
+func (in *installation) keyChanged(ctx context.Context, key keyring.KeyInfo) {
+	in.observe(ctx, hallpass.Event{Name: server.EventKeyChanged, KeyID: key.ID, Reason: string(key.State)})
+}
+
+// listener is o or, for a command beside the server, one that writes to standard error when that is asked
+// for with --verbose.
+func (c *commands) listener(o func(context.Context, hallpass.Event)) func(context.Context, hallpass.Event) {
+	switch {
+	case o != nil:
+		return o
+	case c.Verbose:
+		return server.LogEvents(slog.New(slog.NewTextHandler(c.errors, nil)))
+	}
+	return func(context.Context, hallpass.Event) {}
 }
 
 func (in *installation) Close() error { return in.db.Close() }

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/jwk"
@@ -91,12 +90,11 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(2 * cores)
 	}
+	events := server.LogEvents(log)
 	in, err := all.open(ctx, openOptions{
 		algorithm: jwk.Algorithm(c.SigningAlgorithm), rotation: c.KeyRotation, policy: password.Policy{MinLength: c.PasswordMinLength},
 		hashWorkers: min(cores, runtime.GOMAXPROCS(0)),
-		keyChanged: func(ctx context.Context, key keyring.KeyInfo) {
-			log.InfoContext(ctx, "key_changed", "kid", key.ID, "alg", key.Algorithm, "state", key.State)
-		},
+		observe:     events,
 	})
 	if err != nil {
 		return err
@@ -112,7 +110,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	api, err := server.New(ctx, server.Config{
 		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, Accounts: in.accounts, Ping: in.db.Ping,
 		ClosedSignup: !c.Signup, AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
-		AccountLimit: limits[0], AddressLimit: limits[1], SignupLimit: limits[2], TrustedProxies: proxies, Log: log,
+		AccountLimit: limits[0], AddressLimit: limits[1], SignupLimit: limits[2], TrustedProxies: proxies, Log: log, Observe: events,
 	})
 	if err != nil {
 		return err

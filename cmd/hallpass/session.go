@@ -88,7 +88,7 @@ func (c *sessionRevokeCommand) Run(ctx context.Context, all *commands, std strea
 		return err
 	}
 	defer in.Close()
-	issuer, err := in.issuer("hallpass", "hallpass")
+	issuer, err := in.issuer()
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
 )
@@ -210,10 +210,11 @@ func (c *tokenMintCommand) Run(ctx context.Context, all *commands, std streams) 
 	if user.Disabled {
 		return fmt.Errorf("%s is disabled: hallpass user enable %s lets them have tokens", printable(user.Username), user.ID)
 	}
+	authorize := users.Authorize(in.accounts)
 	issuer, err := hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
-		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, AccessTTL: c.TTL, IdleTTL: c.TTL, SessionTTL: c.TTL,
+		Observe: in.observe, Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, AccessTTL: c.TTL, IdleTTL: c.TTL, SessionTTL: c.TTL,
 		Authorize: func(ctx context.Context, subject string) (hallpass.Grant[struct{}], error) {
-			grant, err := server.Authorize(ctx, in.accounts, subject)
+			grant, err := authorize(ctx, subject)
 			grant.Scopes = c.Scope
 			return grant, err
 		},

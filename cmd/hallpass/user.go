@@ -11,6 +11,7 @@ import (
 
 	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/page"
+	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -59,7 +60,11 @@ func (c *userAddCommand) Run(ctx context.Context, all *commands, std streams) er
 		return err
 	}
 	defer in.Close()
-	user, err := in.accounts.Create(ctx, account.NewUser{Username: c.Name, Email: c.Email, Password: secret, Roles: append([]string{"user"}, c.Role...)})
+	users, err := in.users()
+	if err != nil {
+		return err
+	}
+	user, err := users.Create(ctx, account.NewUser{Username: c.Name, Email: c.Email, Password: secret, Roles: append([]string{"user"}, c.Role...)})
 	if err != nil {
 		return explain(err)
 	}
@@ -125,7 +130,9 @@ type userShowCommand struct {
 }
 
 func (c *userShowCommand) Run(ctx context.Context, all *commands, std streams) error {
-	return c.change(ctx, all, std, c.JSON, func(in *installation, user account.User) (account.User, error) { return user, nil })
+	return c.change(ctx, all, std, c.JSON, func(_ *users.Service, user account.User) (account.User, error) {
+		return user, nil
+	})
 }
 
 type userSetRolesCommand struct {
@@ -135,11 +142,7 @@ type userSetRolesCommand struct {
 }
 
 func (c *userSetRolesCommand) Run(ctx context.Context, all *commands, std streams) error {
-	return c.change(ctx, all, std, c.JSON, func(in *installation, user account.User) (account.User, error) {
-		users, err := in.users()
-		if err != nil {
-			return user, err
-		}
+	return c.change(ctx, all, std, c.JSON, func(users *users.Service, user account.User) (account.User, error) {
 		return users.SetRoles(ctx, user.ID, c.Role)
 	})
 }
@@ -150,11 +153,7 @@ type userDisableCommand struct {
 }
 
 func (c *userDisableCommand) Run(ctx context.Context, all *commands, std streams) error {
-	return c.change(ctx, all, std, c.JSON, func(in *installation, user account.User) (account.User, error) {
-		users, err := in.users()
-		if err != nil {
-			return user, err
-		}
+	return c.change(ctx, all, std, c.JSON, func(users *users.Service, user account.User) (account.User, error) {
 		return users.Disable(ctx, user.ID)
 	})
 }
@@ -165,8 +164,8 @@ type userEnableCommand struct {
 }
 
 func (c *userEnableCommand) Run(ctx context.Context, all *commands, std streams) error {
-	return c.change(ctx, all, std, c.JSON, func(in *installation, user account.User) (account.User, error) {
-		return in.accounts.SetDisabled(ctx, user.ID, false)
+	return c.change(ctx, all, std, c.JSON, func(users *users.Service, user account.User) (account.User, error) {
+		return users.Enable(ctx, user.ID)
 	})
 }
 
@@ -176,18 +175,14 @@ type userDeleteCommand struct {
 }
 
 func (c *userDeleteCommand) Run(ctx context.Context, all *commands, std streams) error {
-	return c.change(ctx, all, std, c.JSON, func(in *installation, user account.User) (account.User, error) {
-		users, err := in.users()
-		if err != nil {
-			return user, err
-		}
+	return c.change(ctx, all, std, c.JSON, func(users *users.Service, user account.User) (account.User, error) {
 		return user, users.Delete(ctx, user.ID)
 	})
 }
 
 // change finds the user, does what is to be done, and prints the user as they are then.
 func (a userArgument) change(
-	ctx context.Context, all *commands, std streams, json bool, do func(*installation, account.User) (account.User, error),
+	ctx context.Context, all *commands, std streams, json bool, do func(*users.Service, account.User) (account.User, error),
 ) error {
 	in, err := all.open(ctx, openOptions{mustExist: true})
 	if err != nil {
@@ -198,7 +193,11 @@ func (a userArgument) change(
 	if err != nil {
 		return err
 	}
-	if user, err = do(in, user); err != nil {
+	service, err := in.users()
+	if err != nil {
+		return err
+	}
+	if user, err = do(service, user); err != nil {
 		return explain(err)
 	}
 	return printUsers(std.out, json, user)

@@ -18,7 +18,6 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/jwk"
-	"github.com/hallpass-go/hallpass/sessions"
 )
 
 func main() {
@@ -111,20 +110,12 @@ func (a *api) getToken(w http.ResponseWriter, r *http.Request) {
 		a.auth.WriteError(w, r, err)
 		return
 	}
-	since, err := a.auth.Sequence(r.Context()) // before the password is looked at, which may change meanwhile
-	if err != nil {
-		a.auth.WriteError(w, r, err)
-		return
-	}
-	id, err := a.users.authenticate(r.Context(), login)
-	if err != nil {
-		a.auth.WriteError(w, r, err)
-		return
-	}
-	tokens, err := a.auth.StartSessionSince(r.Context(), since, strconv.FormatInt(id, 10), hallpass.ClientOf(r))
-	if errors.Is(err, sessions.ErrSubjectChanged) {
-		err = hallpass.ErrInvalidCredentials.Because(err)
-	}
+	var id int64
+	tokens, err := a.auth.LogIn(r.Context(), hallpass.ClientOf(r),
+		func(ctx context.Context) (subject string, grant *hallpass.Grant[claims], err error) {
+			id, err = a.users.authenticate(ctx, login)
+			return strconv.FormatInt(id, 10), nil, err
+		})
 	if err != nil {
 		a.auth.WriteError(w, r, err)
 		return

@@ -9,12 +9,42 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// Authenticate returns the user whose name, in any spelling, and password these are. Otherwise the error is
-// [ErrCredentials]: after the same work and without a word on why, for an unknown user, a wrong password and a disabled
-// user. An old or weak hash is replaced on the way.
-func (a *Accounts) Authenticate(ctx context.Context, username, secret string) (User, error) {
-	r, err := a.byUsername(ctx, username)
-	r, err = a.authenticate(ctx, r, err, secret)
+// Claimant is who a log-in claims to come from: a user, or nobody.
+type Claimant struct {
+	// LimitKey is what a limiter counts the attempts by. It is the same for all spellings of a name
+	// and, for a name that somebody has, stays the same when they are renamed. It is empty for what
+	// cannot be a name.
+	LimitKey string
+
+	record record
+	exists bool
+}
+
+// Claimant looks for the user whose name that is, in any spelling. That nobody has the name is no error:
+// see [Accounts.Authenticate].
+func (a *Accounts) Claimant(ctx context.Context, username string) (Claimant, error) {
+	key, problem := canonicalUsername(username)
+	if problem != nil {
+		return Claimant{}, nil
+	}
+	r, err := scan(a.db.QueryRow(ctx, selectByKey, key))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Claimant{LimitKey: "name:" + key}, nil
+	case err != nil:
+		return Claimant{}, failure("looking for who has a name", err)
+	}
+	return Claimant{LimitKey: UserLimitKey(r.ID), record: r, exists: true}, nil
+}
+
+// UserLimitKey is the [Claimant.LimitKey] of the user with that ID.
+func UserLimitKey(id string) string { return "id:" + id }
+
+// Authenticate returns the user if this is their password. Otherwise the error is [ErrCredentials]: after
+// the same work and without a word on why, for an unknown user, a wrong password and a disabled user. An
+// old or weak hash is replaced on the way.
+func (a *Accounts) Authenticate(ctx context.Context, c Claimant, secret string) (User, error) {
+	r, err := a.authenticate(ctx, c.record, c.exists, secret)
 	return r.User, err
 }
 
@@ -22,27 +52,27 @@ func (a *Accounts) Authenticate(ctx context.Context, username, secret string) (U
 // wants. The errors are those of [Accounts.Authenticate].
 func (a *Accounts) CheckPassword(ctx context.Context, id, secret string) (Proof, error) {
 	r, err := scan(a.db.QueryRow(ctx, selectByID, id))
-	r, err = a.authenticate(ctx, r, err, secret)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Proof{}, failure("authenticating", err)
+	}
+	r, err = a.authenticate(ctx, r, err == nil, secret)
 	return Proof{r.passwordHash}, err
 }
 
-// authenticate takes what looking the user up gave. Whether the user is disabled is asked only after the hash.
-func (a *Accounts) authenticate(ctx context.Context, r record, lookup error, secret string) (record, error) {
+// authenticate asks whether the user is disabled only after the hash.
+func (a *Accounts) authenticate(ctx context.Context, r record, exists bool, secret string) (record, error) {
 	var err error
-	switch {
-	case errors.Is(lookup, ErrNotFound):
-		err = a.passwords.CheckDummy(ctx, secret)
-	case lookup != nil:
-		return record{}, fmt.Errorf("authenticating: %w", lookup)
-	default:
+	if exists {
 		err = a.passwords.Check(ctx, r.passwordHash, secret)
+	} else {
+		err = a.passwords.CheckDummy(ctx, secret)
 	}
 	switch {
 	case errors.Is(err, password.ErrMismatch):
 		return record{}, ErrCredentials
 	case err != nil:
 		return record{}, fmt.Errorf("authenticating: %w", err)
-	case lookup != nil || r.Disabled:
+	case !exists || r.Disabled:
 		return record{}, ErrCredentials
 	}
 	r.passwordHash = a.rehash(ctx, r, secret)

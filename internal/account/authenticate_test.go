@@ -24,11 +24,20 @@ func hashOf(t *testing.T, db *sqldb.DB, id string) string {
 	return hash
 }
 
+// authenticate is a whole log-in.
+func authenticate(ctx context.Context, a *account.Accounts, name, secret string) (account.User, error) {
+	claimant, err := a.Claimant(ctx, name)
+	if err != nil {
+		return account.User{}, err
+	}
+	return a.Authenticate(ctx, claimant, secret)
+}
+
 func TestAuthenticate_takesTheNameInAnySpelling(t *testing.T) {
 	a, _ := newAccounts(t)
 	u := create(t, a, "Ångström")
 	for _, name := range []string{"Ångström", "ångström", "ÅNGSTRÖM", "A\u030angstro\u0308m", "Ångström", "Åｎｇström"} {
-		got, err := a.Authenticate(t.Context(), name, secret)
+		got, err := authenticate(t.Context(), a, name, secret)
 		if err != nil || got.ID != u.ID {
 			t.Errorf("%q: %+v, %v", name, got, err)
 		}
@@ -42,7 +51,7 @@ func TestAuthenticate_takesThePasswordExactlyAsItIs(t *testing.T) {
 		"empty": "", "another": otherSecret, "case": strings.ToUpper(secret), "blank after": secret + " ", "NUL after": secret + "\x00",
 		"cut": secret[:len(secret)-1], "longer": secret + secret, "very long": strings.Repeat(secret, 1000), "not UTF-8": "\xff",
 	} {
-		if _, err := a.Authenticate(t.Context(), "anna", wrong); !errors.Is(err, account.ErrCredentials) {
+		if _, err := authenticate(t.Context(), a, "anna", wrong); !errors.Is(err, account.ErrCredentials) {
 			t.Errorf("%s: err = %v, want ErrCredentials", name, err)
 		}
 	}
@@ -62,7 +71,7 @@ func TestAuthenticate_saysTheSameOfUnknownWrongAndDisabled(t *testing.T) {
 		"disabled with the right password": {"disabled", secret},
 		"disabled with a wrong password":   {"disabled", otherSecret},
 	} {
-		u, err := a.Authenticate(t.Context(), login[0], login[1])
+		u, err := authenticate(t.Context(), a, login[0], login[1])
 		if err != account.ErrCredentials || u.ID != "" { // the value itself: nothing may be added to it
 			t.Errorf("%s: %+v, %v, want ErrCredentials alone", name, u, err)
 		}
@@ -70,7 +79,7 @@ func TestAuthenticate_saysTheSameOfUnknownWrongAndDisabled(t *testing.T) {
 	if _, err := a.SetDisabled(t.Context(), disabled.ID, false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Authenticate(t.Context(), "disabled", secret); err != nil {
+	if _, err := authenticate(t.Context(), a, "disabled", secret); err != nil {
 		t.Errorf("enabled again: %v", err)
 	}
 }
@@ -105,20 +114,20 @@ func TestAuthenticate_replacesAHashOfOtherCosts(t *testing.T) {
 	dearer.MemoryKiB *= 2
 	a := openAccounts(t, db, dearer)
 
-	if _, err := a.Authenticate(t.Context(), "anna", otherSecret); !errors.Is(err, account.ErrCredentials) {
+	if _, err := authenticate(t.Context(), a, "anna", otherSecret); !errors.Is(err, account.ErrCredentials) {
 		t.Fatal(err)
 	}
 	if hashOf(t, db, u.ID) != before {
 		t.Error("a wrong password replaced the hash")
 	}
-	if _, err := a.Authenticate(t.Context(), "anna", secret); err != nil {
+	if _, err := authenticate(t.Context(), a, "anna", secret); err != nil {
 		t.Fatal(err)
 	}
 	after := hashOf(t, db, u.ID)
 	if after == before || !strings.Contains(after, "m=128,") {
 		t.Errorf("the hash is %s, want one with m=128", after)
 	}
-	if _, err := a.Authenticate(t.Context(), "anna", secret); err != nil {
+	if _, err := authenticate(t.Context(), a, "anna", secret); err != nil {
 		t.Errorf("with the new hash: %v", err)
 	}
 	if hashOf(t, db, u.ID) != after {
@@ -134,7 +143,7 @@ func TestAuthenticate_doesNotUndoAChangeOfPassword(t *testing.T) {
 	for i := range 5 {
 		u := create(t, weak, "anna"+string(rune('0'+i)))
 		var login sync.WaitGroup
-		login.Go(func() { _, _ = slow.Authenticate(context.Background(), u.Username, secret) })
+		login.Go(func() { _, _ = authenticate(context.Background(), slow, u.Username, secret) })
 		time.Sleep(3 * time.Millisecond)
 		if _, err := weak.Update(t.Context(), u.ID, account.Changes{Password: pointer(otherSecret)}); err != nil {
 			t.Fatal(err)
@@ -186,7 +195,7 @@ func measure(t *testing.T, a *account.Accounts, logins []login) []time.Duration 
 	for range rounds {
 		for i, l := range logins {
 			begin := time.Now()
-			if _, err := a.Authenticate(t.Context(), l.username, l.password); !errors.Is(err, account.ErrCredentials) {
+			if _, err := authenticate(t.Context(), a, l.username, l.password); !errors.Is(err, account.ErrCredentials) {
 				t.Fatal(err)
 			}
 			all[i] = append(all[i], time.Since(begin))
@@ -204,7 +213,7 @@ func TestAuthenticate_saysSoWhenAStoredHashCannotBeRead(t *testing.T) {
 	a, db := newAccounts(t)
 	u := create(t, a, "anna")
 	execute(t, db, "UPDATE users SET password_hash = 'x' WHERE id = ?", u.ID)
-	if _, err := a.Authenticate(t.Context(), "anna", secret); err == nil || errors.Is(err, account.ErrCredentials) {
+	if _, err := authenticate(t.Context(), a, "anna", secret); err == nil || errors.Is(err, account.ErrCredentials) {
 		t.Errorf("err = %v, want one that the log shows", err)
 	}
 }
@@ -214,7 +223,7 @@ func TestAuthenticate_stopsWithTheCaller(t *testing.T) {
 	create(t, a, "anna")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := a.Authenticate(ctx, "anna", secret); err == nil || errors.Is(err, account.ErrCredentials) {
+	if _, err := authenticate(ctx, a, "anna", secret); err == nil || errors.Is(err, account.ErrCredentials) {
 		t.Errorf("err = %v, want one that says that nothing was checked", err)
 	}
 }

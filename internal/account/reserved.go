@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/sqldb"
@@ -98,26 +97,3 @@ func (a *Accounts) Find(ctx context.Context, text string) (User, error) {
 	}
 	return a.UserByUsername(ctx, text)
 }
-
-// LimitKey returns what a limiter should count attempts to log in under a name by. It is the same
-// for all spellings of a name and, for a name that somebody has, stays the same when they are
-// renamed. It is empty for what cannot be a name. It costs one read of the database, and no hash;
-// an error says that the database could not be asked.
-func (a *Accounts) LimitKey(ctx context.Context, name string) (string, error) {
-	key, problem := canonicalUsername(name)
-	if problem != nil {
-		return "", nil
-	}
-	r, err := scan(a.db.QueryRow(ctx, selectByKey, key))
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return "name:" + key, nil
-	case err != nil:
-		return "", failure("looking for who has a name", err)
-	}
-	return UserLimitKey(r.ID), nil
-}
-
-// UserLimitKey is what [Accounts.LimitKey] returns for the name of the user with that ID, when the
-// ID is known already.
-func UserLimitKey(id string) string { return "id:" + id }

@@ -91,7 +91,7 @@ func TestDelete_freesTheName(t *testing.T) {
 	if err := a.Delete(t.Context(), u.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Authenticate(t.Context(), "anna", secret); !errors.Is(err, account.ErrCredentials) {
+	if _, err := authenticate(t.Context(), a, "anna", secret); !errors.Is(err, account.ErrCredentials) {
 		t.Errorf("err = %v, want ErrCredentials", err)
 	}
 	if again := create(t, a, "anna"); again.ID == u.ID {
@@ -186,7 +186,7 @@ func TestFind_anIDIsAnID(t *testing.T) {
 				t.Errorf("named %s, %q finds %q, %v, want %q", name, c.text, u.ID, err, c.want)
 			}
 		}
-		if u, err := a.Authenticate(t.Context(), name, secret); err != nil || u.ID != thief.ID {
+		if u, err := authenticate(t.Context(), a, name, secret); err != nil || u.ID != thief.ID {
 			t.Errorf("who has such a name cannot log in any more: %v", err)
 		}
 	}
@@ -197,11 +197,11 @@ func TestLimitKey_survivesARename(t *testing.T) {
 	anna := create(t, a, "anna")
 	key := func(name string) string {
 		t.Helper()
-		key, err := a.LimitKey(t.Context(), name)
+		claimant, err := a.Claimant(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return key
+		return claimant.LimitKey
 	}
 	before := key("anna")
 	if before == "" || before != key("ANNA") || before != account.UserLimitKey(anna.ID) {
@@ -220,7 +220,7 @@ func TestLimitKey_survivesARename(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.LimitKey(t.Context(), "anna"); !errors.Is(err, sqldb.ErrUnavailable) {
+	if _, err := a.Claimant(t.Context(), "anna"); !errors.Is(err, sqldb.ErrUnavailable) {
 		t.Errorf("err = %v, want ErrUnavailable", err)
 	}
 }

@@ -28,20 +28,9 @@ type Guard struct {
 
 // New returns a guard with these limits; the zero Rate is no limit.
 func New(account, address limit.Rate, now func() time.Time) *Guard {
-	limiter := func(r limit.Rate) *limit.Limiter {
-		if r == (limit.Rate{}) {
-			return nil
-		}
-		return limit.New(r)
+	return &Guard{
+		account: limit.New(account), address: limit.New(address), familiar: pairs{places: map[string]int{}}, now: now,
 	}
-	return &Guard{account: limiter(account), address: limiter(address), familiar: pairs{places: map[string]int{}}, now: now}
-}
-
-// Refused says which limit is reached.
-type Refused struct {
-	Policy string // "account" or "address"
-	Window time.Duration
-	limit.Decision
 }
 
 // Attempt is one attempt that has been counted.
@@ -56,48 +45,33 @@ type Attempt struct {
 }
 
 // Login counts an attempt to log in to an account ("" for what can be none) from an address, unless a limit is reached.
-func (g *Guard) Login(account, ip string) (Attempt, *Refused) { return g.begin(account, account, ip) }
+func (g *Guard) Login(account, ip string) (Attempt, *limit.Refused) {
+	return g.begin(account, account, ip)
+}
 
 // Session is Login for whoever holds a session of the account.
-func (g *Guard) Session(account, ip string) (Attempt, *Refused) {
+func (g *Guard) Session(account, ip string) (Attempt, *limit.Refused) {
 	a, refused := g.begin(account, account+" session", ip)
 	a.Known = true
 	return a, refused
 }
 
-func (g *Guard) begin(account, bucket, ip string) (Attempt, *Refused) {
+func (g *Guard) begin(account, bucket, ip string) (Attempt, *limit.Refused) {
 	a := Attempt{guard: g, account: account, bucket: bucket, Place: Place(ip)}
 	if a.Known = g.familiar.has(account, a.Place); a.Known {
 		a.bucket = account + " " + a.Place
 	}
-	if refused := g.take(g.address, "address", a.Place); refused != nil {
+	if refused := g.address.Take("address", a.Place, g.now()); refused != nil {
 		return a, refused
 	}
 	if account == "" {
 		return a, nil
 	}
-	if refused := g.take(g.account, "account", a.bucket); refused != nil {
-		g.giveBack(g.address, a.Place)
+	if refused := g.account.Take("account", a.bucket, g.now()); refused != nil {
+		g.address.GiveBack(a.Place, g.now())
 		return a, refused
 	}
 	return a, nil
-}
-
-func (g *Guard) take(l *limit.Limiter, policy, key string) *Refused {
-	if l == nil {
-		return nil
-	}
-	d := l.Allow(key, g.now())
-	if d.Allowed {
-		return nil
-	}
-	return &Refused{Policy: policy, Window: l.Window(), Decision: d}
-}
-
-func (g *Guard) giveBack(l *limit.Limiter, key string) {
-	if l != nil {
-		l.GiveBack(key, g.now())
-	}
 }
 
 // Failed keeps an attempt counted when the password was wrong, and gives it back when the server could not look at it. A
@@ -116,9 +90,9 @@ func (a Attempt) Succeeded() {
 }
 
 func (a Attempt) giveBack() {
-	a.guard.giveBack(a.guard.address, a.Place)
+	a.guard.address.GiveBack(a.Place, a.guard.now())
 	if a.account != "" {
-		a.guard.giveBack(a.guard.account, a.bucket)
+		a.guard.account.GiveBack(a.bucket, a.guard.now())
 	}
 }
 

@@ -24,6 +24,27 @@ type Decision struct {
 	ResetAfter time.Duration // until the burst is whole again
 }
 
+// Refused is the error that says which limit is reached.
+type Refused struct {
+	Policy string        // the name of the limit
+	Window time.Duration // over which the burst is spread
+	Decision
+}
+
+// Error implements error.
+func (r *Refused) Error() string { return "the limit " + r.Policy + " is reached" }
+
+// Take is [Limiter.Allow] for a limit of that name. A nil limiter is no limit.
+func (l *Limiter) Take(policy, key string, now time.Time) *Refused {
+	if l == nil {
+		return nil
+	}
+	if d := l.Allow(key, now); !d.Allowed {
+		return &Refused{Policy: policy, Window: l.rate.Per, Decision: d}
+	}
+	return nil
+}
+
 // maxKeys bounds the memory of a limiter, to a few tens of megabytes.
 const maxKeys = 1 << 18
 
@@ -43,14 +64,14 @@ type shard struct {
 	full map[string]time.Time
 }
 
-// New returns a limiter. The burst is at least 1.
+// New returns a limiter, or nil for the zero Rate, which is no limit. The burst is at least 1.
 func New(r Rate) *Limiter {
+	if r == (Rate{}) {
+		return nil
+	}
 	r.Burst = max(r.Burst, 1)
 	return &Limiter{rate: r, interval: max(r.Per/time.Duration(r.Burst), 1), seed: maphash.MakeSeed()}
 }
-
-// Window is the time over which the burst is spread.
-func (l *Limiter) Window() time.Duration { return l.rate.Per }
 
 // Allow counts a try if it is allowed. Of any number of calls at once no more than the burst are.
 func (l *Limiter) Allow(key string, now time.Time) Decision {
@@ -80,8 +101,11 @@ func (l *Limiter) Allow(key string, now time.Time) Decision {
 	return d
 }
 
-// GiveBack takes a try back that Allow had allowed.
+// GiveBack takes a try back that had been allowed.
 func (l *Limiter) GiveBack(key string, now time.Time) {
+	if l == nil {
+		return
+	}
 	s := l.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()

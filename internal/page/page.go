@@ -2,7 +2,6 @@
 package page
 
 import (
-	"errors"
 	"net/url"
 	"strconv"
 
@@ -15,10 +14,22 @@ const (
 	MaxLimit     = 200
 )
 
-// Errors of [Parse], named for the parameter that is wrong.
+// Parameters are the parameters of a list.
+var Parameters = []string{"limit", "cursor"}
+
+// Error says which parameter is wrong.
+type Error struct {
+	Parameter string
+	must      string
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Parameter + " must be " + e.must }
+
+// Errors of [Parse].
 var (
-	ErrLimit  = errors.New("limit must be a number from 1 to 200")
-	ErrCursor = errors.New("cursor must be the next_cursor of an earlier page")
+	ErrLimit  = &Error{"limit", "a number from 1 to 200"}
+	ErrCursor = &Error{"cursor", "the next_cursor of an earlier page"}
 )
 
 // Request asks for the items after the one with the ID After ("" for the first page), at most Limit.

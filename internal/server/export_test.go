@@ -5,8 +5,17 @@ import (
 	"net/http"
 )
 
-// Routes is the whole table.
-func (s *Server) Routes() *http.ServeMux { return s.routes() }
+// Patterns are those of the whole table.
+func (s *Server) Patterns() []string {
+	var patterns []string
+	for _, r := range s.routes() {
+		patterns = append(patterns, r.Pattern)
+	}
+	return patterns
+}
+
+// Mux serves the table.
+func (s *Server) Mux() *http.ServeMux { return s.mux() }
 
 // Sweep is what Run does once a minute.
 func (s *Server) Sweep(ctx context.Context) error { return s.sweep(ctx) }

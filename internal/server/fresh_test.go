@@ -109,7 +109,11 @@ func TestRoutes_thatGivePowerWantAFreshLogin(t *testing.T) {
 		}
 	}
 	delete(told, closedSignup)
-	routes, table := patterns(newFixture(t, options{}).server.Routes()), slices.Sorted(maps.Keys(told))
+	s := newFixture(t, options{}).server
+	routes, table := slices.Sorted(slices.Values(s.Patterns())), slices.Sorted(maps.Keys(told))
+	if mux := patterns(s.Mux()); !slices.Equal(routes, mux) {
+		t.Errorf("the table of routes has\n%s\nand the mux has\n%s", strings.Join(routes, "\n"), strings.Join(mux, "\n"))
+	}
 	if !slices.Equal(routes, table) {
 		t.Errorf("the server has the routes\n%s\nand the table has\n%s",
 			strings.Join(routes, "\n"), strings.Join(table, "\n"))
@@ -118,6 +122,13 @@ func TestRoutes_thatGivePowerWantAFreshLogin(t *testing.T) {
 
 // ask sends the request of a case that long after the login, on a server of its own.
 func (c freshCase) ask(t *testing.T, after time.Duration) answer {
+	t.Helper()
+	_, _, a := c.send(t, after)
+	return a
+}
+
+// send is ask, with the server and who uses it.
+func (c freshCase) send(t *testing.T, after time.Duration) (*fixture, map[string]person, answer) {
 	t.Helper()
 	closed := c.pattern == closedSignup
 	f := newFixture(t, options{config: func(config *server.Config) { config.ClosedSignup = closed }})
@@ -140,7 +151,7 @@ func (c freshCase) ask(t *testing.T, after time.Duration) answer {
 	if strings.HasPrefix(c.body, "token=") {
 		headers = append(headers, "Content-Type: application/x-www-form-urlencoded")
 	}
-	return f.do(method+" "+fill.Replace(path), fill.Replace(c.body), headers...)
+	return f, people, f.do(method+" "+fill.Replace(path), fill.Replace(c.body), headers...)
 }
 
 // patterns returns what a mux has, sorted. The mux has no list of its own, so this reads the one

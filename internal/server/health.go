@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
@@ -12,12 +11,12 @@ import (
 var errDraining = errors.New("the server is stopping")
 
 // healthz tells that the process answers.
-func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
-	s.reply(w, r, http.StatusOK, map[string]string{"status": "ok"})
+func (s *Server) healthz(request) (answer, error) {
+	return answer{Body: map[string]string{"status": "ok"}}, nil
 }
 
 // readyz tells that requests can be served: the database answers, and there is a key to sign with.
-func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+func (s *Server) readyz(r request) (answer, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
 	err := s.c.Ping(ctx)
@@ -28,8 +27,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		err = errDraining
 	}
 	if err != nil {
-		s.fail(w, r, hallpass.ErrStoreUnavailable.WithDetail("The server is not ready.").Because(err))
-		return
+		return answer{}, hallpass.ErrStoreUnavailable.WithDetail("The server is not ready.").Because(err)
 	}
-	s.reply(w, r, http.StatusOK, map[string]string{"status": "ready"})
+	return answer{Body: map[string]string{"status": "ready"}}, nil
 }

@@ -1,10 +1,11 @@
 package server
 
 import (
-	"net/http"
 	"time"
 
+	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/keyring"
+	"github.com/hallpass-go/hallpass/internal/page"
 )
 
 // keyDocument is a signing key as administrators see one: nothing of the key itself.
@@ -32,35 +33,26 @@ func orNull(t time.Time) *time.Time {
 }
 
 // listKeys shows the keys that verify: those that are gone are history.
-func (s *Server) listKeys(w http.ResponseWriter, r *http.Request, _ identity) {
+func (s *Server) listKeys(r request) (answer, error) {
 	keys, err := s.c.Keys.List(r.Context())
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
 	items := []keyDocument{}
 	for _, k := range keys {
 		if k.State != keyring.Gone {
 			items = append(items, newKeyDocument(k))
 		}
 	}
-	s.reply(w, r, http.StatusOK, struct {
-		Items      []keyDocument `json:"items"`
-		NextCursor *string       `json:"next_cursor"`
-	}{items, nil})
+	return answer{Body: page.List[keyDocument]{Items: items}}, err
 }
 
 // rotateKeys makes the next key, or answers with the one that waits already.
-func (s *Server) rotateKeys(w http.ResponseWriter, r *http.Request, id identity) {
-	if err := wantsNothing(w, r); err != nil {
-		s.fail(w, r, err)
-		return
+func (s *Server) rotateKeys(r request) (answer, error) {
+	if err := wantsNothing(r); err != nil {
+		return answer{}, err
 	}
 	next, err := s.c.Keys.Rotate(r.Context(), "")
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return answer{}, err
 	}
-	s.c.Log.InfoContext(r.Context(), "key_rotation", "kid", next.ID, "state", next.State, "actor_id", id.Subject)
-	s.reply(w, r, http.StatusOK, newKeyDocument(next))
+	s.auth.Tell(byCaller(r), hallpass.Event{Name: EventKeyRotation, KeyID: next.ID, Reason: string(next.State)})
+	return answer{Body: newKeyDocument(next)}, nil
 }

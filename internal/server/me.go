@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 	"time"
 
@@ -20,21 +19,13 @@ type meDocument struct {
 	ExpiresAt time.Time    `json:"expires_at"`
 }
 
-func (s *Server) me(w http.ResponseWriter, r *http.Request, id identity) {
-	user, err := s.accounts.User(r.Context(), id.Subject)
+func (s *Server) me(r request) (answer, error) {
+	user, err := s.users.User(r.Context(), r.Identity.Subject)
 	if errors.Is(err, account.ErrNotFound) {
 		err = hallpass.ErrTokenRevoked.Because(err)
 	}
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	roles := id.Roles
-	if roles == nil {
-		roles = []string{}
-	}
-	s.reply(w, r, http.StatusOK, meDocument{
-		User: newUserDocument(user), SessionID: id.SessionID, Scope: strings.Join(id.Scopes, " "), Roles: roles,
-		AuthTime: id.AuthTime.UTC(), ExpiresAt: id.ExpiresAt.UTC(),
-	})
+	return answer{Body: meDocument{
+		User: newUserDocument(user), SessionID: r.Identity.SessionID, Scope: strings.Join(r.Identity.Scopes, " "),
+		Roles: append([]string{}, r.Identity.Roles...), AuthTime: r.Identity.AuthTime.UTC(), ExpiresAt: r.Identity.ExpiresAt.UTC(),
+	}}, err
 }

@@ -18,8 +18,6 @@ import (
 	"github.com/hallpass-go/hallpass"
 )
 
-var errMethodNotAllowed = &hallpass.Error{Code: "method_not_allowed", Status: http.StatusMethodNotAllowed, Detail: "This route does not take the method; Allow names those that it does."}
-
 // record is what is known of a request by its end: the handlers fill it in, and one line of the log says it.
 type record struct {
 	id      string
@@ -37,8 +35,6 @@ func recordOf(ctx context.Context) *record {
 	}
 	return &record{}
 }
-
-func clientIP(ctx context.Context) string { return recordOf(ctx).client.IP }
 
 // wrap is what every request passes through: an ID, the client's address, one line in the log, and an answer whatever happens.
 func (s *Server) wrap(mux *http.ServeMux) http.Handler {
@@ -65,7 +61,7 @@ func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
 	// The mux would redirect a path with // or .. in it, and a client would send its password along to wherever that is.
 	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
-		s.fail(w, r, hallpass.ErrNotFound)
+		s.auth.WriteError(w, r, hallpass.ErrNotFound)
 		return
 	}
 	if handler, pattern := mux.Handler(r); pattern == "" {
@@ -74,9 +70,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, mux *http.ServeMu
 		switch probe.status {
 		case http.StatusMethodNotAllowed:
 			w.Header().Set("Allow", probe.header.Get("Allow"))
-			s.fail(w, r, errMethodNotAllowed)
+			s.auth.WriteError(w, r, errMethodNotAllowed)
 		default:
-			s.fail(w, r, hallpass.ErrNotFound)
+			s.auth.WriteError(w, r, hallpass.ErrNotFound)
 		}
 		return
 	}
@@ -100,7 +96,7 @@ func (s *Server) recovered(w *answerWriter, r *http.Request, p any) {
 	}
 	s.c.Log.ErrorContext(r.Context(), "handler panicked", "request_id", recordOf(r.Context()).id, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 	if w.status == 0 {
-		s.fail(w, r, hallpass.ErrInternal)
+		s.auth.WriteError(w, r, hallpass.ErrInternal)
 	}
 }
 
@@ -130,39 +126,8 @@ func (s *Server) logRequest(r *http.Request, rec *record, w *answerWriter, took 
 	s.c.Log.Log(r.Context(), level, "request", attributes...)
 }
 
-// known notes whose request it is, for the log.
-func known(h func(http.ResponseWriter, *http.Request, identity)) func(http.ResponseWriter, *http.Request, identity) {
-	return func(w http.ResponseWriter, r *http.Request, id identity) {
-		recordOf(r.Context()).subject = id.Subject
-		h(w, r, id)
-	}
-}
-
-// observe puts what the library tells into the log: refusals on the request's own line, the rest on lines of their own.
-func (s *Server) observe(ctx context.Context, e hallpass.Event) {
-	if e.Name == hallpass.EventFailed {
-		s.backgroundFailed(ctx, e.Err)
-		return
-	}
-	rec := recordOf(ctx)
-	if e.Subject != "" && rec.subject == "" {
-		rec.subject = e.Subject
-	}
-	if refusal := (*hallpass.Error)(nil); errors.As(e.Err, &refusal) {
-		rec.code, rec.cause = refusal.Code, refusal.Cause
-	}
-	if e.Name == hallpass.EventRequestRefused {
-		return
-	}
-	level := slog.LevelInfo
-	if e.Name == hallpass.EventRefreshReused {
-		level = slog.LevelWarn
-	}
-	s.c.Log.Log(ctx, level, e.Name, "user_id", e.Subject, "session_id", e.SessionID, "ip", rec.client.IP, "request_id", rec.id)
-}
-
-// client is the library's way to ask where a request comes from.
-func (s *Server) client(r *http.Request) hallpass.Client { return recordOf(r.Context()).client }
+// client tells where a request comes from, as [Server.clientOf] has found out.
+func client(r *http.Request) hallpass.Client { return recordOf(r.Context()).client }
 
 // clientOf tells where a request comes from. The connection's peer is believed, and X-Forwarded-For only when the peer is a trusted proxy: from the
 // right, each hop that a trusted proxy named, up to the first that is none of ours. What a client wrote there itself stands further left.

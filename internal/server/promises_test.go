@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -22,10 +24,8 @@ func (f *fixture) issuerOf(ttl, ahead time.Duration) *hallpass.Issuer[struct{}] 
 	f.t.Helper()
 	issuer, err := hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
 		Issuer: "https://issuer.test", Audience: "https://issuer.test", Keys: f.keys, Store: f.store, AccessTTL: ttl,
-		Authorize: func(ctx context.Context, subject string) (hallpass.Grant[struct{}], error) {
-			return server.Authorize(ctx, f.accounts, subject)
-		},
-		Now: func() time.Time { return f.clock.Now().Add(ahead) },
+		Authorize: users.Authorize(f.accounts),
+		Now:       func() time.Time { return f.clock.Now().Add(ahead) },
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -34,9 +34,9 @@ func (f *fixture) issuerOf(ttl, ahead time.Duration) *hallpass.Issuer[struct{}] 
 }
 
 // usersOf changes users as that process does.
-func (f *fixture) usersOf(ttl, ahead time.Duration) server.Users {
+func (f *fixture) usersOf(ttl, ahead time.Duration) *users.Service {
 	f.t.Helper()
-	return server.Users{Accounts: f.accounts, Sessions: f.issuerOf(ttl, ahead)}
+	return users.New(users.Config{Accounts: f.accounts, Issuer: f.issuerOf(ttl, ahead)})
 }
 
 // follow lets the server learn what other processes have revoked, and forget what it need not know any more.
@@ -49,12 +49,12 @@ func (f *fixture) follow() {
 
 // A token that lives for a day stays refused for a day, although whoever revoked it makes shorter ones.
 func TestRevocation_outlivesWhatItRevokes(t *testing.T) {
-	for name, revoke := range map[string]func(server.Users, string) error{
-		"disable": func(u server.Users, id string) error { return second(u.Disable(context.Background(), id)) },
-		"roles": func(u server.Users, id string) error {
+	for name, revoke := range map[string]func(*users.Service, string) error{
+		"disable": func(u *users.Service, id string) error { return second(u.Disable(context.Background(), id)) },
+		"roles": func(u *users.Service, id string) error {
 			return second(u.SetRoles(context.Background(), id, []string{"user", "editor"}))
 		},
-		"delete": func(u server.Users, id string) error { return u.Delete(context.Background(), id) },
+		"delete": func(u *users.Service, id string) error { return u.Delete(context.Background(), id) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, options{config: func(c *server.Config) { c.AccessTTL = 24 * time.Hour }})
@@ -78,14 +78,18 @@ func second[T any](_ T, err error) error { return err }
 func TestChangePassword_putsOutALoginUnderWay(t *testing.T) {
 	f := newFixture(t, options{})
 	alice := f.join("alice")
-	since, err := f.store.Sequence(t.Context()) // where a log-in begins, before it looks at the password
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := f.do("PATCH /v1/users/"+alice.id, nthPassword("alice", 1), alice.bearer()).want(http.StatusOK, "")
-	issuer := f.issuerOf(time.Hour, 0)
-	if _, err := issuer.StartSessionSince(t.Context(), since, alice.id, hallpass.Client{}); err == nil {
-		t.Error("a session began with what was proved before the change")
+	var changed answer
+	looked := 0
+	_, err := f.issuerOf(time.Hour, 0).LogIn(t.Context(), hallpass.Client{},
+		func(context.Context) (string, *hallpass.Grant[struct{}], error) {
+			if looked++; looked > 1 {
+				return "", nil, account.ErrCredentials // as it is now
+			}
+			changed = f.do("PATCH /v1/users/"+alice.id, nthPassword("alice", 1), alice.bearer()).want(http.StatusOK, "")
+			return alice.id, nil, nil
+		})
+	if !errors.Is(err, account.ErrCredentials) {
+		t.Errorf("what was proved before the change: %v", err)
 	}
 	f.do("GET /v1/me", "", alice.bearer()).want(http.StatusOK, "") // the session that stays
 	var tokens struct {
@@ -164,9 +168,9 @@ func TestChangePassword_onceWithOneCurrentPassword(t *testing.T) {
 
 // However a client's hanging-up falls, a user who is gone or disabled has no token that works.
 func TestUsers_deedsAreWholeThoughTheClientHangsUp(t *testing.T) {
-	for name, deed := range map[string]func(context.Context, server.Users, string) error{
-		"delete":  func(ctx context.Context, u server.Users, id string) error { return u.Delete(ctx, id) },
-		"disable": func(ctx context.Context, u server.Users, id string) error { return second(u.Disable(ctx, id)) },
+	for name, deed := range map[string]func(context.Context, *users.Service, string) error{
+		"delete":  func(ctx context.Context, u *users.Service, id string) error { return u.Delete(ctx, id) },
+		"disable": func(ctx context.Context, u *users.Service, id string) error { return second(u.Disable(ctx, id)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, options{})

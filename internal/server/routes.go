@@ -6,76 +6,87 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
-	"github.com/hallpass-go/hallpass/internal/query"
+	"github.com/hallpass-go/hallpass/internal/page"
 )
 
-// freshFor is how recently somebody must have logged in to do what could give them, or keep, power: to change or delete a user
-// (their own too), to give roles, to disable and enable, to make a user where only administrators may, to rotate keys.
+// freshFor is how recently somebody must have logged in to do what could give them, or keep, power: to
+// change or delete a user (their own too), to give roles, to disable and enable, to make a user where only
+// administrators may, to rotate keys.
 const freshFor = 5 * time.Minute
 
-// routes is the whole table: method and path, handler, and who may.
-func (s *Server) routes() *http.ServeMux {
+type (
+	route   = hallpass.Route[noClaims]
+	request = hallpass.Request[noClaims]
+	answer  = hallpass.Answer
+)
+
+// routes is the whole table: method and path, who may, and what answers. A route without Public wants a
+// token. The library's own come first.
+func (s *Server) routes() []route {
 	var (
 		admin       = hallpass.Role(account.AdminRole)
+		fresh       = hallpass.Fresh(freshFor)
 		self        = hallpass.Self("id")
 		selfOrAdmin = hallpass.AnyOf(self, admin)
-		freshAdmin  = hallpass.AllOf(admin, hallpass.Fresh(freshFor))
-		freshEither = hallpass.AllOf(selfOrAdmin, hallpass.Fresh(freshFor))
+		freshAdmin  = hallpass.AllOf(admin, fresh)
+		maySignUp   []hallpass.Rule
 	)
-	protect := func(h func(http.ResponseWriter, *http.Request, identity), rules ...hallpass.Rule) http.Handler {
-		return protected{s.auth.Func(known(h), rules...)}
+	if s.c.ClosedSignup {
+		maySignUp = only(freshAdmin)
 	}
-	mux := http.NewServeMux()
-	// A route has the parameters that stand here, and refuses every other; one with a star may be there more than once.
-	handle := func(pattern string, h http.Handler, parameters ...string) {
-		mux.Handle(pattern, s.only(h, parameters...))
+	var table []route
+	// POST refresh, logout, logout/all; GET and DELETE sessions; GET jwks.json, revocations.
+	for _, r := range s.auth.Routes() {
+		r.Pattern = hallpass.WithPrefix(r.Pattern, "/v1")
+		table = append(table, r)
+		if r.Pattern == "GET /v1/jwks.json" {
+			r.Pattern = "GET /.well-known/jwks.json" // where discovery says
+			table = append(table, r)
+		}
 	}
+	return append(table, []route{
+		{Pattern: "POST /v1/login", Public: true, Serve: s.login},
+		{Pattern: "POST /v1/reauthenticate", Serve: s.reauthenticate},
+		{Pattern: "GET /v1/me", Serve: s.me},
 
-	// POST login, refresh, logout, logout/all, reauthenticate; GET and DELETE sessions; GET jwks.json, revocations.
-	s.auth.Mount(mux, "/v1")
-	handle("GET /.well-known/jwks.json", s.auth.JWKS())
-	handle("GET /v1/me", protect(s.me))
+		{Pattern: "POST /v1/users", Public: !s.c.ClosedSignup, Rules: maySignUp, Serve: s.createUser},
+		{Pattern: "GET /v1/users", Rules: only(admin), Parameters: page.Parameters, Serve: s.listUsers},
+		{Pattern: "GET /v1/users/{id}", Rules: only(selfOrAdmin), Serve: s.showUser},
+		{Pattern: "PATCH /v1/users/{id}", Rules: only(hallpass.AnyOf(self, freshAdmin)), Serve: s.changeUser},
+		{Pattern: "DELETE /v1/users/{id}", Rules: only(selfOrAdmin, fresh), Serve: s.deleteUser},
+		{Pattern: "PUT /v1/users/{id}/roles", Rules: only(freshAdmin), Serve: s.setRoles},
+		{Pattern: "POST /v1/users/{id}/disable", Rules: only(freshAdmin), Serve: s.disable},
+		{Pattern: "POST /v1/users/{id}/enable", Rules: only(freshAdmin), Serve: s.enable},
 
-	handle("POST /v1/users", s.signup(freshAdmin))
-	handle("GET /v1/users", protect(s.listUsers, admin), "limit", "cursor")
-	handle("GET /v1/users/{id}", protect(s.showUser, selfOrAdmin))
-	handle("PATCH /v1/users/{id}", protect(s.changeUser, hallpass.AnyOf(self, freshAdmin))) // self: see mayChange
-	handle("DELETE /v1/users/{id}", protect(s.deleteUser, freshEither))
-	handle("PUT /v1/users/{id}/roles", protect(s.setRoles, freshAdmin))
-	handle("POST /v1/users/{id}/disable", protect(s.disable, freshAdmin))
-	handle("POST /v1/users/{id}/enable", protect(s.enable, freshAdmin))
+		{Pattern: "GET /v1/verify", Parameters: []string{"role*", "scope*"}, Serve: s.verifyRequest},
+		{Pattern: "POST /v1/introspect", Rules: only(hallpass.AnyOf(admin, hallpass.Scope(introspectScope))), Serve: s.introspect},
+		{Pattern: "POST /v1/revoke", Public: true, Serve: s.revoke},
+		{Pattern: "GET /.well-known/oauth-authorization-server", Public: true, Serve: s.metadata},
+		{Pattern: "GET /v1/keys", Rules: only(admin), Serve: s.listKeys},
+		{Pattern: "POST /v1/keys/rotate", Rules: only(freshAdmin), Serve: s.rotateKeys},
 
-	handle("GET /v1/verify", protect(s.verifyRequest), "role*", "scope*")
-	handle("POST /v1/introspect", protect(s.introspect, hallpass.AnyOf(admin, hallpass.Scope(introspectScope))))
-	handle("POST /v1/revoke", http.HandlerFunc(s.revoke))
-	handle("GET /.well-known/oauth-authorization-server", http.HandlerFunc(s.metadata))
-
-	handle("GET /v1/keys", protect(s.listKeys, admin))
-	handle("POST /v1/keys/rotate", protect(s.rotateKeys, freshAdmin))
-
-	handle("GET /healthz", http.HandlerFunc(s.healthz))
-	handle("GET /readyz", http.HandlerFunc(s.readyz))
-	return mux
+		{Pattern: "GET /healthz", Public: true, Serve: s.healthz},
+		{Pattern: "GET /readyz", Public: true, Serve: s.readyz},
+	}...)
 }
 
-// protected is a handler that wants a token.
-type protected struct{ http.Handler }
+func only(rules ...hallpass.Rule) []hallpass.Rule { return rules }
 
-// only refuses a request with a parameter that the handler would pass over. Whoever has no token is told that first.
-func (s *Server) only(h http.Handler, parameters ...string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := query.Parse(r.URL.RawQuery, parameters...)
-		if err == nil {
-			h.ServeHTTP(w, r)
-			return
+// mux makes every route of the table a handler. Whose request it is goes to the log, and what an error of
+// the packages below is to a client is said here, once.
+func (s *Server) mux() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, r := range s.routes() {
+		serve := r.Serve
+		r.Serve = func(r request) (answer, error) {
+			recordOf(r.Context()).subject = r.Identity.Subject
+			a, err := serve(r)
+			if err != nil {
+				return answer{}, asError(err)
+			}
+			return a, nil
 		}
-		refuse := func(w http.ResponseWriter, r *http.Request, _ identity) {
-			s.fail(w, r, hallpass.ErrMalformedRequest.WithDetail(query.Detail(err)))
-		}
-		if _, ok := h.(protected); ok {
-			s.auth.Func(known(refuse)).ServeHTTP(w, r)
-			return
-		}
-		refuse(w, r, identity{})
-	})
+		mux.Handle(r.Pattern, s.auth.Handler(r))
+	}
+	return mux
 }

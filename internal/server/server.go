@@ -15,6 +15,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/limit"
+	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/sessions"
 )
@@ -44,14 +45,14 @@ type Config struct {
 	AccessTTL, IdleTTL, SessionTTL, RefreshGrace time.Duration
 	// MaxSessions is how many sessions a user may have at a time. Defaults to no limit.
 	MaxSessions int
-	// AccountLimit and AddressLimit bound failed logins, per user name and per client address. Zero: no limit.
-	AccountLimit, AddressLimit limit.Rate
-	// SignupLimit bounds how many users are made from one client address. Zero: no limit.
-	SignupLimit limit.Rate
+	// AccountLimit, AddressLimit and SignupLimit are those of [users.Config].
+	AccountLimit, AddressLimit, SignupLimit limit.Rate
 	// TrustedProxies are the networks whose X-Forwarded-For is believed. Defaults to none.
 	TrustedProxies []netip.Prefix
-	// Log is told of each request and of what happens to sessions. Required.
+	// Log is told of each request. Required.
 	Log *slog.Logger
+	// Observe is told of each event. Defaults to [LogEvents] of Log.
+	Observe func(context.Context, hallpass.Event)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -70,11 +71,8 @@ type Keys interface {
 type Server struct {
 	c           Config
 	auth        *hallpass.Auth[noClaims]
-	users       Users
+	users       *users.Service
 	revocations *hallpass.Revocations
-	accounts    *account.Accounts
-	guard       guard
-	renames     *limit.Limiter // by the ID of the user
 	handler     http.Handler
 	draining    atomic.Bool
 }
@@ -90,25 +88,29 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Server{c: c, revocations: hallpass.NewRevocations(), accounts: c.Accounts}
-	s.guard = newGuard(c)
-	s.renames = limit.New(renameLimit)
+	if c.Observe == nil {
+		c.Observe = LogEvents(c.Log)
+	}
+	s := &Server{c: c, revocations: hallpass.NewRevocations()}
 	var err error
+	// It has no way to check a password: users.Service does, and login and reauthenticate are the server's.
 	s.auth, err = hallpass.New(hallpass.Config[noClaims]{
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: s.revocations,
-		Authenticate: s.authenticate, CheckPassword: s.checkPassword, Authorize: s.authorize,
-		AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
-		GuessesPerAccount: -1, GuessesPerAddress: -1, // authenticate has the limits, by the user and not by the name
-		AdminRole: account.AdminRole, Client: s.client, Observe: s.observe, Now: c.Now,
+		Authorize: users.Authorize(c.Accounts), AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL,
+		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions, AdminRole: account.AdminRole, Client: client,
+		Observe: c.Observe, Now: c.Now,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.users = Users{Accounts: c.Accounts, Sessions: s.auth.Issuer}
+	s.users = users.New(users.Config{
+		Accounts: c.Accounts, Issuer: s.auth.Issuer, AccountLimit: c.AccountLimit, AddressLimit: c.AddressLimit,
+		SignupLimit: c.SignupLimit, Now: c.Now,
+	})
 	if err := s.revocations.Update(ctx, c.Store, c.Now()); err != nil {
 		return nil, err
 	}
-	s.handler = s.wrap(s.routes())
+	s.handler = s.wrap(s.mux())
 	return s, nil
 }
 
@@ -161,19 +163,15 @@ func (s *Server) Run(ctx context.Context) {
 			err = s.sweep(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.backgroundFailed(ctx, err)
+			s.c.Observe(ctx, hallpass.Event{Name: hallpass.EventFailed, Err: err})
 		}
 	}
-}
-
-func (s *Server) backgroundFailed(ctx context.Context, err error) {
-	s.c.Log.WarnContext(ctx, "background work failed", "err", err)
 }
 
 // sweep deletes the reservations of names that are over, in batches that hold the database for a moment each.
 func (s *Server) sweep(ctx context.Context) error {
 	for {
-		n, err := s.accounts.Sweep(ctx, s.c.Now(), sweepBatch)
+		n, err := s.users.Sweep(ctx, s.c.Now(), sweepBatch)
 		if err != nil || n < sweepBatch {
 			return err
 		}

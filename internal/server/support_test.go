@@ -22,6 +22,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/password"
 	"github.com/hallpass-go/hallpass/sqlstore"
 )
@@ -230,7 +231,7 @@ func (f *fixture) admin(name string) person {
 
 // grantOf is what the server would write into a token of the user.
 func (f *fixture) grantOf(id string) (hallpass.Grant[struct{}], error) {
-	return server.Authorize(context.Background(), f.accounts, id)
+	return users.Authorize(f.accounts)(context.Background(), id)
 }
 
 var proxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}

@@ -1,0 +1,83 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/users"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+// The refusals of the server itself.
+var (
+	errMethodNotAllowed = &hallpass.Error{
+		Code: "method_not_allowed", Status: http.StatusMethodNotAllowed,
+		Detail: "This route does not take the method; Allow names those that it does.",
+	}
+	errUsernameTaken = &hallpass.Error{
+		Code: "username_taken", Status: http.StatusConflict,
+		Detail: "Another user has this name, or had it lately. Choose another.",
+	}
+	errLastAdmin = &hallpass.Error{
+		Code: "last_admin", Status: http.StatusConflict,
+		Detail: "Nobody would be left to administer the server. Make another administrator first.",
+	}
+	errNoCurrent = hallpass.InvalidFields(hallpass.FieldError{
+		Field: "current_password", Code: "missing", Detail: "This member is required.",
+	})
+	errStrayCurrent = hallpass.InvalidFields(hallpass.FieldError{
+		Field: "current_password", Code: "forbidden", Detail: "This member goes with a new password of one's own.",
+	})
+	errNotCurrent = hallpass.InvalidFields(hallpass.FieldError{
+		Field: "current_password", Code: "wrong", Detail: "This is not your current password.",
+	})
+)
+
+// answers are the errors of the packages below and what they are to a client.
+var answers = []struct {
+	below error
+	above *hallpass.Error
+}{
+	{account.ErrCredentials, hallpass.ErrInvalidCredentials},
+	{account.ErrNotFound, hallpass.ErrNotFound},
+	{account.ErrUsernameTaken, errUsernameTaken},
+	{account.ErrLastAdmin, errLastAdmin},
+	{users.ErrNoCurrentPassword, errNoCurrent},
+	{users.ErrStrayCurrentPassword, errStrayCurrent},
+	{users.ErrWrongCurrentPassword, errNotCurrent},
+	{sqldb.ErrUnavailable, hallpass.ErrStoreUnavailable},
+}
+
+// asError says what an error of the packages below is to a client.
+func asError(err error) error {
+	if said, ok := errors.AsType[*hallpass.Error](err); ok {
+		if said == hallpass.ErrFreshTokenRequired {
+			e := *said
+			e.MaxAge = freshFor
+			return &e
+		}
+		return err
+	}
+	if invalid, ok := errors.AsType[*account.InvalidError](err); ok {
+		fields := make([]hallpass.FieldError, len(invalid.Fields))
+		for i, f := range invalid.Fields {
+			fields[i] = hallpass.FieldError(f)
+		}
+		return hallpass.InvalidFields(fields...)
+	}
+	if overloaded, ok := errors.AsType[*password.OverloadedError](err); ok {
+		e := hallpass.ErrOverloaded.Because(err)
+		e.RetryAfter = max(overloaded.RetryAfter, time.Second)
+		return e
+	}
+	for _, a := range answers {
+		if errors.Is(err, a.below) {
+			return a.above.Because(err)
+		}
+	}
+	return err
+}

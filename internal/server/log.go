@@ -1,0 +1,47 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+
+	"github.com/hallpass-go/hallpass"
+)
+
+// Events of the signing keys.
+const (
+	EventKeyChanged  = "key_changed"  // a key is in another state, whichever process brought it there
+	EventKeyRotation = "key_rotation" // somebody asked for the next key
+)
+
+// LogEvents returns a listener that writes a line for each event. The refusal of a request is on the
+// request's own line.
+func LogEvents(log *slog.Logger) func(context.Context, hallpass.Event) {
+	return func(ctx context.Context, e hallpass.Event) {
+		rec := recordOf(ctx)
+		rec.subject = cmp.Or(rec.subject, e.Actor, e.Subject) // whose request it is
+		if e.Name == hallpass.EventRequestRefused {
+			refusal := hallpass.AsError(e.Err)
+			rec.code, rec.cause = refusal.Code, refusal.Cause
+			return
+		}
+		level := slog.LevelInfo
+		switch e.Name {
+		case hallpass.EventRefreshReused, hallpass.EventFailed, hallpass.EventAllRevoked:
+			level = slog.LevelWarn
+		}
+		attributes := make([]slog.Attr, 0, 10)
+		for _, a := range []struct{ key, value string }{
+			{"user_id", e.Subject}, {"actor_id", e.Actor}, {"session_id", e.SessionID}, {"jti", e.TokenID},
+			{"kid", e.KeyID}, {"state", e.Reason}, {"ip", cmp.Or(e.Client.IP, rec.client.IP)}, {"request_id", rec.id},
+		} {
+			if a.value != "" {
+				attributes = append(attributes, slog.String(a.key, a.value))
+			}
+		}
+		if e.Err != nil {
+			attributes = append(attributes, slog.Any("err", e.Err))
+		}
+		log.LogAttrs(ctx, level, e.Name, attributes...)
+	}
+}

@@ -1,0 +1,127 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/guess"
+	"github.com/hallpass-go/hallpass/internal/limit"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+// renameLimit bounds how often somebody may ask for another name: five at once, then one every 4.8
+// hours. A rename that is refused counts as well, because "taken" is what tells who there is.
+var renameLimit = limit.Rate{Burst: 5, Per: 24 * time.Hour}
+
+// Errors of [Service.ChangeOwn].
+var (
+	ErrNoCurrentPassword    = errors.New("a new password wants the current one")
+	ErrStrayCurrentPassword = errors.New("the current password goes with a new one")
+	ErrWrongCurrentPassword = errors.New("that is not the current password")
+)
+
+// Caller is a user who changes themselves.
+type Caller struct {
+	ID, SessionID string
+	// Fresh says that they have logged in lately.
+	Fresh  bool
+	Client hallpass.Client
+}
+
+// Change changes another user's name, e-mail address or password. A new password ends every session.
+// Errors are those of [account.Accounts.Prepare] and [account.Update.Write].
+func (s *Service) Change(ctx context.Context, id string, c account.Changes, client hallpass.Client) (user account.User, err error) {
+	update, err := s.Prepare(password.WithClient(ctx, guess.Place(client.IP), true), id, c)
+	if err != nil {
+		return account.User{}, err
+	}
+	if c.Password == nil {
+		user, err = update.Write(ctx)
+		return user, s.changed(ctx, err, id, c)
+	}
+	err = s.issuer.RevokeOtherSessions(ctx, id, "", func(ctx context.Context) error {
+		user, err = update.Write(ctx)
+		return err
+	})
+	return user, s.changed(ctx, err, id, c)
+}
+
+// ChangeOwn is Change for the user's own name, address or password. A new password wants the current
+// one, which proves as much as a fresh log-in does; it ends every session but theirs, which goes on with
+// the tokens returned. Another name or address wants a fresh log-in: [hallpass.ErrFreshTokenRequired].
+func (s *Service) ChangeOwn(
+	ctx context.Context, by Caller, c account.Changes, current *string,
+) (account.User, *hallpass.Tokens, error) {
+	switch {
+	case c.Password != nil && current == nil:
+		return account.User{}, nil, ErrNoCurrentPassword
+	case c.Password == nil && current != nil:
+		return account.User{}, nil, ErrStrayCurrentPassword
+	case (c.Username != nil || c.Email != nil) && !by.Fresh:
+		return account.User{}, nil, hallpass.ErrFreshTokenRequired
+	}
+	if c.Password == nil {
+		if err := s.mayRename(by.ID, c.Username); err != nil {
+			return account.User{}, nil, err
+		}
+		user, err := s.Change(ctx, by.ID, c, by.Client)
+		return user, nil, err
+	}
+	proof, err := s.proveCurrent(ctx, by.ID, *current, by.Client)
+	if err == nil {
+		c.Proof = &proof
+		err = s.mayRename(by.ID, c.Username) // last: a name counts only when the answer could tell who has it
+	}
+	var user account.User
+	var tokens hallpass.Tokens
+	if err == nil {
+		user, tokens, err = s.changeOwnPassword(ctx, by, c)
+	}
+	if errors.Is(err, account.ErrCredentials) {
+		return account.User{}, nil, ErrWrongCurrentPassword
+	}
+	return user, &tokens, s.changed(ctx, err, by.ID, c)
+}
+
+func (s *Service) changeOwnPassword(
+	ctx context.Context, by Caller, c account.Changes,
+) (user account.User, tokens hallpass.Tokens, err error) {
+	update, err := s.Prepare(password.WithClient(ctx, guess.Place(by.Client.IP), true), by.ID, c)
+	if err != nil {
+		return account.User{}, hallpass.Tokens{}, err
+	}
+	tokens, err = s.issuer.ChangePassword(ctx, by.ID, by.SessionID, by.Client, func(ctx context.Context) error {
+		user, err = update.Write(ctx)
+		return err
+	})
+	return user, tokens, err
+}
+
+// mayRename counts a user's wish for a name. What cannot be anybody's name tells nothing and is not
+// counted. The count is kept by the ID, which no rename changes.
+func (s *Service) mayRename(id string, name *string) error {
+	if name == nil {
+		return nil
+	}
+	if _, err := account.CanonicalUsername(*name); err != nil {
+		return nil // Prepare says what is wrong with it
+	}
+	if refused := s.renames.Take("rename", id, s.now()); refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// changed tells of a change, unless err says that there was none.
+func (s *Service) changed(ctx context.Context, err error, id string, c account.Changes) error {
+	if c.Password != nil {
+		err = s.done(ctx, err, hallpass.Event{Name: EventPassword, Subject: id})
+	}
+	if c.Username != nil || c.Email != nil {
+		err = s.done(ctx, err, hallpass.Event{Name: EventChanged, Subject: id})
+	}
+	return err
+}

@@ -1,0 +1,90 @@
+package users
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/guess"
+	"github.com/hallpass-go/hallpass/internal/limit"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+// Login starts a session for whoever knows the password of a user: the limits first, then the password,
+// then the session. Errors are [account.ErrCredentials] and a [*limit.Refused].
+func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tokens, error) {
+	var attempt *guess.Attempt // counted once, however often the password is looked at
+	tokens, err := s.issuer.LogIn(ctx, login.Client, func(ctx context.Context) (string, *hallpass.Grant[struct{}], error) {
+		claimant, err := s.Claimant(ctx, login.Username)
+		if err != nil {
+			return "", nil, err
+		}
+		if attempt == nil {
+			begun, refused := s.guesses.Login(claimant.LimitKey, login.Client.IP)
+			if refused != nil {
+				return "", nil, refused
+			}
+			attempt = &begun
+		}
+		user, err := s.Authenticate(password.WithClient(ctx, attempt.Place, attempt.Known), claimant, login.Password)
+		return user.ID, &hallpass.Grant[struct{}]{Roles: user.Roles}, err
+	})
+	if err == nil {
+		attempt.Succeeded()
+		return tokens, nil
+	}
+	if attempt != nil {
+		attempt.Failed(err, errors.Is(err, account.ErrCredentials))
+	}
+	return hallpass.Tokens{}, s.loginFailed(ctx, "", login.Client, err)
+}
+
+// Reauthenticate takes the password of a user who is logged in, and returns tokens of their session that
+// say that they have just proved who they are. Errors are those of [Service.Login].
+func (s *Service) Reauthenticate(
+	ctx context.Context, userID, sessionID, secret string, client hallpass.Client,
+) (tokens hallpass.Tokens, err error) {
+	_, err = s.prove(ctx, userID, client, func(hashing context.Context) (account.Proof, error) {
+		tokens, err = s.issuer.Reauthenticate(ctx, sessionID, client, func(context.Context) error {
+			_, err := s.CheckPassword(hashing, userID, secret)
+			return err
+		})
+		return account.Proof{}, err
+	})
+	return tokens, err
+}
+
+// proveCurrent checks the current password of a user who is logged in, for a change of it.
+func (s *Service) proveCurrent(
+	ctx context.Context, userID, secret string, client hallpass.Client,
+) (account.Proof, error) {
+	return s.prove(ctx, userID, client, func(hashing context.Context) (account.Proof, error) {
+		return s.CheckPassword(hashing, userID, secret)
+	})
+}
+
+// prove counts one attempt of a user who is logged in to prove who they are.
+func (s *Service) prove(
+	ctx context.Context, userID string, client hallpass.Client, try func(hashing context.Context) (account.Proof, error),
+) (account.Proof, error) {
+	attempt, refused := s.guesses.Session(account.UserLimitKey(userID), client.IP)
+	if refused != nil {
+		return account.Proof{}, s.loginFailed(ctx, userID, client, refused)
+	}
+	proof, err := try(password.WithClient(ctx, attempt.Place, attempt.Known))
+	if err != nil {
+		attempt.Failed(err, errors.Is(err, account.ErrCredentials))
+		return account.Proof{}, s.loginFailed(ctx, userID, client, err)
+	}
+	attempt.Succeeded()
+	return proof, nil
+}
+
+// loginFailed tells of a password that was not accepted, and returns why.
+func (s *Service) loginFailed(ctx context.Context, userID string, client hallpass.Client, err error) error {
+	if errors.Is(err, account.ErrCredentials) || errors.As(err, new(*limit.Refused)) {
+		s.issuer.Tell(ctx, hallpass.Event{Name: hallpass.EventLoginFailed, Subject: userID, Client: client, Err: err})
+	}
+	return err
+}

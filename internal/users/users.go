@@ -1,0 +1,141 @@
+// Package users is what can be done to users: they log in, sign up, change, are given roles, disabled and
+// deleted. Each deed takes their sessions along, in one transaction, so that it happens whole or not at
+// all, whoever hangs up. The routes, the command line and whatever else administers users call it alike,
+// and its events tell who did what.
+package users
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/guess"
+	"github.com/hallpass-go/hallpass/internal/limit"
+	"github.com/hallpass-go/hallpass/password"
+)
+
+// The events of users. The actor is in the event, when it is not the user.
+const (
+	EventCreated  = "user_created"
+	EventChanged  = "user_changed"
+	EventPassword = "password_changed"
+	EventRoles    = "roles_changed"
+	EventDisabled = "user_disabled"
+	EventEnabled  = "user_enabled"
+	EventDeleted  = "user_deleted"
+)
+
+// Issuer issues the tokens of users, which have no claims of their own.
+type Issuer = hallpass.Issuer[struct{}]
+
+// Config is what [New] needs.
+type Config struct {
+	// Accounts are the users themselves. Required.
+	Accounts *account.Accounts
+	// Issuer issues their tokens, as [Authorize] says, and keeps their sessions in the database of
+	// Accounts. Required.
+	Issuer *Issuer
+	// AccountLimit and AddressLimit bound wrong passwords, by user name and by client address. Zero: no
+	// limit.
+	AccountLimit, AddressLimit limit.Rate
+	// SignupLimit bounds how many users are made from one client address. Zero: no limit.
+	SignupLimit limit.Rate
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Service is the users of one installation. It is safe for concurrent use, by several processes too.
+type Service struct {
+	*account.Accounts
+	issuer  *Issuer
+	guesses *guess.Guard
+	signups *limit.Limiter // by client address
+	renames *limit.Limiter // by the ID of the user
+	now     func() time.Time
+}
+
+// New returns the users.
+func New(c Config) *Service {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Service{
+		Accounts: c.Accounts, issuer: c.Issuer, now: c.Now,
+		guesses: guess.New(c.AccountLimit, c.AddressLimit, c.Now),
+		signups: limit.New(c.SignupLimit), renames: limit.New(renameLimit),
+	}
+}
+
+// Authorize is what a user may do: their roles, or [hallpass.ErrSubjectDisabled] for one who is disabled
+// or gone. It is for [hallpass.IssuerConfig].
+func Authorize(accounts *account.Accounts) func(context.Context, string) (hallpass.Grant[struct{}], error) {
+	return func(ctx context.Context, subject string) (hallpass.Grant[struct{}], error) {
+		user, err := accounts.User(ctx, subject)
+		if errors.Is(err, account.ErrNotFound) || err == nil && user.Disabled {
+			return hallpass.Grant[struct{}]{}, hallpass.ErrSubjectDisabled
+		}
+		return hallpass.Grant[struct{}]{Roles: user.Roles}, err
+	}
+}
+
+// SignUp makes a user who comes by themselves, from a client. Errors are those of [account.Accounts.Create],
+// and a [*limit.Refused].
+func (s *Service) SignUp(ctx context.Context, n account.NewUser, client hallpass.Client) (account.User, error) {
+	place := guess.Place(client.IP)
+	if refused := s.signups.Take("signup", place, s.now()); refused != nil {
+		return account.User{}, refused
+	}
+	return s.Create(password.WithClient(ctx, place, false), n)
+}
+
+// Create makes a user, as [account.Accounts.Create] does.
+func (s *Service) Create(ctx context.Context, n account.NewUser) (account.User, error) {
+	user, err := s.Accounts.Create(ctx, n)
+	return user, s.done(ctx, err, hallpass.Event{Name: EventCreated, Subject: user.ID, Reason: roles(user)})
+}
+
+// SetRoles gives a user exactly these roles. Access tokens that say otherwise are refused from now on; a
+// refresh brings one that does not.
+func (s *Service) SetRoles(ctx context.Context, id string, names []string) (user account.User, err error) {
+	err = s.issuer.RevokeAccess(ctx, id, func(ctx context.Context) error {
+		user, err = s.Accounts.SetRoles(ctx, id, names)
+		return err
+	})
+	return user, s.done(ctx, err, hallpass.Event{Name: EventRoles, Subject: id, Reason: roles(user)})
+}
+
+// Disable keeps a user from logging in and ends their sessions.
+func (s *Service) Disable(ctx context.Context, id string) (user account.User, err error) {
+	err = s.issuer.RevokeSubject(ctx, id, func(ctx context.Context) error {
+		user, err = s.Accounts.SetDisabled(ctx, id, true)
+		return err
+	})
+	return user, s.done(ctx, err, hallpass.Event{Name: EventDisabled, Subject: id})
+}
+
+// Enable lets a disabled user log in again.
+func (s *Service) Enable(ctx context.Context, id string) (account.User, error) {
+	user, err := s.Accounts.SetDisabled(ctx, id, false)
+	return user, s.done(ctx, err, hallpass.Event{Name: EventEnabled, Subject: id})
+}
+
+// Delete deletes a user and ends their sessions.
+func (s *Service) Delete(ctx context.Context, id string) error {
+	err := s.issuer.RevokeSubject(ctx, id, func(ctx context.Context) error {
+		return s.Accounts.Delete(ctx, id)
+	})
+	return s.done(ctx, err, hallpass.Event{Name: EventDeleted, Subject: id})
+}
+
+// done tells of what has been done, unless err says that it has not.
+func (s *Service) done(ctx context.Context, err error, e hallpass.Event) error {
+	if err == nil {
+		s.issuer.Tell(ctx, e)
+	}
+	return err
+}
+
+func roles(u account.User) string { return strings.Join(u.Roles, " ") }

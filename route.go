@@ -1,0 +1,212 @@
+package hallpass
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hallpass-go/hallpass/internal/base64url"
+	"github.com/hallpass-go/hallpass/internal/query"
+)
+
+// Route is one route of an API as a value: which requests it takes, who may send them, and how it
+// answers. [Auth.Routes] has those of this package; [Verifier.Handler] makes an [http.Handler] of one.
+// Most programs need neither: [Auth.Mount] and [Verifier.Func] are enough.
+type Route[T any] struct {
+	// Pattern is the method and the path, as [http.ServeMux] takes them: "GET /posts/{id}".
+	Pattern string
+	// Parameters are the parameters that the URL may have. Any other is refused, and so is one that is
+	// there more than once, unless its name has a star here: "role*".
+	Parameters []string
+	// Public lets everybody in. Otherwise a request must prove who sent it.
+	Public bool
+	// Rules say who may, of those who have proved who they are.
+	Rules []Rule
+	// Serve answers a request. An [Error] that it returns is the answer, as the [Profile] writes it; any
+	// other error is answered with [ErrInternal].
+	Serve func(Request[T]) (Answer, error)
+}
+
+// Request is a request that a [Route] lets pass.
+type Request[T any] struct {
+	*http.Request
+	// Identity is who sent it. It is empty on a public route.
+	Identity Identity[T]
+	// Query has the parameters that the route takes.
+	Query url.Values
+
+	w http.ResponseWriter
+}
+
+// ReadJSON reads the body: see the function [ReadJSON].
+func (r Request[T]) ReadJSON(v any) error { return ReadJSON(r.w, r.Request, v) }
+
+// ReadForm reads the body, a form (application/x-www-form-urlencoded) of at most 64 KiB.
+func (r Request[T]) ReadForm() (url.Values, error) { return readForm(r.w, r.Request) }
+
+// Answer is what a [Route] answers with. A body other than [Tokens] and [Raw] is written as JSON.
+// Unless Header says otherwise, what a GET answers may be kept by the client alone, who asks each time
+// whether it still holds (ETag, RFC 9110 §13.1.2), and everything else may not be kept.
+type Answer struct {
+	// Status defaults to 200, or to 204 without a body.
+	Status int
+	// Header has what is not derived from the body. It may be nil.
+	Header http.Header
+	// Body is written as JSON; nil for none.
+	Body any
+}
+
+// Raw is a body that is written as it is.
+type Raw struct {
+	ContentType string
+	Text        []byte
+}
+
+// Handler returns what serves a route: who sent the request, then its parameters, then the rules, then
+// the route's own answer. The method is for the mux to look at.
+func (v *Verifier[T]) Handler(route Route[T]) http.Handler {
+	parameters := slices.Clone(route.Parameters)
+	for _, source := range v.sources {
+		if source.query != "" {
+			parameters = append(parameters, source.query+"*") // two are for the source to refuse
+		}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request := Request[T]{Request: r, w: w}
+		answer, err := v.serve(route, &request, parameters)
+		if err != nil {
+			v.refuse(w, r, request.Identity, err)
+			return
+		}
+		v.write(w, r, answer)
+	})
+}
+
+func (v *Verifier[T]) serve(route Route[T], r *Request[T], parameters []string) (answer Answer, err error) {
+	if !route.Public {
+		if r.Identity, err = v.identify(r.Request, nil); err != nil {
+			return Answer{}, err
+		}
+	}
+	if r.Query, err = query.Parse(r.URL.RawQuery, parameters...); err != nil {
+		return Answer{}, ErrMalformedRequest.WithDetail(query.Detail(err))
+	}
+	if len(route.Rules) > 0 {
+		if err := v.enforce(r.Request, r.Identity, route.Rules); err != nil {
+			return Answer{}, err
+		}
+	}
+	return route.Serve(*r)
+}
+
+// write writes an answer that is not a refusal.
+func (v *Verifier[T]) write(w http.ResponseWriter, r *http.Request, a Answer) {
+	h := w.Header()
+	for name, values := range a.Header {
+		h[name] = values
+	}
+	if tokens, ok := a.Body.(Tokens); ok {
+		v.profile.WriteTokens(w, r, tokens)
+		return
+	}
+	text, contentType, err := encode(a.Body)
+	if err != nil {
+		v.refuse(w, r, Identity[T]{}, err)
+		return
+	}
+	status := a.Status
+	if status == 0 && a.Body == nil {
+		status = http.StatusNoContent
+	}
+	status = defaultTo(status, http.StatusOK)
+	if status == http.StatusOK && isGet(r) && v.notModified(h, r, text) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	writeBody(w, status, contentType, text)
+}
+
+// notModified sets the fields by which a client asks whether what it has still holds, and reports
+// whether this one has text already.
+func (v *Verifier[T]) notModified(h http.Header, r *http.Request, text []byte) bool {
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "private, no-cache")
+		if v.vary != "" {
+			h.Set("Vary", v.vary)
+		}
+	}
+	if h.Get("ETag") == "" {
+		sum := sha256.Sum256(text)
+		h.Set("ETag", `"`+base64url.Encode(sum[:16])+`"`)
+	}
+	return matchesETag(r.Header.Values("If-None-Match"), h.Get("ETag"))
+}
+
+// writeBody writes what nobody may keep, unless the header says otherwise.
+func writeBody(w http.ResponseWriter, status int, contentType string, text []byte) {
+	h := w.Header()
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+	}
+	if contentType != "" {
+		h.Set("Content-Type", contentType)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Length", strconv.Itoa(len(text)))
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the client is gone; there is nobody to tell
+}
+
+// encode returns a body as it is written.
+func encode(body any) (text []byte, contentType string, err error) {
+	switch body := body.(type) {
+	case nil:
+		return nil, "", nil
+	case Raw:
+		return body.Text, body.ContentType, nil
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(body); err != nil {
+		return nil, "", err
+	}
+	return b.Bytes(), "application/json", nil
+}
+
+func isGet(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// matchesETag reports whether a list of entity tags holds one, by weak comparison (RFC 9110 §8.8.3.2).
+func matchesETag(fields []string, etag string) bool {
+	for _, field := range fields {
+		for tag := range strings.SplitSeq(field, ",") {
+			tag = strings.TrimSpace(tag)
+			if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readForm reads a form body of at most [MaxBody].
+func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	if !strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded") {
+		return nil, ErrUnsupportedMediaType.WithDetail("Send a form: Content-Type: application/x-www-form-urlencoded.")
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+	if err := r.ParseForm(); err != nil {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return nil, ErrTooLarge
+		}
+		return nil, ErrMalformedRequest.WithDetail("The body is not a form.")
+	}
+	return r.PostForm, nil
+}

@@ -1,0 +1,132 @@
+package hallpass_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"encoding/json"
+
+	"github.com/hallpass-go/hallpass"
+)
+
+// routed serves one route to whoever asks, and returns the answer.
+func routed(a *api, route hallpass.Route[appClaims], token, method, target string, fields ...string) *httptest.ResponseRecorder {
+	mux := http.NewServeMux()
+	mux.Handle(route.Pattern, a.Handler(route))
+	r := httptest.NewRequest(method, target, nil)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, ": ")
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	return w
+}
+
+// A route says who may, which parameters it takes, and what it answers; the rest is done for it.
+func TestHandler_doesTheRest(t *testing.T) {
+	a := newAPI(t, nil)
+	token := a.login("alice").String(t, "access_token")
+	route := hallpass.Route[appClaims]{
+		Pattern: "GET /posts/{id}", Parameters: []string{"tag*", "page"}, Rules: []hallpass.Rule{hallpass.Scope("read")},
+		Serve: func(r hallpass.Request[appClaims]) (hallpass.Answer, error) {
+			if r.PathValue("id") == "0" {
+				return hallpass.Answer{}, hallpass.ErrNotFound
+			}
+			return hallpass.Answer{Body: map[string]any{"by": r.Identity.Subject, "tags": r.Query["tag"]}}, nil
+		},
+	}
+	admins := route
+	admins.Rules = []hallpass.Rule{hallpass.Role("admin")}
+	for _, c := range []struct {
+		route         hallpass.Route[appClaims]
+		token, target string
+		status        int
+		code, body    string
+	}{
+		{route, token, "/posts/1?tag=a&tag=b&page=2", 200, "", `{"by":"alice","tags":["a","b"]}`},
+		{route, "", "/posts/1", 401, "token_missing", ""},
+		{route, "", "/posts/1?x=1", 401, "token_missing", ""}, // whoever has no token is told that first
+		{route, token, "/posts/1?x=1", 400, "malformed_request", ""},
+		{route, token, "/posts/1?page=1&page=2", 400, "malformed_request", ""},
+		{route, token, "/posts/1?page=%zz", 400, "malformed_request", ""},
+		{route, token, "/posts/0", 404, "not_found", ""},
+		{admins, token, "/posts/1", 403, "insufficient_role", ""},
+	} {
+		w := routed(a, c.route, c.token, "GET", c.target)
+		var answered struct{ Code string }
+		_ = json.Unmarshal(w.Body.Bytes(), &answered)
+		if w.Code != c.status || answered.Code != c.code || c.body != "" && strings.TrimSpace(w.Body.String()) != c.body {
+			t.Errorf("%s answers %d %s", c.target, w.Code, w.Body)
+		}
+	}
+}
+
+// What a GET answers is the client's own, who asks each time whether it still holds.
+func TestHandler_whatMayBeKept(t *testing.T) {
+	a := newAPI(t, nil)
+	answer := hallpass.Answer{Body: map[string]string{"a": "<b>"}}
+	route := hallpass.Route[appClaims]{
+		Pattern: "/x", Public: true,
+		Serve: func(hallpass.Request[appClaims]) (hallpass.Answer, error) { return answer, nil },
+	}
+	first := routed(a, route, "", "GET", "/x")
+	etag := first.Header().Get("ETag")
+	if first.Body.String() != "{\"a\":\"<b>\"}\n" || etag == "" || first.Header().Get("Cache-Control") != "private, no-cache" ||
+		first.Header().Get("Vary") != "Authorization" || first.Header().Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%v %s", first.Header(), first.Body)
+	}
+	for _, tag := range []string{etag, "W/" + etag, `"other", ` + etag, "*"} {
+		if w := routed(a, route, "", "GET", "/x", "If-None-Match: "+tag); w.Code != 304 || w.Body.Len() != 0 {
+			t.Errorf("If-None-Match: %s: %d %s", tag, w.Code, w.Body)
+		}
+	}
+	if w := routed(a, route, "", "POST", "/x"); w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("ETag") != "" {
+		t.Errorf("of a POST: %v", w.Header())
+	}
+	answer = hallpass.Answer{}
+	if w := routed(a, route, "", "POST", "/x"); w.Code != 204 || w.Body.Len() != 0 || w.Header().Get("Content-Type") != "" {
+		t.Errorf("without a body: %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	answer = hallpass.Answer{Header: http.Header{"Cache-Control": {"public, max-age=5"}}, Body: hallpass.Raw{ContentType: "text/plain", Text: []byte("raw")}}
+	if w := routed(a, route, "", "GET", "/x"); w.Body.String() != "raw" || w.Header().Get("Cache-Control") != "public, max-age=5" || w.Header().Get("Vary") != "" {
+		t.Errorf("of its own: %v %s", w.Header(), w.Body)
+	}
+	answer = hallpass.Answer{Body: func() {}}
+	if w := routed(a, route, "", "GET", "/x"); w.Code != 500 || !strings.Contains(w.Body.String(), `"internal"`) {
+		t.Errorf("of what is no JSON: %d %s", w.Code, w.Body)
+	}
+}
+
+// A member that must be there, or must not, is told apart from one that is unknown.
+func TestReadJSON_presence(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"name":"x"}`:           "",
+		`{}`:                     "name missing",
+		`{"name":null}`:          "name wrong_type",
+		`{"name":"x","id":null}`: "id forbidden",
+		`{"id":7}`:               "id forbidden, name missing",
+		`{"name":"x","other":1}`: "other unknown",
+	} {
+		var v struct {
+			ID   json.RawMessage `json:"id" hallpass:"forbidden"`
+			Name *string         `json:"name" hallpass:"required"`
+		}
+		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		var got []string
+		if err := hallpass.ReadJSON(httptest.NewRecorder(), r, &v); err != nil {
+			for _, f := range hallpass.AsError(err).Fields {
+				got = append(got, f.Field+" "+f.Code)
+			}
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: %q, want %q", body, got, want)
+		}
+	}
+}
