@@ -11,11 +11,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/hallpass-go/hallpass/internal/page"
+	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/sessions"
 )
-
-// jwksMaxAge is how long a verifier may keep the published keys.
-const jwksMaxAge = 5 * time.Minute
 
 // Routes returns the routes of [Auth.Mount] for those who have a table of their own: login, refresh,
 // logout and sessions, and what services need that verify by themselves. Login and reauthenticate are
@@ -236,7 +234,7 @@ func (a *Auth[T]) jwks(r Request[T]) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	age := fmt.Sprintf("public, max-age=%d", int(jwksMaxAge.Seconds()))
+	age := fmt.Sprintf("public, max-age=%d", int(jwk.PublishedMaxAge.Seconds()))
 	return Answer{Header: http.Header{"Cache-Control": {age}}, Body: Raw{"application/jwk-set+json", text}}, nil
 }
 

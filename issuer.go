@@ -106,7 +106,7 @@ func (c IssuerConfig[T]) validate() error {
 	refuse(c.Audience == "", "Audience is empty")
 	refuse(c.Keys == nil, "Keys is nil")
 	refuse(c.AccessTTL < time.Second, "AccessTTL is under a second")
-	refuse(c.AccessTTL > 24*time.Hour, "AccessTTL is over 24 hours, which no verifier accepts by default")
+	refuse(c.AccessTTL > jwk.MaxTokenLife, "AccessTTL is over 24 hours, which no verifier accepts by default")
 	refuse(c.IdleTTL < c.AccessTTL, "IdleTTL is shorter than AccessTTL")
 	refuse(c.SessionTTL < c.IdleTTL, "SessionTTL is shorter than IdleTTL")
 	refuse(c.MaxSessions < 0, "MaxSessions is negative")

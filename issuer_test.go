@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -300,4 +301,19 @@ func TestStoreUnavailable(t *testing.T) {
 		}
 	}
 	broken.do("GET /func", "", bearer(login.String(t, "access_token"))).want(t, 200, "")
+}
+
+// The mistakes of both halves are told together, each once.
+func TestNew_reportsTheMistakesOfBothHalves(t *testing.T) {
+	_, err := hallpass.New(hallpass.Config[appClaims]{
+		Audience: "api", AccessTTL: time.Millisecond, MaxLifetime: -1, Sources: make([]hallpass.TokenSource, 1),
+	})
+	if err == nil {
+		t.Fatal("it was taken")
+	}
+	for _, want := range []string{"Issuer is empty", "Keys is nil", "AccessTTL", "MaxLifetime", "Sources"} {
+		if strings.Count(err.Error(), want) != 1 {
+			t.Errorf("%q is said %d times in\n%v", want, strings.Count(err.Error(), want), err)
+		}
+	}
 }

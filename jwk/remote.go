@@ -17,7 +17,7 @@ const (
 	fetchBackoff   = 5 * time.Second  // after a failed fetch, before the next
 	unknownBackoff = 30 * time.Second // after a fetch for an unknown key, before the next such
 	minMaxAge      = 30 * time.Second
-	defaultMaxAge  = 5 * time.Minute // when the answer does not say
+	defaultMaxAge  = PublishedMaxAge // when the answer does not say
 )
 
 // RemoteConfig says how a [Remote] asks. Its zero value asks public addresses over TLS.

@@ -64,7 +64,7 @@ func NewVerifier(c Config) (*Verifier, error) {
 		c.Type = TypeAccess
 	}
 	if c.MaxLifetime == 0 {
-		c.MaxLifetime = 24 * time.Hour
+		c.MaxLifetime = jwk.MaxTokenLife
 	}
 	v := &Verifier{c: c, longType: "application/" + c.Type}
 	v.known.expect(c.Issuer, c.Audience)

@@ -10,7 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"time"
+
+	"github.com/hallpass-go/hallpass/jwk"
 )
 
 // tokenSettings say how tokens are made; serve and token mint must agree on them.
@@ -20,7 +21,7 @@ type tokenSettings struct {
 }
 
 // maxAccessTTL is how long a token may live for a verifier to take it, unless it was told otherwise.
-const maxAccessTTL = 24 * time.Hour
+const maxAccessTTL = jwk.MaxTokenLife
 
 // mistakes returns what is wrong with the settings.
 func (t tokenSettings) mistakes() []error {

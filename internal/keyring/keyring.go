@@ -108,10 +108,10 @@ func open(ctx context.Context, c Config) (*Ring, error) {
 		c.Now = time.Now
 	}
 	if c.Publish == 0 {
-		c.Publish = 6 * time.Minute
+		c.Publish = jwk.PublishedBefore
 	}
 	if c.Retire == 0 {
-		c.Retire = 24*time.Hour + 10*time.Minute
+		c.Retire = jwk.PublishedAfter
 	}
 	files, err := migrationsFor(c.DB.Dialect())
 	if err != nil {
