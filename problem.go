@@ -111,6 +111,6 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, body any) 
 	if err != nil {
 		status, text = http.StatusInternalServerError, nil // no document of this package can fail
 	}
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header()["Cache-Control"] = noStore
 	writeBody(w, status, contentType, text)
 }

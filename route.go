@@ -135,8 +135,8 @@ func (v *Verifier[T]) write(w http.ResponseWriter, r *http.Request, a Answer) {
 // notModified sets the fields by which a client asks whether what it has still holds, and reports
 // whether this one has text already.
 func (v *Verifier[T]) notModified(h http.Header, r *http.Request, text []byte) bool {
-	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "private, no-cache")
+	if h["Cache-Control"] == nil {
+		h["Cache-Control"] = privateNoCache
 		if v.vary != "" {
 			h.Set("Vary", v.vary)
 		}
@@ -148,15 +148,22 @@ func (v *Verifier[T]) notModified(h http.Header, r *http.Request, text []byte) b
 	return matchesETag(r.Header.Values("If-None-Match"), h.Get("ETag"))
 }
 
+// Values of header fields that every answer shares. Nobody adds to them.
+var (
+	noStore        = []string{"no-store"}
+	noSniff        = []string{"nosniff"}
+	privateNoCache = []string{"private, no-cache"}
+)
+
 // writeBody writes what nobody may keep, unless the header says otherwise.
 func writeBody(w http.ResponseWriter, status int, contentType string, text []byte) {
 	h := w.Header()
-	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "no-store")
+	if h["Cache-Control"] == nil {
+		h["Cache-Control"] = noStore
 	}
 	if contentType != "" {
 		h.Set("Content-Type", contentType)
-		h.Set("X-Content-Type-Options", "nosniff")
+		h["X-Content-Type-Options"] = noSniff
 		h.Set("Content-Length", strconv.Itoa(len(text)))
 	}
 	w.WriteHeader(status)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,10 +19,13 @@ import (
 	"github.com/hallpass-go/hallpass"
 )
 
-// record is what is known of a request by its end: the handlers fill it in, and one line of the log says it.
+// record is what is known of a request by its end: the handlers fill it in, and one line of the log says
+// it. It is also what the answer is written to.
 type record struct {
+	answerWriter
 	id      string
 	client  hallpass.Client
+	routed  bool // a route of the table has it
 	subject string
 	code    string // of the refusal, if there was one
 	cause   error
@@ -36,94 +40,96 @@ func recordOf(ctx context.Context) *record {
 	return &record{}
 }
 
-// wrap is what every request passes through: an ID, the client's address, one line in the log, and an answer whatever happens.
+// constantFields are in every answer. The slices are shared: nobody adds to them.
+var constantFields = http.Header{
+	"X-Content-Type-Options":  {"nosniff"},
+	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+	"Referrer-Policy":         {"no-referrer"},
+}
+
+// wrap is what every request passes through: an ID, the client's address, one line in the log, and an
+// answer whatever happens.
 func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		rec := &record{id: rand.Text(), client: s.clientOf(r)}
+		rec.answerWriter = answerWriter{ResponseWriter: w, record: rec}
 		r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
-		answer := &answerWriter{ResponseWriter: w}
-		w.Header().Set(hallpass.RequestIDHeader, rec.id)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		w.Header().Set("Referrer-Policy", "no-referrer")
+		h := w.Header()
+		maps.Copy(h, constantFields)
+		h[requestIDKey] = []string{rec.id}
 		defer func() {
 			if p := recover(); p != nil {
-				s.recovered(answer, r, p)
+				s.recovered(rec, r, p)
 			}
-			s.logRequest(r, rec, answer, time.Since(started))
+			s.logRequest(r, rec, time.Since(started))
 		}()
-		s.serve(answer, r, mux)
+		s.serve(rec, r, mux)
 	})
 }
 
-// serve hands the request to its route. What has none is refused in the same form as everything else.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
-	// The mux would redirect a path with // or .. in it, and a client would send its password along to wherever that is.
+var requestIDKey = http.CanonicalHeaderKey(hallpass.RequestIDHeader)
+
+// serve hands the request to its route. What has none is refused in the same form as everything else:
+// what the mux answers to it is kept back.
+func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
+	// The mux would redirect a path with // or .. in it, and a client would send its password along to
+	// wherever that is.
 	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
-		s.auth.WriteError(w, r, hallpass.ErrNotFound)
+		rec.routed = true
+		s.auth.WriteError(rec, r, hallpass.ErrNotFound)
 		return
 	}
-	if handler, pattern := mux.Handler(r); pattern == "" {
-		probe := &headerProbe{header: http.Header{}}
-		handler.ServeHTTP(probe, r)
-		switch probe.status {
-		case http.StatusMethodNotAllowed:
-			w.Header().Set("Allow", probe.header.Get("Allow"))
-			s.auth.WriteError(w, r, errMethodNotAllowed)
-		default:
-			s.auth.WriteError(w, r, hallpass.ErrNotFound)
-		}
+	mux.ServeHTTP(rec, r)
+	if rec.routed {
 		return
 	}
-	mux.ServeHTTP(w, r)
+	refusal := hallpass.ErrNotFound
+	if rec.status == http.StatusMethodNotAllowed {
+		refusal = errMethodNotAllowed // the mux has set Allow
+	}
+	rec.routed, rec.status = true, 0
+	s.auth.WriteError(rec, r, refusal)
 }
-
-// headerProbe takes what the mux would have answered, for its status and its Allow field.
-type headerProbe struct {
-	header http.Header
-	status int
-}
-
-func (p *headerProbe) Header() http.Header         { return p.header }
-func (p *headerProbe) Write(b []byte) (int, error) { return len(b), nil }
-func (p *headerProbe) WriteHeader(status int)      { p.status = status }
 
 // recovered answers a request whose handler panicked.
-func (s *Server) recovered(w *answerWriter, r *http.Request, p any) {
+func (s *Server) recovered(rec *record, r *http.Request, p any) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(p)
 	}
-	s.c.Log.ErrorContext(r.Context(), "handler panicked", "request_id", recordOf(r.Context()).id, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
-	if w.status == 0 {
-		s.auth.WriteError(w, r, hallpass.ErrInternal)
+	s.c.Log.ErrorContext(r.Context(), "handler panicked", "request_id", rec.id, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+	if rec.status == 0 {
+		s.auth.WriteError(rec, r, hallpass.ErrInternal)
 	}
 }
 
-func (s *Server) logRequest(r *http.Request, rec *record, w *answerWriter, took time.Duration) {
+func (s *Server) logRequest(r *http.Request, rec *record, took time.Duration) {
 	level := slog.LevelInfo
 	hungUp := r.Context().Err() != nil && errors.Is(rec.cause, context.Canceled) // the client did; nothing is wrong here
-	if w.status >= 500 && !hungUp {
+	if rec.status >= 500 && !hungUp {
 		level = slog.LevelError
+	}
+	if !s.c.Log.Enabled(r.Context(), level) {
+		return
 	}
 	shown := r.URL.Path
 	if len(shown) > 200 {
 		shown = strings.ToValidUTF8(shown[:200], "") + "…"
 	}
-	attributes := []any{
-		"method", r.Method, "path", shown, "status", w.status, "bytes", w.bytes, "ms", float64(took.Microseconds()) / 1000,
-		"ip", rec.client.IP, "request_id", rec.id,
-	}
+	attributes := append(make([]slog.Attr, 0, 10),
+		slog.String("method", r.Method), slog.String("path", shown), slog.Int("status", rec.status),
+		slog.Int("bytes", rec.bytes), slog.Float64("ms", float64(took.Microseconds())/1000),
+		slog.String("ip", rec.client.IP), slog.String("request_id", rec.id))
 	if rec.subject != "" {
-		attributes = append(attributes, "user_id", rec.subject)
+		attributes = append(attributes, slog.String("user_id", rec.subject))
 	}
 	if rec.code != "" {
-		attributes = append(attributes, "code", rec.code)
+		attributes = append(attributes, slog.String("code", rec.code))
 	}
 	if rec.cause != nil {
-		attributes = append(attributes, "err", rec.cause)
+		attributes = append(attributes, slog.Any("err", rec.cause))
 	}
-	s.c.Log.Log(r.Context(), level, "request", attributes...)
+	s.c.Log.LogAttrs(r.Context(), level, "request", attributes...)
 }
 
 // client tells where a request comes from, as [Server.clientOf] has found out.
@@ -164,9 +170,11 @@ func parseHop(hop string) (netip.Addr, error) {
 	return address.Unmap().WithZone(""), err
 }
 
-// answerWriter notes the status and the size of an answer.
+// answerWriter notes the status and the size of an answer. What is answered to a request without a route
+// it keeps back.
 type answerWriter struct {
 	http.ResponseWriter
+	record *record
 	status int
 	bytes  int
 }
@@ -176,13 +184,18 @@ func (w *answerWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
 	}
-	w.ResponseWriter.WriteHeader(status)
+	if w.record.routed {
+		w.ResponseWriter.WriteHeader(status)
+	}
 }
 
 // Write implements [http.ResponseWriter].
 func (w *answerWriter) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
+	}
+	if !w.record.routed {
+		return len(b), nil
 	}
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += n

@@ -86,7 +86,11 @@ func (s *Server) mux() *http.ServeMux {
 			}
 			return a, nil
 		}
-		mux.Handle(r.Pattern, s.auth.Handler(r))
+		handler := s.auth.Handler(r)
+		mux.HandleFunc(r.Pattern, func(w http.ResponseWriter, r *http.Request) {
+			recordOf(r.Context()).routed = true
+			handler.ServeHTTP(w, r)
+		})
 	}
 	return mux
 }

@@ -29,7 +29,7 @@ import (
 
 // fixture is a server on a database of its own, without a socket: requests are handed to its handler.
 type fixture struct {
-	t        *testing.T
+	t        testing.TB
 	server   *server.Server
 	accounts *account.Accounts
 	db       *sqldb.DB
@@ -83,7 +83,7 @@ type options struct {
 	params   password.Params // of the governor; cheap ones if unset
 }
 
-func newFixture(t *testing.T, o options) *fixture {
+func newFixture(t testing.TB, o options) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	f := &fixture{t: t, log: &lockedBuffer{}, clock: &clock{now: time.Now()}, path: filepath.Join(dir, "hallpass.db")}
@@ -123,7 +123,7 @@ func newFixture(t *testing.T, o options) *fixture {
 
 // answer is a response that has been read.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	Status int
 	Header http.Header
 	Body   string
