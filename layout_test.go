@@ -21,7 +21,8 @@ var layout = map[string][]string{
 	"password":            {"golang.org/x/crypto/blake2b"},
 	".":                   {"jwk", "jwt", "internal/base64url", "internal/strictjson", "internal/uid", "internal/page", "internal/query", "internal/guess", "internal/limit", "sessions"},
 	"sessions":            {},
-	"sqlstore":            {"sessions", "internal/sqldb"},
+	"sqlstore":            {"sessions", "internal/sessiondb"},
+	"internal/sessiondb":  {"sessions", "internal/sqldb"},
 	"storetest":           {"sessions", "internal/uid"},
 	"hallpasstest":        {".", "jwk", "jwt", "internal/uid"},
 	"internal/attack":     {"jwk"},
@@ -61,7 +62,7 @@ var layout = map[string][]string{
 }
 
 // databaseSQL are the packages that hold rows, and know sql.ErrNoRows.
-var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account", "examples/gettoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
+var databaseSQL = []string{"internal/sqldb", "internal/account", "examples/gettoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/conns", "cmd/hallpass",

@@ -185,6 +185,62 @@ var revocationTests = []subtest{
 		s.equal("a microsecond later", s.revocations(0, 8*time.Second+time.Microsecond, 10), all[:2])
 	}},
 	{"listMissesNoneOfParallelWriters", listMissesNone},
+	{"nothingBeginsBehindACut", nothingBeginsBehindACut},
+}
+
+// nothingBeginsBehindACut lets sessions begin, step up and rotate while their subject is cut off. Afterwards
+// none lives that has not seen the last cut, as one would that looked before the cut was there and was
+// written after it had looked.
+func nothingBeginsBehindACut(s *suite) {
+	const cuts = 25
+	var (
+		group sync.WaitGroup
+		over  = make(chan struct{})
+		mu    sync.Mutex
+		since = map[string]int64{} // session → what it had seen when it began; guarded by mu
+	)
+	for client := range 4 {
+		group.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				id := fmt.Sprintf("%d.%d", client, i)
+				seen, err := s.store.Sequence(s.Context())
+				if err == nil {
+					err = s.store.CreateSession(s.Context(), session(id, "ada", 0), seen)
+				}
+				if err != nil && !errors.Is(err, sessions.ErrSubjectChanged) {
+					s.Errorf("CreateSession: %v", err)
+					return
+				}
+				if err == nil {
+					mu.Lock()
+					since[id] = seen
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	var last int64
+	for range cuts {
+		recorded, err := s.store.EndSessions(s.Context(), sessions.Ending{
+			Subject: "ada", Record: sessions.RevokedSubject, Now: start, ExpiresAt: start.Add(alive),
+		})
+		if err != nil || len(recorded) == 0 {
+			s.Fatalf("EndSessions: %v, %v", recorded, err)
+		}
+		last = recorded[0].Sequence
+	}
+	close(over)
+	group.Wait()
+	for id, seen := range since {
+		if s.session(id).RevokedAt.IsZero() && seen < last {
+			s.Errorf("session %s lives: it began with what was so at %d, and the last cut is %d", id, seen, last)
+		}
+	}
 }
 
 // ends checks that recorded are the revocations of the sessions with these ids, in their order, and all there are.

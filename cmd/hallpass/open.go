@@ -15,18 +15,18 @@ import (
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/private"
 	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/internal/sessiondb"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/password"
-	"github.com/hallpass-go/hallpass/sqlstore"
 )
 
 // installation is what a data folder and a database hold.
 type installation struct {
 	db       *sqldb.DB
 	keys     *keyring.Ring
-	store    *sqlstore.Store
+	store    *sessiondb.Store
 	accounts *account.Accounts
 	observe  func(context.Context, hallpass.Event)
 }
@@ -78,7 +78,7 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if in.store, err = sqlstore.New(ctx, db); err != nil {
+	if in.store, err = sessiondb.New(ctx, db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	governor, err := password.NewGovernor(password.GovernorConfig{Workers: o.hashWorkers})

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/hallpass-go/hallpass/sqlstore"
+	"github.com/hallpass-go/hallpass/internal/sessiondb"
 )
 
 // A database that was restored from a backup revives what was logged out since, and takes refresh tokens that were used. So
@@ -25,11 +25,11 @@ const sequenceInterval = 5 * time.Second
 type restoreCheck struct {
 	path     string
 	database string
-	store    *sqlstore.Store
+	store    *sessiondb.Store
 	written  int64
 }
 
-func (c *commands) restoreCheck(store *sqlstore.Store) *restoreCheck {
+func (c *commands) restoreCheck(store *sessiondb.Store) *restoreCheck {
 	database := c.DB
 	if database == "" {
 		database = "sqlite:" // the one in the folder itself, wherever that is and is moved to

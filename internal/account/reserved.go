@@ -29,12 +29,15 @@ const deleteReservedOf = `
 DELETE FROM reserved_names WHERE username_key = (SELECT username_key FROM users WHERE id = ?)`
 
 const sweepReserved = `
-DELETE FROM reserved_names WHERE username_key IN (
-	SELECT username_key FROM reserved_names WHERE ends_at <= ? ORDER BY ends_at LIMIT ?)`
+DELETE FROM reserved_names WHERE username_key IN (SELECT username_key FROM (
+	SELECT username_key FROM reserved_names WHERE ends_at <= ? ORDER BY ends_at LIMIT ?) AS expired)`
 
 // takeName is for a transaction that gives a name to a user: [ErrUsernameTaken] while it is
 // reserved for somebody else. Afterwards it is not reserved.
 func takeName(tx *sqldb.Tx, key, id string, now time.Time) error {
+	if err := tx.Lock("usernames"); err != nil { // nobody reserves the name meanwhile
+		return err
+	}
 	var reserved bool
 	if err := tx.QueryRow(selectReserved, key, id, sqldb.Micros(now)).Scan(&reserved); err != nil {
 		return err

@@ -81,11 +81,14 @@ func (a *Accounts) HasAdmin(ctx context.Context) (bool, error) {
 	return has, nil
 }
 
-// keepAdmin is for a transaction that takes r's administration away: [ErrLastAdmin] when no other user has it. What is
-// read stays true until the commit, because a write transaction of sqldb is alone.
+// keepAdmin is for a transaction that takes r's administration away: [ErrLastAdmin] when no other user
+// has it. Under the lock that stays true until the commit.
 func keepAdmin(tx *sqldb.Tx, r record) error {
 	if !r.administers() {
 		return nil
+	}
+	if err := tx.Lock("administrators"); err != nil {
+		return err
 	}
 	var others bool
 	if err := tx.QueryRow(selectHasOtherAdmin, r.ID).Scan(&others); err != nil {

@@ -21,10 +21,10 @@ import (
 	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/internal/sessiondb"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/password"
-	"github.com/hallpass-go/hallpass/sqlstore"
 )
 
 // fixture is a server on a database of its own, without a socket: requests are handed to its handler.
@@ -34,7 +34,7 @@ type fixture struct {
 	accounts *account.Accounts
 	db       *sqldb.DB
 	keys     *keyring.Ring
-	store    *sqlstore.Store
+	store    *sessiondb.Store
 	log      *lockedBuffer
 	clock    *clock
 	path     string
@@ -99,7 +99,7 @@ func newFixture(t testing.TB, o options) *fixture {
 	t.Cleanup(func() { _ = f.db.Close() }) // some tests close it first
 	f.keys, err = keyring.Open(t.Context(), keyring.Config{DB: f.db, SecretFile: filepath.Join(dir, "secret")})
 	must(err)
-	f.store, err = sqlstore.New(t.Context(), f.db)
+	f.store, err = sessiondb.New(t.Context(), f.db)
 	must(err)
 	o.governor.Params = o.params
 	if o.params == (password.Params{}) {

@@ -19,12 +19,7 @@ var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
 
 // IsUnique reports whether err says that a row would have repeated a unique key.
 func IsUnique(err error) bool {
-	for _, d := range dialects {
-		if d.isUnique(err) {
-			return true
-		}
-	}
-	return false
+	return sqliteIsUnique(err)
 }
 
 func isUnavailable(err error) bool { return errors.Is(err, ErrUnavailable) }

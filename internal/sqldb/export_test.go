@@ -12,9 +12,10 @@ func (db *DB) WriteWithin(ctx context.Context, limit time.Duration, f func(tx *T
 
 // Waiting returns how many callers of Write wait for their turn.
 func (db *DB) Waiting() int {
-	db.queue.mu.Lock()
-	defer db.queue.mu.Unlock()
-	return len(db.queue.waiting)
+	queue := &db.engine.(*sqlite).queue
+	queue.mu.Lock()
+	defer queue.mu.Unlock()
+	return len(queue.waiting)
 }
 
 // BatchLimit is how many callers share a transaction at most.

@@ -28,6 +28,9 @@ const selectMigrations = `SELECT version, name, sha256 FROM schema_migrations WH
 const insertMigration = `
 INSERT INTO schema_migrations (set_name, version, name, sha256, applied_at) VALUES (?, ?, ?, ?, ?)`
 
+// deletePing deletes what [DB.Ping] has written, in the same transaction.
+const deletePing = `DELETE FROM schema_migrations WHERE set_name = 'ping'`
+
 var migrationName = regexp.MustCompile(`^(\d{4})_([a-z0-9_]+)\.sql$`)
 
 // migration is one file of a set, or the record of one.
@@ -154,6 +157,5 @@ func (tx *Tx) script(statements string) error {
 	if err := tx.usable(); err != nil {
 		return err
 	}
-	_, err := tx.batch.db.writer.conn.ExecContext(tx.batch.ctx, statements)
-	return tx.batch.failure(err)
+	return tx.part.script(statements)
 }

@@ -14,8 +14,9 @@ var errOver = errors.New("sqldb: Tx used after the function that it was given to
 //
 // Once the database could not be asked, every later call fails too: what the transaction has done is undone.
 type Tx struct {
-	batch *batch
-	over  atomic.Bool
+	db   *DB
+	part transaction
+	over atomic.Bool
 }
 
 type txKey struct{}
@@ -32,8 +33,7 @@ func (tx *Tx) Exec(query string, args ...any) (sql.Result, error) {
 	if err := tx.usable(); err != nil {
 		return nil, err
 	}
-	result, err := tx.batch.db.writer.exec(tx.batch.ctx, tx.text(query), args...)
-	return result, tx.batch.failure(err)
+	return tx.part.exec(tx.text(query), args...)
 }
 
 // Query runs a query. The caller closes the rows.
@@ -41,11 +41,11 @@ func (tx *Tx) Query(query string, args ...any) (*Rows, error) {
 	if err := tx.usable(); err != nil {
 		return nil, err
 	}
-	rows, err := tx.batch.db.writer.conn.QueryContext(tx.batch.ctx, tx.text(query), args...)
+	rows, err := tx.part.query(tx.text(query), args...)
 	if err != nil {
-		return nil, tx.batch.failure(err)
+		return nil, err
 	}
-	return &Rows{Rows: rows, failure: tx.batch.failure}, nil
+	return &Rows{Rows: rows, failure: tx.part.failure}, nil
 }
 
 // QueryRow is a query of one row. It runs when [Row.Scan] is called.
@@ -54,17 +54,28 @@ func (tx *Tx) QueryRow(query string, args ...any) *Row {
 		if err := tx.usable(); err != nil {
 			return err
 		}
-		return tx.batch.failure(tx.batch.db.writer.scan(tx.batch.ctx, tx.text(query), args, dest))
+		return tx.part.scan(tx.text(query), args, dest)
 	}}
 }
 
-func (tx *Tx) text(query string) string { return tx.batch.db.dialect.rewrite(query) }
+// Lock waits until no other transaction has the lock of that name, and has it until the transaction ends.
+// What a transaction reads and then relies on is true until its commit only under a lock: that there is
+// another administrator, which number comes next. On SQLite a transaction that writes is alone, so there
+// is nothing to wait for; a database with many writers needs it.
+func (tx *Tx) Lock(name string) error {
+	if err := tx.usable(); err != nil {
+		return err
+	}
+	return tx.part.lock(name)
+}
+
+func (tx *Tx) text(query string) string { return tx.db.engine.rewrite(query) }
 
 func (tx *Tx) usable() error {
 	if tx.over.Load() {
 		return errOver
 	}
-	return tx.batch.broken
+	return tx.part.usable()
 }
 
 // Rows is [sql.Rows] with the errors of this package.

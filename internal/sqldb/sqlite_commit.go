@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Callers of Write share transactions. The first that comes leads: it begins a transaction, runs its own function,
+// Callers of [DB.Write] share transactions. The first that comes leads: it begins a transaction, runs its own function,
 // lends the transaction to each caller that waits, one after the other, commits, and hands the lead to one that came
 // too late. Every caller runs its own function on its own goroutine, under a savepoint, so that a panic is its own and
 // a failure undoes its own part alone. A caller is told of success only after the commit that holds its part.
@@ -15,42 +15,25 @@ import (
 // batchLimit is how many callers share a transaction at most.
 const batchLimit = 128
 
-// Write runs f in a transaction and returns nil once that is durable. When f returns an error its part is undone and
-// Write returns that error; a panic of f undoes it too. An error that wraps [ErrUnavailable] says that the transaction
-// may have taken place or not.
-//
-// When ctx ends before f has begun, f is not run, and the error wraps ctx's error too. Once it has begun, Write waits
-// for the outcome, whatever becomes of ctx. f may be called more than once, each time in a new transaction, and it
-// must not call Write, but with a context of [WithTx].
-func (db *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
-	return db.write(ctx, transactionLimit, f)
-}
-
-func (db *DB) write(ctx context.Context, limit time.Duration, f func(tx *Tx) error) error {
-	if tx, ok := ctx.Value(txKey{}).(*Tx); ok && tx.batch.db == db {
-		if err := tx.usable(); err != nil {
-			return err
-		}
-		return f(tx)
-	}
+func (e *sqlite) write(ctx context.Context, limit time.Duration, f func(transaction) error) error {
 	if err := ctx.Err(); err != nil {
 		return unavailable(err)
 	}
 	t := &turn{ctx: ctx, limit: limit, f: f, signal: make(chan signal, 1)}
-	leads, err := db.queue.enter(t)
+	leads, err := e.queue.enter(t)
 	if err != nil {
 		return err
 	}
-	defer db.queue.calls.Done()
+	defer e.queue.calls.Done()
 	if leads {
-		return db.lead(t)
+		return e.lead(t)
 	}
 
 	var s signal
 	select {
 	case s = <-t.signal:
 	case <-ctx.Done():
-		if db.queue.leave(t) {
+		if e.queue.leave(t) {
 			return unavailable(ctx.Err())
 		}
 		s = <-t.signal
@@ -59,7 +42,7 @@ func (db *DB) write(ctx context.Context, limit time.Duration, f func(tx *Tx) err
 	case s.err != nil:
 		return s.err
 	case s.batch == nil:
-		return db.lead(t)
+		return e.lead(t)
 	default:
 		return s.batch.join(t)
 	}
@@ -69,7 +52,7 @@ func (db *DB) write(ctx context.Context, limit time.Duration, f func(tx *Tx) err
 type turn struct {
 	ctx    context.Context
 	limit  time.Duration // of the transaction, when the turn leads
-	f      func(tx *Tx) error
+	f      func(transaction) error
 	signal chan signal // one is sent, once the turn has left the queue
 }
 
@@ -80,18 +63,18 @@ type signal struct {
 }
 
 // lead runs a transaction for t and for those who wait. The deferred part runs also when t's function panics.
-func (db *DB) lead(t *turn) (err error) {
-	defer db.queue.handOver()
-	b, err := db.begin(t.ctx, t.limit)
+func (e *sqlite) lead(t *turn) (err error) {
+	defer e.queue.handOver()
+	b, err := e.begin(t.ctx, t.limit)
 	if err != nil {
 		if t.ctx.Err() == nil {
-			db.queue.fail(err)
+			e.queue.fail(err)
 		}
 		return err
 	}
 	defer func() {
 		for n := 1; n < batchLimit && b.broken == nil; n++ {
-			next := db.queue.next()
+			next := e.queue.next()
 			if next == nil {
 				break
 			}

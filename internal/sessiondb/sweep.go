@@ -1,4 +1,4 @@
-package sqlstore
+package sessiondb
 
 import (
 	"context"
@@ -11,11 +11,12 @@ import (
 // sweepBatch is how many records one transaction deletes at most, so that other writes need not wait for long.
 const sweepBatch = 500
 
-const deleteSessions = `DELETE FROM sessions WHERE id IN
-	(SELECT id FROM sessions WHERE idle_expiry < ? AND access_expiry < ? ORDER BY idle_expiry LIMIT ?)`
+// The inner SELECT has a name because MySQL takes a LIMIT nowhere else.
+const deleteSessions = `DELETE FROM sessions WHERE id IN (SELECT id FROM
+	(SELECT id FROM sessions WHERE idle_expiry < ? AND access_expiry < ? ORDER BY idle_expiry LIMIT ?) AS expired)`
 
-const deleteRevocations = `DELETE FROM revocations WHERE sequence IN
-	(SELECT sequence FROM revocations WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`
+const deleteRevocations = `DELETE FROM revocations WHERE sequence IN (SELECT sequence FROM
+	(SELECT sequence FROM revocations WHERE expires_at < ? ORDER BY expires_at LIMIT ?) AS expired)`
 
 // Sweep implements [sessions.SessionStore]. When it fails, what it has deleted so far stays deleted and is counted.
 func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {

@@ -1,4 +1,4 @@
-package sqlstore_test
+package sessiondb_test
 
 import (
 	"context"
@@ -12,18 +12,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallpass-go/hallpass/internal/sessiondb"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 	"github.com/hallpass-go/hallpass/sessions"
-	"github.com/hallpass-go/hallpass/sqlstore"
 	"github.com/hallpass-go/hallpass/storetest"
 	_ "modernc.org/sqlite"
 )
 
 func freshURL(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }
 
-func open(t testing.TB, url string) *sqlstore.Store {
+func open(t testing.TB, url string) *sessiondb.Store {
 	t.Helper()
-	store, err := sqlstore.Open(context.Background(), url)
+	store, err := sessiondb.Open(context.Background(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,11 +60,11 @@ func TestOpen_storeThatCannotBeOpened(t *testing.T) {
 	for name, url := range map[string]string{
 		"no folder": "sqlite:" + filepath.Join(t.TempDir(), "none", "test.db"), "a folder": "sqlite:" + t.TempDir(),
 	} {
-		if _, err := sqlstore.Open(t.Context(), url); !errors.Is(err, sessions.ErrUnavailable) {
+		if _, err := sessiondb.Open(t.Context(), url); !errors.Is(err, sessions.ErrUnavailable) {
 			t.Errorf("%s: %v, want ErrUnavailable", name, err)
 		}
 	}
-	_, err := sqlstore.Open(t.Context(), "postgres://localhost/hallpass")
+	_, err := sessiondb.Open(t.Context(), "postgres://localhost/hallpass")
 	if err == nil || !strings.Contains(err.Error(), "not supported yet") {
 		t.Errorf("another database: %v, want an error that says so", err)
 	}
@@ -85,7 +85,7 @@ func TestOpen_databaseOfANewerProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sqlstore.Open(t.Context(), url); err == nil || !strings.Contains(err.Error(), "newer") {
+	if _, err := sessiondb.Open(t.Context(), url); err == nil || !strings.Contains(err.Error(), "newer") {
 		t.Errorf("error %v, want one that says that the database is newer", err)
 	}
 }
@@ -97,7 +97,7 @@ func TestNew_leavesTheDatabaseOpen(t *testing.T) {
 	}
 	defer db.Close()
 	for range 2 {
-		store, err := sqlstore.New(t.Context(), db)
+		store, err := sessiondb.New(t.Context(), db)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestStatements_useAnIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for name, statement := range sqlstore.Statements {
+	for name, statement := range sessiondb.Statements {
 		rows, err := db.Query("EXPLAIN QUERY PLAN "+statement, make([]any, strings.Count(statement, "?"))...)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -187,7 +187,7 @@ func TestStatements_useAnIndex(t *testing.T) {
 
 func TestSweep_deletesMoreThanOneBatch(t *testing.T) {
 	store := open(t, freshURL(t))
-	const n = sqlstore.SweepBatch + 10
+	const n = sessiondb.SweepBatch + 10
 	var group errorGroup
 	for i := range n {
 		group.run(func() error {

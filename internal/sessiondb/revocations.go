@@ -1,4 +1,4 @@
-package sqlstore
+package sessiondb
 
 import (
 	"context"
@@ -10,24 +10,35 @@ import (
 )
 
 var (
-	errRevocationKind = errors.New("sqlstore: Revoke takes a RevokedToken")
+	errRevocationKind = errors.New("sessiondb: Revoke takes a RevokedToken")
 )
 
-// highestSequence is the highest number that was ever given: SQLite keeps it when rows are deleted.
-const highestSequence = `COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'revocations'), 0)`
+// numbers is the lock under which revocations are numbered, and under which a write looks whether its
+// subject has been changed. So numbers become visible in their order, and no session begins between a
+// revocation and its commit.
+const numbers = "revocations"
+
+const selectSequence = `SELECT highest FROM revocation_epoch WHERE id = 1`
+
+const updateSequence = `UPDATE revocation_epoch SET highest = ? WHERE id = 1`
 
 const insertRevocationText = `INSERT INTO revocations (sequence, kind, revoked_id, before, expires_at)
-	VALUES (MAX(?, 1 + ` + highestSequence + `), ?, ?, ?, ?)`
+	VALUES (?, ?, ?, ?, ?)`
 
-// insertRevocation returns r as it is kept, with its sequence number. Numbers are given under the lock for writing,
-// so they become visible in their order.
+// insertRevocation returns r as it is kept, with its sequence number.
 func insertRevocation(tx *sqldb.Tx, r sessions.Revocation) (sessions.Revocation, error) {
-	before, expiresAt := sqldb.Micros(r.Before), sqldb.Micros(r.ExpiresAt)
-	result, err := tx.Exec(insertRevocationText, time.Now().UnixMicro(), string(r.Kind), r.ID, before, expiresAt)
-	if err != nil {
+	if err := tx.Lock(numbers); err != nil {
 		return sessions.Revocation{}, err
 	}
-	r.Sequence, err = result.LastInsertId()
+	if err := tx.QueryRow(selectSequence).Scan(&r.Sequence); err != nil {
+		return sessions.Revocation{}, err
+	}
+	r.Sequence = max(r.Sequence+1, time.Now().UnixMicro())
+	if _, err := tx.Exec(updateSequence, r.Sequence); err != nil {
+		return sessions.Revocation{}, err
+	}
+	before, expiresAt := sqldb.Micros(r.Before), sqldb.Micros(r.ExpiresAt)
+	_, err := tx.Exec(insertRevocationText, r.Sequence, string(r.Kind), r.ID, before, expiresAt)
 	r.Before, r.ExpiresAt = sqldb.Time(before), sqldb.Time(expiresAt)
 	return r, err
 }
@@ -144,8 +155,6 @@ func (s *Store) Revoke(ctx context.Context, r sessions.Revocation) (sessions.Rev
 	}
 	return recorded, nil
 }
-
-const selectSequence = `SELECT ` + highestSequence
 
 // Sequence implements [sessions.RevocationStore].
 func (s *Store) Sequence(ctx context.Context) (int64, error) {

@@ -1,4 +1,4 @@
-package sqlstore_test
+package sessiondb_test
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/sessiondb"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/sessions"
-	"github.com/hallpass-go/hallpass/sqlstore"
 )
 
 var refreshes = flag.Int("refreshes", 4000, "refreshes of the test of the file's size: go test ./sqlstore -run aMillion -timeout 0 -args -refreshes 1000000")
@@ -24,7 +24,7 @@ var refreshes = flag.Int("refreshes", 4000, "refreshes of the test of the file's
 func newIssuer(tb testing.TB, now func() time.Time) (*hallpass.Issuer[struct{}], string) {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "sessions.db")
-	store, err := sqlstore.Open(context.Background(), "sqlite:"+file)
+	store, err := sessiondb.Open(context.Background(), "sqlite:"+file)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package sqlstore
+package sessiondb
 
 import (
 	"cmp"
@@ -42,8 +42,11 @@ const selectChanged = `SELECT sequence FROM revocations
 	WHERE revoked_id IN (?, '') AND sequence > ? AND ` + changes + ` LIMIT 1`
 
 // unchanged returns [sessions.ErrSubjectChanged] when the subject was changed after the revocation of
-// that number. It stays so until the commit, because a write transaction of sqldb is alone.
+// that number. Under the lock it stays so until the commit.
 func unchanged(tx *sqldb.Tx, subject string, since int64) error {
+	if err := tx.Lock(numbers); err != nil {
+		return err
+	}
 	var sequence int64
 	err := tx.QueryRow(selectChanged, subject, since).Scan(&sequence)
 	if errors.Is(err, sqldb.ErrNoRows) {
@@ -182,6 +185,9 @@ func rotateAsRead(tx *sqldb.Tx, r sessions.Rotation) (sessions.Session, sessions
 	after, outcome := r.Apply(r.Read)
 	if r.Read.ID != r.SessionID || outcome != sessions.Rotated {
 		return sessions.Session{}, sessions.Gone, nil
+	}
+	if err := tx.Lock(numbers); err != nil {
+		return sessions.Session{}, sessions.Gone, err
 	}
 	result, err := tx.Exec(updateSessionAsRead, append(
 		updateArguments(r.Read, after), sqldb.Micros(r.Read.AuthTime), sqldb.Micros(r.Read.AccessExpiry), r.Since,

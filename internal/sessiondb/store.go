@@ -1,12 +1,6 @@
-// Package sqlstore keeps sessions and revocations in a SQL database: a [sessions.Store] that survives the program and
-// that several programs share.
-//
-// The program imports the driver, modernc.org/sqlite for SQLite:
-//
-//	import _ "modernc.org/sqlite"
-//
-//	store, err := sqlstore.Open(ctx, "sqlite:/var/lib/api/sessions.db")
-package sqlstore
+// Package sessiondb keeps sessions and revocations in a SQL database. Package sqlstore gives it to everybody;
+// the server puts it into the database of its users.
+package sessiondb
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package sqlstore_test
+package sessiondb_test
 
 import (
 	"context"
@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hallpass-go/hallpass/internal/sessiondb"
 	"github.com/hallpass-go/hallpass/sessions"
-	"github.com/hallpass-go/hallpass/sqlstore"
 )
 
 // replicas is a store that sends each call to the next of several.
@@ -71,7 +71,7 @@ func (r *replicas) Revocations(
 type reopened struct{ url string }
 
 func (r reopened) with(call func(s sessions.Store) error) error {
-	s, err := sqlstore.Open(context.Background(), r.url)
+	s, err := sessiondb.Open(context.Background(), r.url)
 	if err != nil {
 		return err
 	}

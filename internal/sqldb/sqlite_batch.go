@@ -13,13 +13,10 @@ type writer struct {
 	statements map[string]*sql.Stmt // SQL text → the same, prepared on conn
 }
 
-// statementLimit is how many statements a writer keeps prepared. The texts are constants of the program.
-const statementLimit = 256
-
 // batch is a transaction and those who take part in it. It is used by one goroutine at a time: the leader's, or that
 // of the caller to whom the leader lent it.
 type batch struct {
-	db       *DB
+	engine   *sqlite
 	ctx      context.Context // has the transaction's time limit, and nothing of any caller
 	cancel   context.CancelFunc
 	broken   error         // why the transaction cannot go on
@@ -30,19 +27,19 @@ type batch struct {
 
 // begin starts a transaction that may take as long as limit; it waits for the lock while the context wait lasts.
 // Its end is [batch.end].
-func (db *DB) begin(wait context.Context, limit time.Duration) (*batch, error) {
+func (e *sqlite) begin(wait context.Context, limit time.Duration) (*batch, error) {
 	if err := wait.Err(); err != nil {
 		return nil, unavailable(err)
 	}
-	if err := db.unmoved(); err != nil {
+	if err := e.unmoved(); err != nil {
 		return nil, err
 	}
-	b := &batch{db: db, returned: make(chan struct{}), ended: make(chan struct{})}
+	b := &batch{engine: e, returned: make(chan struct{}), ended: make(chan struct{})}
 	b.ctx, b.cancel = context.WithTimeout(context.Background(), limit)
-	if err := retryBusy(wait, db.dialect.isBusy, b.start); err != nil {
-		db.writer.discard()
+	if err := retryBusy(wait, sqliteIsBusy, b.start); err != nil {
+		e.writer.discard()
 		b.cancel()
-		return nil, db.failure(err)
+		return nil, e.failure(err)
 	}
 	return b, nil
 }
@@ -50,14 +47,14 @@ func (db *DB) begin(wait context.Context, limit time.Duration) (*batch, error) {
 // start uses a context without an end, as do all statements that begin or end a transaction: cut short they could
 // have taken effect and be reported as failed.
 func (b *batch) start() (err error) {
-	w := &b.db.writer
+	w := &b.engine.writer
 	if w.conn == nil {
-		if w.conn, err = b.db.writes.Conn(b.ctx); err != nil {
+		if w.conn, err = b.engine.writes.Conn(b.ctx); err != nil {
 			return err
 		}
 		w.statements = map[string]*sql.Stmt{}
 	}
-	_, err = w.exec(context.Background(), b.db.dialect.begin)
+	_, err = w.exec(context.Background(), "BEGIN IMMEDIATE")
 	return err
 }
 
@@ -69,10 +66,8 @@ func (b *batch) run(t *turn) (err error) {
 	if err := b.savepoint("SAVEPOINT part"); err != nil {
 		return err
 	}
-	tx := &Tx{batch: b}
 	succeeded := false
 	defer func() {
-		tx.over.Store(true)
 		if succeeded {
 			err = b.savepoint("RELEASE part")
 			return
@@ -80,7 +75,7 @@ func (b *batch) run(t *turn) (err error) {
 		_ = b.savepoint("ROLLBACK TO part") // a failure breaks the transaction: nothing of it takes place
 		_ = b.savepoint("RELEASE part")
 	}()
-	err = t.f(tx)
+	err = t.f(b)
 	succeeded = err == nil
 	return err
 }
@@ -90,7 +85,7 @@ func (b *batch) savepoint(statement string) error {
 	if b.broken != nil {
 		return b.broken
 	}
-	if _, err := b.db.writer.exec(context.Background(), statement); err != nil {
+	if _, err := b.engine.writer.exec(context.Background(), statement); err != nil {
 		b.broken = unavailable(err)
 	}
 	return b.broken
@@ -100,27 +95,51 @@ func (b *batch) savepoint(statement string) error {
 func (b *batch) end() {
 	b.err = b.broken
 	if b.err == nil {
-		if _, err := b.db.writer.exec(context.Background(), "COMMIT"); err != nil {
+		if _, err := b.engine.writer.exec(context.Background(), "COMMIT"); err != nil {
 			b.err = unavailable(err)
 		}
 	}
 	b.cancel() // closes rows that somebody left open, for which discard would wait
 	if b.err != nil {
-		b.db.writer.discard()
+		b.engine.writer.discard()
 	}
-	b.db.unwritable.Store(b.err != nil)
+	b.engine.unwritable.Store(b.err != nil)
 	close(b.ended)
 }
 
 // failure makes an error of the database/sql layer one of this package. After an error that says that the database
 // could not be asked, it may have undone the transaction by itself, and what came next would be a transaction each.
 func (b *batch) failure(err error) error {
-	err = b.db.failure(err)
+	err = b.engine.failure(err)
 	if isUnavailable(err) && b.broken == nil {
 		b.broken = err
 	}
 	return err
 }
+
+func (b *batch) usable() error { return b.broken }
+
+func (b *batch) exec(query string, args ...any) (sql.Result, error) {
+	result, err := b.engine.writer.exec(b.ctx, query, args...)
+	return result, b.failure(err)
+}
+
+func (b *batch) query(query string, args ...any) (*sql.Rows, error) {
+	rows, err := b.engine.writer.conn.QueryContext(b.ctx, query, args...)
+	return rows, b.failure(err)
+}
+
+func (b *batch) scan(query string, args, dest []any) error {
+	return b.failure(b.engine.writer.scan(b.ctx, query, args, dest))
+}
+
+func (b *batch) script(statements string) error {
+	_, err := b.engine.writer.conn.ExecContext(b.ctx, statements)
+	return b.failure(err)
+}
+
+// lock has nothing to do: BEGIN IMMEDIATE has taken the one lock that there is.
+func (b *batch) lock(string) error { return nil }
 
 // exec runs a statement, prepared at its first use.
 func (w *writer) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {

@@ -1,4 +1,4 @@
-package sqlstore
+package sessiondb
 
 // Statements are those that look for rows.
 var Statements = map[string]string{

@@ -1,0 +1,253 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/private"
+)
+
+const (
+	sqliteScheme = "sqlite:"
+	sqliteDriver = "sqlite" // as registered with database/sql
+
+	// lockWait is how long a transaction waits for another process to end its own.
+	lockWait = 5 * time.Second
+	// readers is how many queries outside a transaction run at one time; others wait for them.
+	readers = 4
+)
+
+// sqlite is the engine of SQLite. A file has one writer at a time, so each process has one connection that
+// writes, and its callers share transactions (sqlite_commit.go).
+type sqlite struct {
+	location string      // the file
+	opened   os.FileInfo // what location was when it was opened
+	reads    *sql.DB
+	writes   *sql.DB // one connection
+	queue    queue
+	writer   writer
+
+	unwritable atomic.Bool // the last transaction could not be written
+}
+
+// openSQLite opens the file at path.
+func openSQLite(ctx context.Context, path string) (engine, error) {
+	e := &sqlite{location: path}
+	if err := e.open(ctx); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return e, nil
+}
+
+func (e *sqlite) open(ctx context.Context) (err error) {
+	if e.location, err = filepath.Abs(e.location); err != nil {
+		return err
+	}
+	if e.opened, err = createFile(e.location); err != nil {
+		return unavailable(err)
+	}
+	if err := keepPrivate(e.location); err != nil {
+		return err
+	}
+	if e.writes, err = sql.Open(sqliteDriver, sqliteWriterDSN(e.location)); err != nil {
+		return err
+	}
+	e.writes.SetMaxOpenConns(1)
+	if e.reads, err = sql.Open(sqliteDriver, sqliteReaderDSN(e.location)); err != nil {
+		return err
+	}
+	e.reads.SetMaxOpenConns(readers)
+	e.reads.SetMaxIdleConns(readers)
+	return e.failure(sqliteUseWAL(ctx, e.writes))
+}
+
+func (e *sqlite) close() error {
+	e.queue.close()
+	var errs []error
+	if e.reads != nil {
+		errs = append(errs, e.reads.Close())
+	}
+	if e.writes != nil {
+		errs = append(errs, e.writer.close(), e.writes.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (e *sqlite) dialect() string             { return "sqlite" }
+func (e *sqlite) ping() string                { return "SELECT count(*) FROM sqlite_schema" }
+func (e *sqlite) rewrite(query string) string { return query }
+func (e *sqlite) reader() *sql.DB             { return e.reads }
+func (e *sqlite) lastWriteFailed() bool       { return e.unwritable.Load() }
+
+func (e *sqlite) failure(err error) error {
+	if err == nil || errors.Is(err, ErrNoRows) || isUnavailable(err) {
+		return err
+	}
+	if e.queue.isClosed() || sqliteIsUnavailable(err) {
+		return unavailable(err)
+	}
+	return err
+}
+
+// unmoved fails when the file is no longer the one that was opened: what is written to a deleted file is lost
+// with the process, although the database knows of no failure.
+func (e *sqlite) unmoved() error {
+	info, err := os.Stat(e.location)
+	if err != nil {
+		return unavailable(err)
+	}
+	if !os.SameFile(e.opened, info) {
+		return unavailable(errors.New("the database file was replaced; restart to use the new one"))
+	}
+	return nil
+}
+
+// creating is held while a descriptor that is not SQLite's own is open on a database file: closing one drops the
+// locks that the process holds on the file, those of another DB included.
+var creating sync.Mutex
+
+// createFile makes the file at path, for its owner alone, unless it exists, and returns what it is.
+func createFile(path string) (os.FileInfo, error) {
+	creating.Lock()
+	defer creating.Unlock()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err == nil {
+		err = f.Close()
+		syncDir(filepath.Dir(path))
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	return os.Stat(path)
+}
+
+// keepPrivate mends or refuses files of the database that others can read or write. SQLite gives new ones beside it its mode.
+func keepPrivate(path string) error {
+	path, err := filepath.EvalSymlinks(path) // beside which the others are
+	if err != nil {
+		return unavailable(err)
+	}
+	return errors.Join(private.Keep(path), private.Keep(path+"-wal"), private.Keep(path+"-shm"))
+}
+
+// syncDir makes a new file's name survive a power loss, where the system can do that with a folder.
+func syncDir(path string) {
+	if dir, err := os.Open(path); err == nil {
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
+}
+
+// A writer waits for the lock by itself (see writer.begin), so its connection does not: SQLite asks again only every
+// 100 ms, too seldom to find the gap that a process which writes without a pause leaves.
+func sqliteWriterDSN(path string) string {
+	return sqliteDSN(path, "busy_timeout(0)", "journal_size_limit(67108864)")
+}
+
+func sqliteReaderDSN(path string) string {
+	return sqliteDSN(path, fmt.Sprintf("busy_timeout(%d)", lockWait.Milliseconds()), "query_only(1)")
+}
+
+func sqliteDSN(path string, pragmas ...string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // a drive letter
+	}
+	query := url.Values{
+		"mode":    {"rw"}, // never a new file: SQLite would make it readable by everyone
+		"_pragma": append(pragmas, "synchronous(FULL)", "foreign_keys(1)"),
+		"_txlock": {"immediate"},
+	}
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}).String()
+}
+
+// sqliteUseWAL sets the journal mode, which stays with the file. The change takes an exclusive lock for which
+// SQLite does not wait, so of several processes that start together all but one have to ask again.
+func sqliteUseWAL(ctx context.Context, db *sql.DB) error {
+	var mode string
+	err := retryBusy(ctx, sqliteIsBusy, func() error {
+		return db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
+	})
+	if err == nil && mode != "wal" {
+		return fmt.Errorf("the file system cannot keep a write-ahead log: journal mode is %q", mode)
+	}
+	return err
+}
+
+// retryBusy calls f again while another transaction holds the lock, for at most lockWait.
+func retryBusy(ctx context.Context, isBusy func(error) bool, f func() error) error {
+	for start := time.Now(); ; {
+		err := f()
+		if err == nil || !isBusy(err) || time.Since(start) > lockWait {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond + rand.N(4*time.Millisecond)):
+		}
+	}
+}
+
+// Result codes of SQLite, https://www.sqlite.org/rescode.html.
+const (
+	sqlitePerm     = 3
+	sqliteAbort    = 4
+	sqliteBusy     = 5
+	sqliteLocked   = 6
+	sqliteNoMem    = 7
+	sqliteReadOnly = 8
+	sqliteInterr   = 9
+	sqliteIOErr    = 10
+	sqliteCorrupt  = 11
+	sqliteFull     = 13
+	sqliteCantOpen = 14
+	sqliteProtocol = 15
+	sqliteNoLFS    = 22
+	sqliteNotADB   = 26
+
+	sqliteConstraintPrimaryKey = 1555
+	sqliteConstraintUnique     = 2067
+	sqliteConstraintRowID      = 2579
+)
+
+// sqliteCode returns the result code in err, or 0. The driver's error type is known by its method alone.
+func sqliteCode(err error) int {
+	var coded interface {
+		error
+		Code() int
+	}
+	if errors.As(err, &coded) {
+		return coded.Code()
+	}
+	return 0
+}
+
+func sqliteIsBusy(err error) bool { return sqliteCode(err)&0xff == sqliteBusy }
+
+func sqliteIsUnavailable(err error) bool {
+	switch sqliteCode(err) & 0xff {
+	case sqlitePerm, sqliteAbort, sqliteBusy, sqliteLocked, sqliteNoMem, sqliteReadOnly, sqliteInterr, sqliteIOErr,
+		sqliteCorrupt, sqliteFull, sqliteCantOpen, sqliteProtocol, sqliteNoLFS, sqliteNotADB:
+		return true
+	}
+	return isDisconnected(err)
+}
+
+func sqliteIsUnique(err error) bool {
+	switch sqliteCode(err) {
+	case sqliteConstraintPrimaryKey, sqliteConstraintUnique, sqliteConstraintRowID:
+		return true
+	}
+	return false
+}
