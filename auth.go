@@ -179,7 +179,7 @@ func WithPrefix(pattern, prefix string) string {
 
 // WriteError answers a request with err in the [Profile]: an [Error] as it is, anything else as [ErrInternal]. Observe is told of it.
 func (a *Auth[T]) WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	e := AsError(err)
+	e := asError(err)
 	a.c.Observe(r.Context(), Event{Name: EventRequestRefused, Err: e})
 	a.profile.WriteError(w, r, e)
 }

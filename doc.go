@@ -1,34 +1,46 @@
 // Package hallpass authenticates HTTP APIs with JSON Web Tokens, from the password to the handler.
 //
-// # Both halves
+// # Most programs
 //
-// An API that has users of its own takes both halves at once: [New] returns an [Auth] from a [Config], [Auth.Mount] adds the
-// routes for login, refresh, logout and sessions, and [Verifier.Func] protects a handler, which takes the caller's [Identity] as
-// an argument. See the package example for a whole program.
+// An API with users of its own needs four names. [New] makes an [Auth] from a [Config]; [Auth.Mount] adds
+// the routes for login, refresh, logout and sessions; [Verifier.Func] protects a handler, which gets the
+// caller's [Identity] as an argument:
 //
-// # Only checking
+//	keys, err := jwk.OpenFile("keys.json") // made on first run
+//	auth, err := hallpass.New(hallpass.Config[struct{}]{
+//		Issuer: "https://api.example", Audience: "api", Keys: keys, Authenticate: checkPassword,
+//	})
+//	auth.Mount(mux, "/auth")
+//	mux.Handle("GET /me", auth.Func(me))
+//	mux.Handle("DELETE /posts/{id}", auth.Func(remove, hallpass.Role("editor")))
 //
-// A service that verifies the tokens of another uses a [Verifier] with the issuer's published keys ([jwk.Remote]). An access token is
-// found in the request ([TokenSource]), its signature is verified before anything in it is looked at, then issuer, audience, type and
-// times, then the [Revocations]. [Verifier.Require] protects handlers that take no argument, [Verifier.Optional] lets requests without a
-// token pass, and [Verifier.Verify] is for tokens that come by another way.
+// The example of this package is the whole program. With [Config.Store] sessions outlive the program: then
+// start [Auth.Run].
 //
-// A [Rule] says who may: [Self], [Role], [Scope], [Fresh] and others, joined by [AnyOf] and [AllOf]. Who does not pass is refused with
-// the status, code and challenge of the standards (RFC 6750, RFC 9457, RFC 9470); a [Profile] writes it.
+// # Services that only check
 //
-// # Only issuing
+// A service that checks the tokens of another program uses a [Verifier] with that program's published keys
+// ([jwk.Remote]). It looks for the token where a [TokenSource] says, checks the signature before it looks
+// at anything in the token, then the issuer, the audience, the type and the times, then the [Revocations],
+// which a [RevocationFeed] keeps up to date. [Verifier.Require] protects handlers that take no argument,
+// [Verifier.Optional] also lets requests without a token pass, and [Verifier.Verify] is for tokens that
+// come in another way.
 //
-// An [Issuer] starts sessions, refreshes them and ends them. A session is one row of a [Store], however often it is refreshed: refresh
-// tokens are derived, not stored. Of two uses of one refresh token at the same time both get the same successor; a use after the
-// grace ends the session, for then somebody else has it ([Rotation]).
+// # Who may
 //
-// # Claims of one's own
+// A [Rule] says who may: [Self], [Role], [Scope], [Fresh] and others, joined by [AnyOf] and [AllOf]. Anybody
+// else is refused with the status, code and challenge of the standards (RFC 6750, RFC 9457, RFC 9470).
+// Every refusal is an [*Error] with a stable code; test for one with errors.Is and the variables of this
+// package. None holds a token, a password or a key.
 //
-// The type parameter T is the struct of an application's own claims, which the issuer gets from Authorize and the identity has as Custom.
-// Its members match by exact name. Use struct{} for none.
+// # Claims of your own
 //
-// # Errors
+// The type parameter T is a struct with your own claims. [Config.Authorize] gives them to the issuer, and
+// [Identity] has them as Custom. Members match by exact name. Use struct{} for none.
 //
-// Every refusal is an [*Error] with a stable code. Test for one with errors.Is and the variables of this package. None holds a token, a
-// password or a key.
+// # What you can skip
+//
+// An [Issuer] starts, refreshes and ends sessions without the routes. A [Route] is a route as a value, for
+// those who have a table of their own. A [Profile] changes how answers look. Package sessions says what a
+// store promises, and how refresh tokens are rotated.
 package hallpass

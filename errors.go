@@ -105,8 +105,8 @@ func (e *Error) Because(cause error) *Error {
 	return &c
 }
 
-// AsError returns the [Error] that err is or wraps, with err as its cause; [ErrInternal] for any other.
-func AsError(err error) *Error {
+// asError returns the [Error] that err is or wraps, with err as its cause; [ErrInternal] for any other.
+func asError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		if error(e) == err {
 			return e

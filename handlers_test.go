@@ -3,7 +3,6 @@ package hallpass_test
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -236,20 +235,6 @@ func TestClientOf(t *testing.T) {
 	}
 	if got.UserAgent != strings.Repeat("ä", 128) {
 		t.Errorf("UserAgent of %d bytes: %q", len(got.UserAgent), got.UserAgent)
-	}
-}
-
-func TestAsError(t *testing.T) {
-	cause := errors.New("disk on fire")
-	if e := hallpass.AsError(cause); e.Code != "internal" || e.Status != 500 || !errors.Is(e, cause) || strings.Contains(e.Detail, "fire") {
-		t.Errorf("AsError = %+v", e)
-	}
-	e := hallpass.ErrTokenExpired.Because(cause).WithDetail("other words")
-	if !errors.Is(e, hallpass.ErrTokenExpired) || errors.Is(e, hallpass.ErrTokenInvalid) || !errors.Is(e, cause) || hallpass.AsError(e) != e {
-		t.Errorf("%+v", e)
-	}
-	if hallpass.ErrTokenExpired.Cause != nil {
-		t.Error("Because changed the sentinel")
 	}
 }
 

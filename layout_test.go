@@ -5,7 +5,9 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -145,4 +147,35 @@ func standard(path string) bool {
 		return false
 	}
 	return !strings.Contains(first, ".")
+}
+
+// What docs/layout.md names is there, and neither walk is long nor comes by a file twice.
+func TestLayout_documentNamesWhatIsThere(t *testing.T) {
+	text, err := os.ReadFile("docs/layout.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`([a-z_./0-9]+\\.go)`").FindAllStringSubmatch(string(text), -1)
+	if len(named) < 30 {
+		t.Fatalf("only %d files are named", len(named))
+	}
+	for _, name := range named {
+		if _, err := os.Stat(name[1]); err != nil {
+			t.Error(err)
+		}
+	}
+	walks := strings.Split(string(text), "\n**A ")[1:]
+	for _, walk := range walks {
+		seen := map[string]bool{}
+		stops := regexp.MustCompile("(?m)^\\d\\. `([^`]+)`").FindAllStringSubmatch(strings.Split(walk, "\n## ")[0], -1)
+		for _, stop := range stops {
+			if seen[stop[1]] {
+				t.Errorf("a walk comes by %s twice", stop[1])
+			}
+			seen[stop[1]] = true
+		}
+		if len(stops) < 7 || len(stops) > 8 {
+			t.Errorf("a walk has %d stops:\n%s", len(stops), walk)
+		}
+	}
 }

@@ -77,7 +77,7 @@ func (v *Verifier[T]) enforce(r *http.Request, id Identity[T], rules []Rule) err
 }
 
 func (v *Verifier[T]) refuse(w http.ResponseWriter, r *http.Request, id Identity[T], err error) {
-	e := AsError(err)
+	e := asError(err)
 	v.observe(r.Context(), Event{Name: EventRequestRefused, Subject: id.Subject, SessionID: id.SessionID, Err: e})
 	v.profile.WriteError(w, r, e)
 }

@@ -1,6 +1,7 @@
 package hallpass_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -121,7 +122,8 @@ func TestReadJSON_presence(t *testing.T) {
 		r.Header.Set("Content-Type", "application/json")
 		var got []string
 		if err := hallpass.ReadJSON(httptest.NewRecorder(), r, &v); err != nil {
-			for _, f := range hallpass.AsError(err).Fields {
+			refusal, _ := errors.AsType[*hallpass.Error](err)
+			for _, f := range refusal.Fields {
 				got = append(got, f.Field+" "+f.Code)
 			}
 		}

@@ -78,7 +78,7 @@ func Check[T any](f func(*http.Request, Identity[T]) error) Rule {
 			return ErrInternal
 		}
 		if err := f(r, *id); err != nil {
-			return AsError(err)
+			return asError(err)
 		}
 		return nil
 	}}

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/hallpass-go/hallpass"
@@ -21,8 +22,9 @@ func LogEvents(log *slog.Logger) func(context.Context, hallpass.Event) {
 		rec := recordOf(ctx)
 		rec.subject = cmp.Or(rec.subject, e.Actor, e.Subject) // whose request it is
 		if e.Name == hallpass.EventRequestRefused {
-			refusal := hallpass.AsError(e.Err)
-			rec.code, rec.cause = refusal.Code, refusal.Cause
+			if refusal, ok := errors.AsType[*hallpass.Error](e.Err); ok {
+				rec.code, rec.cause = refusal.Code, refusal.Cause
+			}
 			return
 		}
 		level := slog.LevelInfo
