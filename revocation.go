@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ import (
 type Revocations struct {
 	shards   [64]revocationShard
 	subjects atomic.Int64 // cuts held; most of the time none, which saves a look-up
+	endings  atomic.Int64 // sessions and tokens held, likewise
 	version  atomic.Int64 // grows when entries have been added
 
 	// everybody is the number below which every token is refused, and everybodyBefore the same for tokens without
@@ -30,7 +32,7 @@ type Revocations struct {
 	read       atomic.Bool // there was an Update
 	// subjectKey is what a subject is called in the record, when that is not its ID.
 	subjectKey func(issuer, subject string) string
-	seed       maphash.Seed
+	seeds      [2]maphash.Seed
 
 	mu       sync.Mutex // guards the fields below
 	sequence int64      // the highest read from the store
@@ -40,9 +42,14 @@ type Revocations struct {
 // revocationShard holds a part of the list, chosen by the ID's hash, so that cores do not wait for one lock.
 type revocationShard struct {
 	mu    sync.RWMutex
-	ended map[string]int64      // session or token ID → Unix time after which the entry is not needed
+	ended map[revokedKey]int64  // session or token → Unix time after which the entry is not needed
+	most  int                   // entries that ended has had since it was made
 	cuts  map[string]subjectCut // subject → its cut
 }
+
+// revokedKey stands for an ID: 128 bits of hashes whose seeds nobody knows, so that two IDs have the same
+// by a chance that never comes, and a million of them take little memory.
+type revokedKey [2]uint64
 
 type subjectCut struct {
 	sequence int64 // tokens with a smaller one are refused
@@ -52,9 +59,9 @@ type subjectCut struct {
 
 // NewRevocations returns an empty list.
 func NewRevocations() *Revocations {
-	l := &Revocations{seed: maphash.MakeSeed()}
+	l := &Revocations{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
 	for i := range l.shards {
-		l.shards[i].ended = map[string]int64{}
+		l.shards[i].ended = map[revokedKey]int64{}
 		l.shards[i].cuts = map[string]subjectCut{}
 	}
 	return l
@@ -72,7 +79,7 @@ func (l *Revocations) Apply(entries ...sessions.Revocation) {
 			continue
 		}
 		until := e.ExpiresAt.Unix() + 1
-		s := l.shard(e.ID)
+		s, key := l.shard(e.ID)
 		s.mu.Lock()
 		if e.Kind == sessions.RevokedSubject {
 			old, known := s.cuts[e.ID]
@@ -83,7 +90,12 @@ func (l *Revocations) Apply(entries ...sessions.Revocation) {
 				l.subjects.Add(1)
 			}
 		} else {
-			s.ended[e.ID] = max(s.ended[e.ID], until)
+			old, known := s.ended[key]
+			s.ended[key] = max(old, until)
+			if !known {
+				l.endings.Add(1)
+			}
+			s.most = max(s.most, len(s.ended))
 		}
 		s.mu.Unlock()
 	}
@@ -155,26 +167,28 @@ func (l *Revocations) IsRevoked(c *jwt.Claims) bool {
 }
 
 func (l *Revocations) hasEnded(id string) bool {
-	if id == "" {
+	if id == "" || l.endings.Load() == 0 {
 		return false
 	}
-	s := l.shard(id)
+	s, key := l.shard(id)
 	s.mu.RLock()
-	_, ended := s.ended[id]
+	_, ended := s.ended[key]
 	s.mu.RUnlock()
 	return ended
 }
 
 // cut returns which of the subject's tokens are refused.
 func (l *Revocations) cut(subject string) subjectCut {
-	s := l.shard(subject)
+	s, _ := l.shard(subject)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.cuts[subject]
 }
 
-func (l *Revocations) shard(id string) *revocationShard {
-	return &l.shards[maphash.String(l.seed, id)%uint64(len(l.shards))]
+// shard returns where an ID is, and what it is called there.
+func (l *Revocations) shard(id string) (*revocationShard, revokedKey) {
+	key := revokedKey{maphash.String(l.seeds[0], id), maphash.String(l.seeds[1], id)}
+	return &l.shards[key[0]%uint64(len(l.shards))], key
 }
 
 // Update reads what the store has recorded since the last time, and forgets what has expired. Call it once before
@@ -209,10 +223,16 @@ func (l *Revocations) prune(now int64) {
 	for i := range l.shards {
 		s := &l.shards[i]
 		s.mu.Lock()
-		for id, until := range s.ended {
+		for key, until := range s.ended {
 			if until < now {
-				delete(s.ended, id)
+				delete(s.ended, key)
+				l.endings.Add(-1)
 			}
+		}
+		if s.most > 4*len(s.ended) {
+			smaller := make(map[revokedKey]int64, len(s.ended)) // a map gives no room back by itself
+			maps.Copy(smaller, s.ended)
+			s.ended, s.most = smaller, len(smaller)
 		}
 		for subject, cut := range s.cuts {
 			if cut.until < now {
