@@ -53,12 +53,9 @@ func (a *Auth[U]) login(r *http.Request, members map[string]string) (string, *Er
 	if !ok {
 		return "", invalidCredentials
 	}
-	user, found, err := a.c.Authenticate(r.Context(), username, password)
-	if err != nil {
-		return "", a.failed(r.Context(), "authenticating", err)
-	}
-	if !found {
-		return "", invalidCredentials
+	user, failed := a.authenticate(r, username, password)
+	if failed != nil {
+		return "", failed
 	}
 	token, err := a.Token(user)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/examples/internal/guesses"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -45,7 +46,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer db.Close()
-	api := &api{users: db}
+	api := &api{users: db, guesses: guesses.New()}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
 		Issuer: "gettoken", Audience: "gettoken", Keys: keys, AccessTTL: time.Hour, Authorize: api.authorize,
 		Sources: []hallpass.TokenSource{hallpass.FromHeader("Authorization", "")}, Profile: wire{},
@@ -73,8 +74,9 @@ type claims struct {
 type identity = hallpass.Identity[claims]
 
 type api struct {
-	auth  *hallpass.Auth[claims]
-	users *users
+	auth    *hallpass.Auth[claims]
+	users   *users
+	guesses guesses.Limit
 }
 
 func (a *api) routes() http.Handler {
@@ -115,7 +117,11 @@ func (a *api) getToken(w http.ResponseWriter, r *http.Request) {
 		a.auth.WriteError(w, r, err)
 		return
 	}
-	id, err := a.users.authenticate(r.Context(), login)
+	var id int64
+	err = a.guesses.Check(r, login.Email, func() (err error) {
+		id, err = a.users.authenticate(r.Context(), login)
+		return err
+	})
 	if err != nil {
 		a.auth.WriteError(w, r, err)
 		return

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"strconv"
@@ -198,6 +200,9 @@ func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error
 		text = "Authentication failed"
 	case e.Status == http.StatusForbidden:
 		text = "Permission denied"
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(e.RetryAfter.Seconds())))
 	}
 	writeJSON(w, e.Status, map[string]string{"error": text})
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/examples/internal/guesses"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -64,6 +66,7 @@ type claims struct {
 type api struct {
 	auth       *hallpass.Auth[claims]
 	hashes     *password.Governor // anybody may try to log in
+	guesses    guesses.Limit
 	user, hash string
 }
 
@@ -82,7 +85,7 @@ func newAPI(keyFile, user, secret string, out io.Writer) (*api, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &api{user: user, hash: hash, hashes: hashes}
+	a := &api{user: user, hash: hash, hashes: hashes, guesses: guesses.New()}
 	a.auth, err = hallpass.New(hallpass.Config[claims]{
 		Issuer: "querytoken", Audience: "querytoken", Keys: keys, AccessTTL: 40 * time.Second, Leeway: -1,
 		Sources: []hallpass.TokenSource{hallpass.FromQuery("token")}, Profile: wire{},
@@ -107,15 +110,15 @@ func (a *api) routes() http.Handler {
 
 func (a *api) login(w http.ResponseWriter, r *http.Request) {
 	user, secret, _ := r.BasicAuth()
-	err := a.hashes.Check(r.Context(), a.hash, secret)
-	if errors.Is(err, password.ErrOverloaded) {
-		a.auth.WriteError(w, r, hallpass.ErrOverloaded)
-		return
-	}
-	if err != nil || user != a.user {
+	err := a.guesses.Check(r, user, func() error { return a.authenticate(r.Context(), user, secret) })
+	if errors.Is(err, hallpass.ErrInvalidCredentials) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Login Required"`)
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = io.WriteString(w, "Could not verify!")
+		return
+	}
+	if err != nil {
+		a.auth.WriteError(w, r, err)
 		return
 	}
 	tokens, err := a.auth.StartSession(r.Context(), user, hallpass.ClientOf(r))
@@ -126,13 +129,30 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"token": tokens.AccessToken})
 }
 
-// wire writes refusals as the slides do: 403 for each.
+// authenticate takes as long for another user as for a wrong password.
+func (a *api) authenticate(ctx context.Context, user, secret string) error {
+	err := a.hashes.Check(ctx, a.hash, secret)
+	switch {
+	case errors.Is(err, password.ErrMismatch), err == nil && user != a.user:
+		return hallpass.ErrInvalidCredentials
+	case errors.Is(err, password.ErrOverloaded):
+		return hallpass.ErrOverloaded
+	}
+	return err
+}
+
+// wire writes refusals as the slides do: 403 for each that has to do with a token.
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(e.RetryAfter.Seconds())))
+	}
 	switch {
 	case errors.Is(e, hallpass.ErrTokenMissing):
 		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Token is missing"})
+	case errors.Is(e, hallpass.ErrRateLimited):
+		writeJSON(w, e.Status, map[string]string{"message": e.Detail})
 	case e.Status < http.StatusInternalServerError:
 		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Token is invalid!"})
 	default:

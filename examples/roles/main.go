@@ -18,6 +18,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/sqlstore"
 )
 
 func main() {
@@ -46,13 +47,20 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer users.Close()
-	if err := firstAdmin(ctx, users, *admin, out); err != nil {
+	store, err := sqlstore.Open(ctx, "sqlite:"+*file) // a logout holds after a restart, too
+	if err != nil {
 		return err
 	}
+	defer store.Close()
 	api := &api{users: users}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "roles", Audience: "roles", Keys: keys, AccessTTL: time.Hour, Authorize: api.authorize, Profile: wire{},
+		Issuer: "roles", Audience: "roles", Keys: keys, Store: store, AccessTTL: time.Hour,
+		Authenticate: users.authenticate, Authorize: api.authorize, Profile: wire{},
 	}); err != nil {
+		return err
+	}
+	go api.auth.Run(ctx)
+	if err := firstAdmin(ctx, users, *admin, out); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", *addr)
@@ -95,7 +103,7 @@ type api struct {
 func (a *api) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /register", a.register)
-	mux.HandleFunc("POST /login", a.login)
+	a.auth.Mount(mux, "") // POST /login, /refresh, /logout and /logout/all; GET and DELETE /sessions
 	mux.Handle("GET /protected", a.auth.Func(say("This is a protected route")))
 	mux.Handle("GET /admin", a.auth.Func(say("Welcome to the admin panel"), hallpass.Role("admin")))
 	return mux
@@ -130,21 +138,4 @@ func (a *api) register(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeJSON(w, http.StatusCreated, map[string]string{"message": "User registered successfully"})
 	}
-}
-
-func (a *api) login(w http.ResponseWriter, r *http.Request) {
-	var body credentials
-	err := hallpass.ReadJSON(w, r, &body)
-	if err == nil {
-		err = a.users.authenticate(r.Context(), body)
-	}
-	var tokens hallpass.Tokens
-	if err == nil {
-		tokens, err = a.auth.StartSession(r.Context(), body.Username, hallpass.ClientOf(r))
-	}
-	if err != nil {
-		a.auth.WriteError(w, r, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]string{"access_token": tokens.AccessToken})
 }

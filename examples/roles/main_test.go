@@ -57,10 +57,11 @@ func get(t *testing.T, url, token string) int {
 // TestHole_anyPasswordLogin: the tutorial's stub logs anybody in.
 func TestHole_anyPasswordLogin(t *testing.T) {
 	p, _ := start(t)
-	for _, body := range []string{
-		`{"username":"admin","password":"x"}`, `{"username":"admin","password":""}`, `{"username":"admin"}`, `{"username":"nobody","password":"x"}`,
+	for body, want := range map[string]int{
+		`{"username":"admin","password":"x"}`: 401, `{"username":"admin","password":""}`: 401, `{"username":"admin"}`: 422,
+		`{"username":"nobody","password":"x"}`: 401,
 	} {
-		if status, token := post(t, p.URL+"/login", body); status != http.StatusUnauthorized || token != "" {
+		if status, token := post(t, p.URL+"/login", body); status != want || token != "" {
 			t.Errorf("%s: %d", body, status)
 		}
 	}
@@ -130,5 +131,81 @@ func TestHole_aNameThatNoTokenCanHold(t *testing.T) {
 	post(t, p.URL+"/register", `{"username":"zoë \"q\"","password":"pw"}`)
 	if status, answer := post(t, p.URL+"/login", `{"username":"zoë \"q\"","password":"pw"}`); status != 200 {
 		t.Errorf("a name that can be signed: %d %s", status, answer)
+	}
+}
+
+type tokens struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+}
+
+// send posts a body with an access token, and returns the status and the tokens of the answer.
+func send(t *testing.T, url, access, body string) (int, tokens) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if access != "" {
+		request.Header.Set("Authorization", "Bearer "+access)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var got tokens
+	_ = json.NewDecoder(answer.Body).Decode(&got)
+	return answer.StatusCode, got
+}
+
+const adminLogin = `{"username":"admin","password":"the admin's own"}`
+
+// TestRoles_refreshesAndLogsOut: what the tutorial recommends and leaves to its reader.
+func TestRoles_refreshesAndLogsOut(t *testing.T) {
+	p, _ := start(t)
+	_, first := send(t, p.URL+"/login", "", adminLogin)
+	status, second := send(t, p.URL+"/refresh", "", `{"refresh_token":"`+first.Refresh+`"}`)
+	if status != http.StatusOK || second.Refresh == first.Refresh || get(t, p.URL+"/admin", second.Access) != http.StatusOK {
+		t.Fatalf("refresh: %d", status)
+	}
+	if status, _ := send(t, p.URL+"/logout", second.Access, ""); status != http.StatusNoContent {
+		t.Errorf("logout: %d", status)
+	}
+	for name, token := range map[string]string{"first": first.Access, "second": second.Access} {
+		if got := get(t, p.URL+"/protected", token); got != http.StatusUnauthorized {
+			t.Errorf("the %s access token after the logout: %d", name, got)
+		}
+	}
+	if status, _ := send(t, p.URL+"/refresh", "", `{"refresh_token":"`+second.Refresh+`"}`); status != http.StatusUnauthorized {
+		t.Errorf("a refresh after the logout: %d", status)
+	}
+}
+
+// TestRoles_aLogoutHoldsAfterARestart, and whoever did not log out stays.
+func TestRoles_aLogoutHoldsAfterARestart(t *testing.T) {
+	p, file := start(t)
+	_, out := send(t, p.URL+"/login", "", adminLogin)
+	_, in := send(t, p.URL+"/login", "", adminLogin)
+	if status, _ := send(t, p.URL+"/logout", out.Access, ""); status != http.StatusNoContent {
+		t.Fatalf("logout: %d", status)
+	}
+	p.Stop(t)
+	p = exampletest.Start(t, run, "-db", file)
+	status := http.StatusServiceUnavailable // until it has read what was revoked
+	for begin := time.Now(); status == http.StatusServiceUnavailable && time.Since(begin) < 10*time.Second; {
+		status = get(t, p.URL+"/protected", out.Access)
+	}
+	if status != http.StatusUnauthorized {
+		t.Errorf("a token from before the logout: %d", status)
+	}
+	if got := get(t, p.URL+"/protected", in.Access); got != http.StatusOK {
+		t.Errorf("a token of another session: %d", got)
+	}
+	if status, _ := send(t, p.URL+"/refresh", "", `{"refresh_token":"`+in.Refresh+`"}`); status != http.StatusOK {
+		t.Errorf("its refresh token: %d", status)
 	}
 }

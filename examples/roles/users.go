@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"strings"
@@ -68,16 +70,16 @@ func (u *users) add(ctx context.Context, c credentials, role string) error {
 }
 
 // authenticate takes as long for a name that nobody has as for a wrong password, and says the same.
-func (u *users) authenticate(ctx context.Context, c credentials) error {
+func (u *users) authenticate(ctx context.Context, login hallpass.Login) (subject string, err error) {
 	var hash string
-	err := u.QueryRowContext(ctx, "SELECT password FROM users WHERE username = ?", c.Username).Scan(&hash)
+	err = u.QueryRowContext(ctx, "SELECT password FROM users WHERE username = ?", login.Username).Scan(&hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		err = u.hashes.CheckDummy(ctx, c.Password)
+		err = u.hashes.CheckDummy(ctx, login.Password)
 	case err == nil:
-		err = u.hashes.Check(ctx, hash, c.Password)
+		err = u.hashes.Check(ctx, hash, login.Password)
 	}
-	return refusal(err)
+	return login.Username, refusal(err)
 }
 
 // refusal makes errors of the governor those that a client is told.
@@ -112,6 +114,9 @@ func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error
 	}
 	if e.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(e.RetryAfter.Seconds())))
 	}
 	writeJSON(w, e.Status, map[string]string{"message": text})
 }

@@ -97,7 +97,7 @@ func (a *api) routes() http.Handler {
 	mux.HandleFunc("GET /login", a.login)
 	mux.Handle("GET /{$}", a.auth.Func(form))
 	mux.Handle("POST /upload", a.auth.Func(a.upload))
-	mux.HandleFunc("GET /session", func(w http.ResponseWriter, _ *http.Request) { writePage(w, http.StatusOK, loginPage) })
+	mux.HandleFunc("GET /session", func(w http.ResponseWriter, _ *http.Request) { writeLogin(w, http.StatusOK, "") })
 	mux.Handle("POST /session", http.NewCrossOriginProtection().Handler(http.HandlerFunc(a.startBrowserSession)))
 	return mux
 }

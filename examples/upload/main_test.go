@@ -127,6 +127,33 @@ func TestBrowser_wrongPasswordGetsNoCookie(t *testing.T) {
 	}
 }
 
+// TestBrowser_isToldToWait, in a page, after too many wrong passwords, whichever login they were sent to.
+func TestBrowser_isToldToWait(t *testing.T) {
+	p, _ := start(t)
+	for range 30 {
+		answer, err := http.PostForm(p.URL+"/session", url.Values{"username": {"admin"}, "password": {"password"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.StatusCode != http.StatusTooManyRequests {
+			continue
+		}
+		if answer.Header.Get("Retry-After") == "" || !strings.Contains(string(page), "Too many attempts") {
+			t.Errorf("%v\n%s", answer.Header, page)
+		}
+		if status := basicLogin(t, p, "admin", secret); status != http.StatusTooManyRequests {
+			t.Errorf("the other login: %d", status)
+		}
+		return
+	}
+	t.Error("never told")
+}
+
 func TestHole_noLimitOfSize(t *testing.T) {
 	p, _ := start(t, "-max-file", "1000")
 	client := browser(t, p)
@@ -139,21 +166,27 @@ func TestHole_noLimitOfSize(t *testing.T) {
 
 func TestHole_anyPasswordLogin(t *testing.T) {
 	p, _ := start(t)
-	for _, login := range [][2]string{{"admin", "password"}, {"anybody", secret}, {"", ""}} {
-		request, err := http.NewRequest(http.MethodGet, p.URL+"/login", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.SetBasicAuth(login[0], login[1])
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer.Body.Close()
-		if answer.StatusCode != http.StatusForbidden {
-			t.Errorf("%q: %d", login, answer.StatusCode)
+	for _, with := range [][2]string{{"admin", "password"}, {"anybody", secret}, {"", ""}} {
+		if status := basicLogin(t, p, with[0], with[1]); status != http.StatusForbidden {
+			t.Errorf("%q: %d", with, status)
 		}
 	}
+}
+
+// basicLogin returns the status of the answer to Basic credentials.
+func basicLogin(t *testing.T, p *exampletest.Program, user, password string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/login", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetBasicAuth(user, password)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode
 }
 
 func TestHole_tokenInTheLog(t *testing.T) {
