@@ -48,7 +48,7 @@ var layout = map[string][]string{
 	"compat/contract/check":     {"compat/contract", "jwk"},
 
 	"examples/offlineservice":       {".", "jwk"},
-	"examples/internal/exampletest": {"jwk", "compat/contract", "internal/attack"},
+	"examples/internal/exampletest": {".", "jwk", "compat/contract", "internal/attack"},
 	"examples/internal/guesses":     {".", "internal/guess", "internal/limit"},
 	"examples/flaskjwt-posts":       {"compat/flaskjwt", "password", "modernc.org/sqlite"},
 	"examples/flaskjwt-users":       {".", "compat/flaskjwt", "password", "modernc.org/sqlite"},

@@ -37,6 +37,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("flaskjwt-posts", flag.ExitOnError)
 	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
 	file := flags.String("db", "flaskjwt-posts.db", "SQLite database; the secret is kept beside it")
+	expiry := flags.Duration("expiry", 5*time.Minute, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -56,8 +57,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	users, posts := &users{db, hashes}, &posts{db}
 	auth, err := flaskjwt.New(flaskjwt.Config[user]{
 		Secret: secret, Authenticate: users.authenticate, Identify: users.identify, Indented: true, // as in debug mode
-		Identity: func(u user) any { return u.ID },
-		Failed:   func(_ context.Context, err error) { fmt.Fprintln(out, err) },
+		Identity: func(u user) any { return u.ID }, Expiration: max(*expiry, 1), // 0 would be the default
+		Failed: func(_ context.Context, err error) { fmt.Fprintln(out, err) },
 	})
 	if err != nil {
 		return err

@@ -188,3 +188,21 @@ func TestHole_forgedTokens(t *testing.T) {
 		return request
 	})
 }
+
+// TestExpiry_isASetting: beyond it there is the leeway of Flask-JWT, ten seconds.
+func TestExpiry_isASetting(t *testing.T) {
+	t.Parallel()
+	p := exampletest.Start(t, run, "-db", filepath.Join(t.TempDir(), "posts.db"), "-expiry", "2s")
+	p.Expires(t, func() string { return join(t, p, "ann") }, func(token string) int {
+		status, _ := send(t, http.MethodGet, p.URL+"/users/1", token, "")
+		return status
+	}, http.StatusUnauthorized)
+}
+
+// TestExpiry_ofNothingIsRefused, and not taken for the default.
+func TestExpiry_ofNothingIsRefused(t *testing.T) {
+	args := []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "file"), "-expiry", "0s"}
+	if err := run(t.Context(), args, io.Discard); err == nil || !strings.Contains(err.Error(), "a second") {
+		t.Errorf("it ended with: %v", err)
+	}
+}

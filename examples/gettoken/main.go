@@ -34,6 +34,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("gettoken", flag.ExitOnError)
 	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
 	file := flags.String("db", "gettoken.db", "SQLite database; the signing key is kept beside it")
+	expiry := flags.Duration("expiry", time.Hour, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -48,7 +49,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	defer db.Close()
 	api := &api{users: db, guesses: guesses.New()}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "gettoken", Audience: "gettoken", Keys: keys, AccessTTL: time.Hour, Authorize: api.authorize,
+		Issuer: "gettoken", Audience: "gettoken", Keys: keys, Authorize: api.authorize,
+		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
 		Sources: []hallpass.TokenSource{hallpass.FromHeader("Authorization", "")}, Profile: wire{},
 	}); err != nil {
 		return err
@@ -84,6 +86,7 @@ func (a *api) routes() http.Handler {
 	self := hallpass.AllOf(exists, hallpass.Self("id"))
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /auth/get-token/{$}", a.getToken)
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
 	mux.HandleFunc("POST /users/{$}", a.create)
 	mux.Handle("GET /users/{$}", a.auth.Func(a.list, exists))
 	mux.Handle("GET /users/{id}/{$}", a.auth.Func(a.show, exists))

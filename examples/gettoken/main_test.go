@@ -160,3 +160,26 @@ func TestHole_anOldTokenSetsANewPassword(t *testing.T) {
 		t.Errorf("a token of the new password: %d", status)
 	}
 }
+
+func TestExpiry_isASetting(t *testing.T) {
+	p := exampletest.Start(t, run, "-db", filepath.Join(t.TempDir(), "users.db"), "-expiry", "2s")
+	send(t, http.MethodPost, p.URL+"/users/", "", harry)
+	p.Expires(t, func() string { return login(t, p, harry) }, func(token string) int {
+		status, _ := send(t, http.MethodGet, p.URL+"/users/", token, "")
+		return status
+	}, http.StatusUnauthorized)
+}
+
+// TestExpiry_ofNothingIsRefused, and not taken for the default.
+func TestExpiry_ofNothingIsRefused(t *testing.T) {
+	args := []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "file"), "-expiry", "0s"}
+	if err := run(t.Context(), args, io.Discard); err == nil || !strings.Contains(err.Error(), "a second") {
+		t.Errorf("it ended with: %v", err)
+	}
+}
+
+func TestJWKS_verifiesTokensElsewhere(t *testing.T) {
+	p, _ := start(t)
+	send(t, http.MethodPost, p.URL+"/users/", "", harry)
+	p.IsVerifiedElsewhere(t, "gettoken", login(t, p, harry))
+}

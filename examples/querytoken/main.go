@@ -38,11 +38,26 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
 	user := flags.String("user", "admin", "who may log in")
 	keyFile := flags.String("keys", "querytoken.keys.json", "file of the signing key")
+	expiry := flags.Duration("expiry", 40*time.Second, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	api, err := newAPI(*keyFile, *user, os.Getenv("QUERYTOKEN_PASSWORD"), out)
+	keys, err := jwk.OpenFile(*keyFile) // made on first run, mode 0600
 	if err != nil {
+		return err
+	}
+	api, err := newAPI(*user, os.Getenv("QUERYTOKEN_PASSWORD"), out)
+	if err != nil {
+		return err
+	}
+	if api.auth, err = hallpass.New(hallpass.Config[claims]{
+		Issuer: "querytoken", Audience: "querytoken", Keys: keys, Profile: wire{},
+		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
+		Sources: []hallpass.TokenSource{hallpass.FromQuery("token")},
+		Authorize: func(_ context.Context, subject string) (hallpass.Grant[claims], error) {
+			return hallpass.Grant[claims]{Custom: claims{User: subject}}, nil
+		},
+	}); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", *addr)
@@ -71,29 +86,14 @@ type api struct {
 }
 
 // newAPI returns the API of one user. Without a password it makes one, and says so.
-func newAPI(keyFile, user, secret string, out io.Writer) (*api, error) {
+func newAPI(user, secret string, out io.Writer) (*api, error) {
 	if secret == "" {
 		secret = rand.Text()
 		fmt.Fprintf(out, "log in as %q with the password %q; set QUERYTOKEN_PASSWORD to choose one\n", user, secret)
 	}
 	hash, hashErr := password.Hash(secret)
 	hashes, err := password.NewGovernor(password.GovernorConfig{})
-	if err := errors.Join(hashErr, err); err != nil {
-		return nil, err
-	}
-	keys, err := jwk.OpenFile(keyFile) // made on first run, mode 0600
-	if err != nil {
-		return nil, err
-	}
-	a := &api{user: user, hash: hash, hashes: hashes, guesses: guesses.New()}
-	a.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "querytoken", Audience: "querytoken", Keys: keys, AccessTTL: 40 * time.Second, Leeway: -1,
-		Sources: []hallpass.TokenSource{hallpass.FromQuery("token")}, Profile: wire{},
-		Authorize: func(_ context.Context, subject string) (hallpass.Grant[claims], error) {
-			return hallpass.Grant[claims]{Custom: claims{User: subject}}, nil
-		},
-	})
-	return a, err
+	return &api{user: user, hash: hash, hashes: hashes, guesses: guesses.New()}, errors.Join(hashErr, err)
 }
 
 func (a *api) routes() http.Handler {
@@ -105,6 +105,7 @@ func (a *api) routes() http.Handler {
 		writeJSON(w, http.StatusOK, map[string]string{"message": "Only available to people with valid tokens."})
 	}))
 	mux.HandleFunc("GET /login", a.login)
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
 	return mux
 }
 

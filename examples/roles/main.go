@@ -35,6 +35,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
 	file := flags.String("db", "roles.db", "SQLite database; the signing key is kept beside it")
 	admin := flags.String("admin", "admin", "name of the first user, who is an admin")
+	expiry := flags.Duration("expiry", time.Hour, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -54,7 +55,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	defer store.Close()
 	api := &api{users: users}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "roles", Audience: "roles", Keys: keys, Store: store, AccessTTL: time.Hour,
+		Issuer: "roles", Audience: "roles", Keys: keys, Store: store,
+		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
 		Authenticate: users.authenticate, Authorize: api.authorize, Profile: wire{},
 	}); err != nil {
 		return err
@@ -103,7 +105,8 @@ type api struct {
 func (a *api) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /register", a.register)
-	a.auth.Mount(mux, "") // POST /login, /refresh, /logout and /logout/all; GET and DELETE /sessions
+	a.auth.Mount(mux, "")                                   // POST /login, /refresh, /logout and /logout/all; GET and DELETE /sessions
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
 	mux.Handle("GET /protected", a.auth.Func(say("This is a protected route")))
 	mux.Handle("GET /admin", a.auth.Func(say("Welcome to the admin panel"), hallpass.Role("admin")))
 	return mux

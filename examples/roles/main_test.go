@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -208,4 +209,27 @@ func TestRoles_aLogoutHoldsAfterARestart(t *testing.T) {
 	if status, _ := send(t, p.URL+"/refresh", "", `{"refresh_token":"`+in.Refresh+`"}`); status != http.StatusOK {
 		t.Errorf("its refresh token: %d", status)
 	}
+}
+
+func TestExpiry_isASetting(t *testing.T) {
+	t.Setenv("ROLES_PASSWORD", "the admin's own")
+	p := exampletest.Start(t, run, "-db", filepath.Join(t.TempDir(), "roles.db"), "-expiry", "2s")
+	p.Expires(t, func() string {
+		_, got := send(t, p.URL+"/login", "", adminLogin)
+		return got.Access
+	}, func(token string) int { return get(t, p.URL+"/protected", token) }, http.StatusUnauthorized)
+}
+
+// TestExpiry_ofNothingIsRefused, and not taken for the default.
+func TestExpiry_ofNothingIsRefused(t *testing.T) {
+	args := []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "file"), "-expiry", "0s"}
+	if err := run(t.Context(), args, io.Discard); err == nil || !strings.Contains(err.Error(), "a second") {
+		t.Errorf("it ended with: %v", err)
+	}
+}
+
+func TestJWKS_verifiesTokensElsewhere(t *testing.T) {
+	p, _ := start(t)
+	_, got := send(t, p.URL+"/login", "", adminLogin)
+	p.IsVerifiedElsewhere(t, "roles", got.Access)
 }

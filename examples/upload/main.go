@@ -34,6 +34,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	file := flags.String("db", "upload.db", "SQLite database; the signing key is kept beside it")
 	user := flags.String("user", "admin", "who may log in")
 	maxFile := flags.Int64("max-file", 10<<20, "largest file, in bytes")
+	expiry := flags.Duration("expiry", 20*time.Minute, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -50,9 +51,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	api := &api{files: files, only: login, maxFile: *maxFile}
+	api := &api{files: files, only: login, maxFile: *maxFile, expiry: *expiry}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "upload", Audience: "upload", Keys: keys, AccessTTL: tokenTTL, Profile: wire{},
+		Issuer: "upload", Audience: "upload", Keys: keys, Profile: wire{},
+		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
 		Sources: []hallpass.TokenSource{hallpass.FromQuery("token"), hallpass.FromCookie(cookieName)},
 		Authorize: func(_ context.Context, subject string) (hallpass.Grant[claims], error) {
 			return hallpass.Grant[claims]{Custom: claims{User: subject}}, nil
@@ -73,10 +75,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-const (
-	tokenTTL   = 20 * time.Minute
-	cookieName = "upload_token"
-)
+const cookieName = "upload_token"
 
 // claims are in the token beside the registered ones, as in the tutorial.
 type claims struct {
@@ -90,11 +89,13 @@ type api struct {
 	files   *files
 	only    *login
 	maxFile int64
+	expiry  time.Duration // of tokens and of the cookie around one
 }
 
 func (a *api) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", a.login)
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
 	mux.Handle("GET /{$}", a.auth.Func(form))
 	mux.Handle("POST /upload", a.auth.Func(a.upload))
 	mux.HandleFunc("GET /session", func(w http.ResponseWriter, _ *http.Request) { writeLogin(w, http.StatusOK, "") })

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -225,4 +226,59 @@ func TestHole_forgedTokens(t *testing.T) {
 	}
 	exampletest.RefusesForgeries(t, target, http.StatusForbidden, inQuery)
 	exampletest.RefusesForgeries(t, target, http.StatusForbidden, inCookie)
+}
+
+// token logs in with Basic credentials.
+func token(t *testing.T, p *exampletest.Program) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/login", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetBasicAuth("admin", secret)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var got struct{ Token string }
+	if err := json.NewDecoder(answer.Body).Decode(&got); err != nil || got.Token == "" {
+		t.Fatalf("%d, %v", answer.StatusCode, err)
+	}
+	return got.Token
+}
+
+// TestExpiry_isASetting of the token, and of the cookie around it.
+func TestExpiry_isASetting(t *testing.T) {
+	p, _ := start(t, "-expiry", "2s")
+	p.Expires(t, func() string { return token(t, p) }, func(token string) int {
+		answer, err := http.Get(p.URL + "/?token=" + token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer.StatusCode
+	}, http.StatusForbidden)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := client.PostForm(p.URL+"/session", url.Values{"username": {"admin"}, "password": {secret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if cookies := answer.Cookies(); len(cookies) != 1 || cookies[0].MaxAge != 2 {
+		t.Errorf("cookies: %v", cookies)
+	}
+}
+
+// TestExpiry_ofNothingIsRefused, and not taken for the default.
+func TestExpiry_ofNothingIsRefused(t *testing.T) {
+	args := []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "file"), "-expiry", "0s"}
+	if err := run(t.Context(), args, io.Discard); err == nil || !strings.Contains(err.Error(), "a second") {
+		t.Errorf("it ended with: %v", err)
+	}
+}
+
+func TestJWKS_verifiesTokensElsewhere(t *testing.T) {
+	p, _ := start(t)
+	p.IsVerifiedElsewhere(t, "upload", token(t, p))
 }

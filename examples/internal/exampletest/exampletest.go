@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/compat/contract"
 	"github.com/hallpass-go/hallpass/internal/attack"
 	"github.com/hallpass-go/hallpass/jwk"
@@ -98,6 +99,49 @@ func (p *Program) Walk(t *testing.T, system string, key jwk.SigningKey, variable
 		}
 	}
 	t.Logf("%s: %d of %d cases passed", system, len(results)-failed, len(results))
+}
+
+// Expires expects a program that was started with "-expiry 2s" to take a token, and to refuse it later with a status.
+func (p *Program) Expires(t *testing.T, logIn func() string, use func(token string) int, refused int) {
+	t.Helper()
+	token := logIn()
+	// On a busy machine one may end before it is used.
+	for tries := 0; use(token) != http.StatusOK; tries++ {
+		if tries == 5 {
+			t.Fatal("no token was taken")
+		}
+		token = logIn()
+	}
+	begin := time.Now()
+	for status := http.StatusOK; status != refused; time.Sleep(20 * time.Millisecond) {
+		if status = use(token); status != http.StatusOK && status != refused {
+			t.Fatalf("after %v the answer is %d", time.Since(begin), status)
+		}
+		if time.Since(begin) > 20*time.Second { // two seconds, and a leeway of ten where there is one
+			t.Fatal("the token is still taken")
+		}
+	}
+	t.Logf("refused after %v", time.Since(begin))
+}
+
+// IsVerifiedElsewhere expects a service that has nothing but the keys that a program publishes to take its token.
+// The program's name is its issuer and its audience.
+func (p *Program) IsVerifiedElsewhere(t *testing.T, name, token string) {
+	t.Helper()
+	keys, err := jwk.NewRemote(p.URL+"/.well-known/jwks.json", jwk.RemoteConfig{AllowPrivate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := hallpass.NewVerifier[struct{}](hallpass.VerifierConfig{Issuer: name, Audience: name, Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := verifier.Verify(t.Context(), token); err != nil {
+		t.Error(err)
+	}
+	if _, err := verifier.Verify(t.Context(), token[:len(token)-4]+"AAAA"); err == nil {
+		t.Error("a token of another signature is taken, too")
+	}
 }
 
 // output can be written to by the program while the test reads it.
