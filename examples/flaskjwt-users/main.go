@@ -32,7 +32,7 @@ func main() {
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("flaskjwt-users", flag.ExitOnError)
-	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
+	addr := flags.String("addr", "127.0.0.1:3000", "address to listen on")
 	file := flags.String("db", "flaskjwt-users.db", "SQLite database; the secret is kept beside it")
 	expiry := flags.Duration("expiry", 5*time.Minute, "how long a token lives")
 	if err := flags.Parse(args); err != nil {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -250,5 +252,16 @@ func TestExpiry_ofNothingIsRefused(t *testing.T) {
 	args := []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "file"), "-expiry", "0s"}
 	if err := run(t.Context(), args, io.Discard); err == nil || !strings.Contains(err.Error(), "a second") {
 		t.Errorf("it ended with: %v", err)
+	}
+}
+
+// TestAddress_isTheChapters unless -addr says another. Whether port 3000 is free does not matter.
+func TestAddress_isTheChapters(t *testing.T) {
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+	defer stop()
+	var out strings.Builder
+	err := run(ctx, []string{"-db", filepath.Join(t.TempDir(), "users.db")}, &out)
+	if said := fmt.Sprint(out.String(), err); !strings.Contains(said, "127.0.0.1:3000") {
+		t.Error(said)
 	}
 }
