@@ -68,9 +68,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// claims are in the token beside the registered ones. The id is that of the tutorial.
+// claims are in the token beside the registered ones. The id is that of the tutorial. A token is as good as the password
+// that it was given for: its version says which that was, so that a change ends the tokens from before, for ever.
 type claims struct {
-	ID int64 `json:"id"`
+	ID              int64 `json:"id"`
+	PasswordVersion int64 `json:"password_version"`
 }
 
 type identity = hallpass.Identity[claims]
@@ -82,14 +84,14 @@ type api struct {
 }
 
 func (a *api) routes() http.Handler {
-	exists := hallpass.Check(func(r *http.Request, id identity) error { return a.users.exists(r.Context(), id.Custom.ID) })
-	self := hallpass.AllOf(exists, hallpass.Self("id"))
+	current := hallpass.Check(func(r *http.Request, id identity) error { return a.users.current(r.Context(), id.Custom) })
+	self := hallpass.AllOf(current, hallpass.Self("id"))
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /auth/get-token/{$}", a.getToken)
 	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
 	mux.HandleFunc("POST /users/{$}", a.create)
-	mux.Handle("GET /users/{$}", a.auth.Func(a.list, exists))
-	mux.Handle("GET /users/{id}/{$}", a.auth.Func(a.show, exists))
+	mux.Handle("GET /users/{$}", a.auth.Func(a.list, current))
+	mux.Handle("GET /users/{id}/{$}", a.auth.Func(a.show, current))
 	mux.Handle("PUT /users/{id}/{$}", a.auth.Func(a.update, self))
 	mux.Handle("DELETE /users/{id}/{$}", a.auth.Func(a.remove, self))
 	for _, path := range []string{"/auth/get-token", "/users", "/users/{id}"} {
@@ -101,11 +103,8 @@ func (a *api) routes() http.Handler {
 }
 
 func (a *api) authorize(ctx context.Context, subject string) (hallpass.Grant[claims], error) {
-	id, err := strconv.ParseInt(subject, 10, 64)
-	if err == nil {
-		err = a.users.exists(ctx, id)
-	}
-	return hallpass.Grant[claims]{Custom: claims{ID: id}}, err
+	of, err := a.users.claims(ctx, subject)
+	return hallpass.Grant[claims]{Custom: of}, err
 }
 
 // getToken is the login.
@@ -115,27 +114,25 @@ func (a *api) getToken(w http.ResponseWriter, r *http.Request) {
 		a.auth.WriteError(w, r, err)
 		return
 	}
-	since, err := a.auth.Sequence(r.Context()) // before the password is looked at, which may change meanwhile
-	if err != nil {
-		a.auth.WriteError(w, r, err)
-		return
-	}
-	var id int64
-	err = a.guesses.Check(r, login.Email, func() (err error) {
-		id, err = a.users.authenticate(r.Context(), login)
+	var who claims
+	err := a.guesses.Check(r, login.Email, func() (err error) {
+		who, err = a.users.authenticate(r.Context(), login)
 		return err
 	})
 	if err != nil {
 		a.auth.WriteError(w, r, err)
 		return
 	}
-	tokens, err := a.auth.StartSessionSince(r.Context(), since, strconv.FormatInt(id, 10), hallpass.ClientOf(r))
-	if errors.Is(err, hallpass.ErrSubjectChanged) {
+	tokens, err := a.auth.StartSession(r.Context(), strconv.FormatInt(who.ID, 10), hallpass.ClientOf(r))
+	if err == nil {
+		err = a.users.current(r.Context(), who) // or the token may be for a password that was set meanwhile
+	}
+	if errors.Is(err, hallpass.ErrTokenRevoked) {
 		err = hallpass.ErrInvalidCredentials.Because(err)
 	}
 	if err != nil {
 		a.auth.WriteError(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"token": tokens.AccessToken, "user_id": id})
+	writeJSON(w, http.StatusOK, map[string]any{"token": tokens.AccessToken, "user_id": who.ID})
 }

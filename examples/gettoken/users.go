@@ -36,12 +36,26 @@ func openUsers(ctx context.Context, file string) (*users, error) {
 		return nil, err
 	}
 	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS user (
-		id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, password TEXT NOT NULL)`)
+		id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, password TEXT NOT NULL,
+		password_version INTEGER NOT NULL DEFAULT 1)`)
 	if err != nil {
+		return nil, err
+	}
+	if err := addVersions(ctx, db); err != nil {
 		return nil, err
 	}
 	hashes, err := password.NewGovernor(password.GovernorConfig{})
 	return &users{db, hashes}, err
+}
+
+// addVersions brings a table from before there were versions up to date.
+func addVersions(ctx context.Context, db *sql.DB) error {
+	var there bool
+	err := db.QueryRowContext(ctx, "SELECT count(*) FROM pragma_table_info('user') WHERE name = 'password_version'").Scan(&there)
+	if err == nil && !there {
+		_, err = db.ExecContext(ctx, "ALTER TABLE user ADD COLUMN password_version INTEGER NOT NULL DEFAULT 1")
+	}
+	return err
 }
 
 type credentials struct {
@@ -62,16 +76,17 @@ type user struct {
 }
 
 // authenticate takes as long for an address that nobody has as for a wrong password, and says the same.
-func (u *users) authenticate(ctx context.Context, login credentials) (id int64, err error) {
+func (u *users) authenticate(ctx context.Context, login credentials) (who claims, err error) {
 	var hash string
-	err = u.QueryRowContext(ctx, "SELECT id, password FROM user WHERE email = ?", login.Email).Scan(&id, &hash)
+	err = u.QueryRowContext(ctx, "SELECT id, password_version, password FROM user WHERE email = ?", login.Email).
+		Scan(&who.ID, &who.PasswordVersion, &hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		err = u.hashes.CheckDummy(ctx, login.Password)
 	case err == nil:
 		err = u.hashes.Check(ctx, hash, login.Password)
 	}
-	return id, refusal(err)
+	return who, refusal(err)
 }
 
 // refusal makes errors of the governor those that a client is told.
@@ -85,11 +100,24 @@ func refusal(err error) error {
 	return err
 }
 
-// exists returns ErrTokenRevoked for a user who is gone, since a token lives on.
-func (u *users) exists(ctx context.Context, id int64) error {
-	err := u.QueryRowContext(ctx, "SELECT id FROM user WHERE id = ?", id).Scan(&id)
+// claims are those of a user as they are now.
+func (u *users) claims(ctx context.Context, id string) (of claims, err error) {
+	err = u.QueryRowContext(ctx, "SELECT id, password_version FROM user WHERE id = ?", id).Scan(&of.ID, &of.PasswordVersion)
 	if errors.Is(err, sql.ErrNoRows) {
-		return hallpass.ErrTokenRevoked
+		err = hallpass.ErrSubjectDisabled
+	}
+	return of, err
+}
+
+// current returns ErrTokenRevoked for claims of a user who is gone, or has another password by now.
+func (u *users) current(ctx context.Context, c claims) error {
+	err := u.QueryRowContext(ctx, "SELECT id FROM user WHERE id = ? AND password_version = ?", c.ID, c.PasswordVersion).Scan(&c.ID)
+	return goneIfNone(err)
+}
+
+func goneIfNone(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return hallpass.ErrTokenRevoked.Because(err)
 	}
 	return err
 }
@@ -101,14 +129,12 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) update(w http.ResponseWriter, r *http.Request, id identity) {
-	a.save(w, r, http.StatusOK, func(ctx context.Context, u newUser, hash string) (saved user, err error) {
-		// The tokens from before the change are refused, or whoever has an old one could set the next password, too.
-		err = a.auth.RevokeSubject(ctx, id.Subject, func(ctx context.Context) error {
-			saved, err = a.users.one(ctx, "UPDATE user SET name = ?, email = ?, password = ? WHERE id = ? RETURNING id, name, email",
-				u.Name, u.Email, hash, id.Custom.ID)
-			return err
-		})
-		return saved, err
+	a.save(w, r, http.StatusOK, func(ctx context.Context, u newUser, hash string) (user, error) {
+		// The version is compared where it is written: another change may have come since the token was looked at.
+		saved, err := a.users.one(ctx, `UPDATE user SET name = ?, email = ?, password = ?, password_version = password_version + 1
+			WHERE id = ? AND password_version = ? RETURNING id, name, email`,
+			u.Name, u.Email, hash, id.Custom.ID, id.Custom.PasswordVersion)
+		return saved, goneIfNone(err)
 	})
 }
 
@@ -181,7 +207,9 @@ func (a *api) show(w http.ResponseWriter, r *http.Request, _ identity) {
 }
 
 func (a *api) remove(w http.ResponseWriter, r *http.Request, id identity) {
-	if _, err := a.users.ExecContext(r.Context(), "DELETE FROM user WHERE id = ?", id.Custom.ID); err != nil {
+	_, err := a.users.one(r.Context(), "DELETE FROM user WHERE id = ? AND password_version = ? RETURNING id, name, email",
+		id.Custom.ID, id.Custom.PasswordVersion)
+	if err := goneIfNone(err); err != nil {
 		a.auth.WriteError(w, r, err)
 		return
 	}
