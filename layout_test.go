@@ -52,6 +52,7 @@ var layout = map[string][]string{
 	"examples/internal/guesses":     {".", "internal/guess", "internal/limit"},
 	"examples/flaskjwt-posts":       {"compat/flaskjwt", "password", "modernc.org/sqlite"},
 	"examples/flaskjwt-users":       {".", "compat/flaskjwt", "password", "modernc.org/sqlite"},
+	"examples/replicas":             {".", "jwk", "password", "sqlstore", "modernc.org/sqlite"},
 	"examples/gettoken":             {".", "jwk", "password", "examples/internal/guesses", "modernc.org/sqlite"},
 	"examples/querytoken":           {".", "jwk", "password", "examples/internal/guesses"},
 	"examples/roles":                {".", "jwk", "password", "sqlstore", "modernc.org/sqlite"},
@@ -64,7 +65,7 @@ var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account", "ex
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/conns", "cmd/hallpass",
 	"compat/contract", "compat/flaskjwt", "compat/flaskjwtextended", "examples/internal/exampletest", "examples/internal/guesses",
-	"examples/offlineservice", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
+	"examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	seen := map[string]bool{}
