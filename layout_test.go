@@ -40,8 +40,9 @@ var layout = map[string][]string{
 	"internal/server":  {".", "jwk", "password", "internal/account", "internal/guess", "internal/keyring", "internal/limit", "internal/page", "internal/query", "internal/sqldb"},
 	"cmd/hallpass":     {"*"},
 
-	"compat/flaskjwt":           {"jwk", "compat/internal/pyjwt", "internal/guess", "internal/limit"},
-	"compat/flaskjwtextended":   {"jwk", "compat/internal/pyjwt"},
+	"compat/flask":              {},
+	"compat/flaskjwt":           {"jwk", "compat/flask", "compat/internal/pyjwt", "internal/guess", "internal/limit"},
+	"compat/flaskjwtextended":   {"jwk", "compat/flask", "compat/internal/pyjwt"},
 	"compat/internal/pyjwt":     {"jwk", "internal/base64url", "internal/strictjson"},
 	"compat/internal/pyjwttest": {},
 	"compat/contract":           {"jwk", "internal/base64url", "internal/strictjson"},
@@ -49,14 +50,15 @@ var layout = map[string][]string{
 
 	"examples/offlineservice":       {".", "jwk"},
 	"examples/internal/exampletest": {".", "jwk", "compat/contract", "internal/attack"},
+	"examples/internal/faults":      {"."},
 	"examples/internal/guesses":     {".", "internal/guess", "internal/limit"},
-	"examples/flaskjwt-posts":       {"compat/flaskjwt", "password", "modernc.org/sqlite"},
-	"examples/flaskjwt-users":       {".", "compat/flaskjwt", "password", "modernc.org/sqlite"},
-	"examples/replicas":             {".", "jwk", "password", "sqlstore", "modernc.org/sqlite"},
-	"examples/gettoken":             {".", "jwk", "password", "examples/internal/guesses", "modernc.org/sqlite"},
-	"examples/querytoken":           {".", "jwk", "password", "examples/internal/guesses"},
-	"examples/roles":                {".", "jwk", "password", "sqlstore", "modernc.org/sqlite"},
-	"examples/upload":               {".", "jwk", "password", "examples/internal/guesses", "modernc.org/sqlite"},
+	"examples/flaskjwt-posts":       {"compat/flask", "compat/flaskjwt", "password", "modernc.org/sqlite"},
+	"examples/flaskjwt-users":       {".", "compat/flask", "compat/flaskjwt", "password", "modernc.org/sqlite"},
+	"examples/replicas":             {".", "jwk", "password", "sqlstore", "examples/internal/faults", "modernc.org/sqlite"},
+	"examples/gettoken":             {".", "compat/flask", "jwk", "password", "examples/internal/faults", "examples/internal/guesses", "modernc.org/sqlite"},
+	"examples/querytoken":           {".", "compat/flask", "jwk", "password", "examples/internal/faults", "examples/internal/guesses"},
+	"examples/roles":                {".", "compat/flask", "jwk", "password", "sqlstore", "examples/internal/faults", "modernc.org/sqlite"},
+	"examples/upload":               {".", "compat/flask", "jwk", "password", "examples/internal/faults", "examples/internal/guesses", "modernc.org/sqlite"},
 }
 
 // databaseSQL are the packages that hold rows, and know sql.ErrNoRows.
@@ -64,7 +66,7 @@ var databaseSQL = []string{"internal/sqldb", "sqlstore", "internal/account", "ex
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/conns", "cmd/hallpass",
-	"compat/contract", "compat/flaskjwt", "compat/flaskjwtextended", "examples/internal/exampletest", "examples/internal/guesses",
+	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended", "examples/internal/exampletest", "examples/internal/guesses",
 	"examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"github.com/hallpass-go/hallpass/compat/flask"
 	"github.com/hallpass-go/hallpass/compat/flaskjwt"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -101,7 +102,7 @@ func routes(users *users, posts *posts, auth *flaskjwt.Auth[user]) http.Handler 
 	mux.Handle("GET /users/{id}/posts/{post}", auth.Func(self(posts.show)))
 	mux.Handle("PUT /users/{id}/posts/{post}", auth.Func(self(posts.update)))
 	mux.Handle("DELETE /users/{id}/posts/{post}", auth.Func(self(posts.remove)))
-	return mux
+	return flask.Options(mux)
 }
 
 // self refuses a path that names another user than the token's, so that every handler works on what is the

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/compat/flask"
 	"github.com/hallpass-go/hallpass/compat/flaskjwt"
 )
 
@@ -88,7 +89,7 @@ func routes(users *users, auth *flaskjwt.Auth[user]) http.Handler {
 	mux.HandleFunc("POST /users", users.create)
 	mux.Handle("GET /users/{id}", auth.Func(self(func(w http.ResponseWriter, _ *http.Request, u user) { writeJSON(w, http.StatusOK, u) })))
 	mux.Handle("PATCH /users/{id}", auth.Func(self(users.update)))
-	return mux
+	return flask.Options(mux)
 }
 
 // self refuses a path that names another user than the token's.

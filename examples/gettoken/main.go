@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/compat/flask"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/examples/internal/guesses"
 	"github.com/hallpass-go/hallpass/jwk"
 )
@@ -52,6 +54,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		Issuer: "gettoken", Audience: "gettoken", Keys: keys, Authorize: api.authorize,
 		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
 		Sources: []hallpass.TokenSource{hallpass.FromHeader("Authorization", "")}, Profile: wire{},
+		Observe: faults.To(out),
 	}); err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func (a *api) routes() http.Handler {
 			http.Redirect(w, r, r.URL.Path+"/", http.StatusPermanentRedirect)
 		})
 	}
-	return mux
+	return flask.Options(mux)
 }
 
 func (a *api) authorize(ctx context.Context, subject string) (hallpass.Grant[claims], error) {

@@ -15,6 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -220,19 +221,21 @@ func (a *api) remove(w http.ResponseWriter, r *http.Request, id identity) {
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
-	text := e.Detail
+	body := map[string]any{"error": faults.Detail(e)}
 	switch {
 	case errors.Is(e, hallpass.ErrInvalidCredentials):
-		text = "Incorrect email or password" // one text for both, or it would tell who has an account
+		body["error"] = "Incorrect email or password" // one text for both, or it would tell who has an account
 	case e.Status == http.StatusUnauthorized:
-		text = "Authentication failed"
+		body["error"] = "Authentication failed"
 	case e.Status == http.StatusForbidden:
-		text = "Permission denied"
+		body["error"] = "Permission denied"
+	case e.Fields != nil:
+		body["errors"] = e.Fields
 	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(e.RetryAfter.Seconds())))
 	}
-	writeJSON(w, e.Status, map[string]string{"error": text})
+	writeJSON(w, e.Status, body)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

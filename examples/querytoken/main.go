@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/compat/flask"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/examples/internal/guesses"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/password"
@@ -51,7 +53,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "querytoken", Audience: "querytoken", Keys: keys, Profile: wire{},
+		Issuer: "querytoken", Audience: "querytoken", Keys: keys, Profile: wire{}, Observe: faults.To(out),
 		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
 		Sources: []hallpass.TokenSource{hallpass.FromQuery("token")},
 		Authorize: func(_ context.Context, subject string) (hallpass.Grant[claims], error) {
@@ -106,7 +108,7 @@ func (a *api) routes() http.Handler {
 	}))
 	mux.HandleFunc("GET /login", a.login)
 	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
-	return mux
+	return flask.Options(mux)
 }
 
 func (a *api) login(w http.ResponseWriter, r *http.Request) {
@@ -157,7 +159,7 @@ func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error
 	case e.Status < http.StatusInternalServerError:
 		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Token is invalid!"})
 	default:
-		writeJSON(w, e.Status, map[string]string{"message": e.Detail})
+		writeJSON(w, e.Status, map[string]string{"message": faults.Detail(e)})
 	}
 }
 

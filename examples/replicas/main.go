@@ -19,6 +19,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/password"
 	"github.com/hallpass-go/hallpass/sqlstore"
@@ -59,11 +60,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	auth, err := hallpass.New(hallpass.Config[struct{}]{
 		Issuer: "replicas", Audience: "replicas", Keys: keys, Store: store, Authenticate: only.authenticate,
 		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; all have the clock of one machine
-		Observe: func(_ context.Context, e hallpass.Event) {
-			if e.Name == hallpass.EventFailed {
-				fmt.Fprintln(out, e.Err)
-			}
-		},
+		Observe: faults.To(out),
 	})
 	if err != nil {
 		return err

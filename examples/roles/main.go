@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/compat/flask"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/sqlstore"
 )
@@ -58,6 +60,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		Issuer: "roles", Audience: "roles", Keys: keys, Store: store,
 		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
 		Authenticate: users.authenticate, Authorize: api.authorize, Profile: wire{},
+		Observe: faults.To(out),
 	}); err != nil {
 		return err
 	}
@@ -109,7 +112,7 @@ func (a *api) routes() http.Handler {
 	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
 	mux.Handle("GET /protected", a.auth.Func(say("This is a protected route")))
 	mux.Handle("GET /admin", a.auth.Func(say("Welcome to the admin panel"), hallpass.Role("admin")))
-	return mux
+	return flask.Options(mux)
 }
 
 func say(message string) func(http.ResponseWriter, *http.Request, hallpass.Identity[claims]) {

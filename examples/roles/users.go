@@ -15,6 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -105,12 +106,14 @@ func (u *users) role(ctx context.Context, username string) (role string, err err
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
-	text := e.Detail
+	body := map[string]any{"message": faults.Detail(e)}
 	switch {
 	case errors.Is(e, hallpass.ErrInvalidCredentials):
-		text = "Bad username or password"
+		body["message"] = "Bad username or password"
 	case e.Status == http.StatusForbidden:
-		text = "Unauthorized access"
+		body["message"] = "Unauthorized access"
+	case e.Fields != nil:
+		body["errors"] = e.Fields
 	}
 	if e.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
@@ -118,7 +121,7 @@ func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(e.RetryAfter.Seconds())))
 	}
-	writeJSON(w, e.Status, map[string]string{"message": text})
+	writeJSON(w, e.Status, body)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

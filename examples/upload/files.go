@@ -19,6 +19,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 )
 
 // files is the tutorial's table.
@@ -175,7 +176,7 @@ func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error
 	case e.Status < http.StatusInternalServerError:
 		writeJSON(w, http.StatusForbidden, message{"Invalid token"})
 	default:
-		writeJSON(w, e.Status, message{e.Detail})
+		writeJSON(w, e.Status, message{faults.Detail(e)})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/examples/internal/guesses"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -81,12 +82,9 @@ func (a *api) startBrowserSession(w http.ResponseWriter, r *http.Request) {
 // refuseBrowser shows the login form again, with what was wrong.
 func refuseBrowser(w http.ResponseWriter, err error) {
 	e := hallpass.AsError(err)
-	status, problem := e.Status, e.Detail
-	switch {
-	case errors.Is(e, hallpass.ErrInvalidCredentials):
+	status, problem := e.Status, faults.Detail(e)
+	if errors.Is(e, hallpass.ErrInvalidCredentials) {
 		status, problem = http.StatusForbidden, "Unable to verify"
-	case errors.Is(e, hallpass.ErrInternal):
-		problem = http.StatusText(status)
 	}
 	setRetryAfter(w, e)
 	writeLogin(w, status, problem)

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/compat/flask"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -53,7 +55,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	api := &api{files: files, only: login, maxFile: *maxFile, expiry: *expiry}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "upload", Audience: "upload", Keys: keys, Profile: wire{},
+		Issuer: "upload", Audience: "upload", Keys: keys, Profile: wire{}, Observe: faults.To(out),
 		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
 		Sources: []hallpass.TokenSource{hallpass.FromQuery("token"), hallpass.FromCookie(cookieName)},
 		Authorize: func(_ context.Context, subject string) (hallpass.Grant[claims], error) {
@@ -100,5 +102,5 @@ func (a *api) routes() http.Handler {
 	mux.Handle("POST /upload", a.auth.Func(a.upload))
 	mux.HandleFunc("GET /session", func(w http.ResponseWriter, _ *http.Request) { writeLogin(w, http.StatusOK, "") })
 	mux.Handle("POST /session", http.NewCrossOriginProtection().Handler(http.HandlerFunc(a.startBrowserSession)))
-	return mux
+	return flask.Options(mux)
 }
