@@ -8,8 +8,9 @@
 //
 // It answers with another thing than the original only where that falls over or is unsafe: a secret must be a
 // strong one; a request that made the original fail with 500 (a list as login, a token without "identity") is
-// refused like its kin; JSON that has members twice, headers that would bring keys, and "crit" are refused as
-// no token; and whoever guesses passwords is told to wait, with 429.
+// refused like its kin; a member twice and NaN in JSON, another "typ" than JWT, headers that would bring keys,
+// "crit", stray characters and tokens over 8 KiB are refused; and whoever guesses passwords is told to wait, with
+// 429. docs/from-flask.md has each of these with both answers.
 package flaskjwt
 
 import (
