@@ -75,7 +75,7 @@ type Basic struct {
 // Want is what is to come back. What it does not name is not looked at.
 type Want struct {
 	Status  int               `json:"status"`
-	Headers map[string]string `json:"headers"` // ${none} wants none; the order in Allow does not count
+	Headers map[string]string `json:"headers"` // ${none} wants none; in Allow no order counts
 	Body    *string           `json:"body"`    // byte for byte
 	JSON    json.RawMessage   `json:"json"`    // by value
 	Unsafe  string            `json:"unsafe"`  // of an original: what is wrong with it

@@ -120,8 +120,9 @@ func TestRun_repeats(t *testing.T) {
 			}
 		}))
 		t.Cleanup(server.Close)
-		system, err := contract.Parse(fmt.Appendf(nil, `{"system":"s","about":"a","setup":[],"cases":[{"name":"c","seed":"0","steps":[
-			{"request":{"method":"GET","path":"/"},"want":{"status":429},"repeat":%d}]}]}`, repeat))
+		const text = `{"system":"s","about":"a","setup":[],"cases":[{"name":"c","seed":"0","steps":[
+			{"request":{"method":"GET","path":"/"},"want":{"status":429},"repeat":%d}]}]}`
+		system, err := contract.Parse(fmt.Appendf(nil, text, repeat))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,5 @@
-// Package flask answers what Flask itself answers for an API without being told to: OPTIONS on every route.
+// Package flask answers what Flask itself answers for an API without being told to: OPTIONS on
+// every route.
 package flask
 
 import (
@@ -9,19 +10,22 @@ import (
 
 // methods are those that a route of Flask mostly has, sorted.
 var methods = []string{
-	http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut,
+	http.MethodDelete, http.MethodGet, http.MethodHead,
+	http.MethodPatch, http.MethodPost, http.MethodPut,
 }
 
-// Options returns mux with an answer to OPTIONS on each of its routes: 200, and the methods of the route in Allow. No
-// handler is called for it and no token is asked for. A 405 has the same Allow. Patterns without a method, or with
-// OPTIONS, keep their handlers.
+// Options returns mux with an answer to OPTIONS on each of its routes: 200, and the methods of the
+// route in Allow. No handler is called for it and no token is asked for. A 405 has the same Allow.
+// Patterns without a method, or with OPTIONS, keep their handlers.
 func Options(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if has(mux, r, r.Method) {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		allowed := slices.DeleteFunc(slices.Clone(methods), func(method string) bool { return !has(mux, r, method) })
+		allowed := slices.DeleteFunc(slices.Clone(methods), func(method string) bool {
+			return !has(mux, r, method)
+		})
 		switch {
 		case len(allowed) == 0:
 			mux.ServeHTTP(w, r) // 404

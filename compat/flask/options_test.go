@@ -15,7 +15,10 @@ func TestOptions(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 	})
 	mux := http.NewServeMux()
-	for _, pattern := range []string{"GET /users", "POST /users", "PATCH /users/{id}", "DELETE /users/{id}", "/any", "OPTIONS /own", "GET /own", "GET /folder/"} {
+	for _, pattern := range []string{
+		"GET /users", "POST /users", "PATCH /users/{id}", "DELETE /users/{id}", "GET /folder/",
+		"/any", "OPTIONS /own", "GET /own",
+	} {
 		mux.Handle(pattern, handler)
 	}
 	for _, row := range []struct {
@@ -41,8 +44,10 @@ func TestOptions(t *testing.T) {
 		called = false
 		answer := httptest.NewRecorder()
 		flask.Options(mux).ServeHTTP(answer, httptest.NewRequest(row.method, row.path, nil))
-		if answer.Code != row.status || answer.Header().Get("Allow") != row.allow || called != row.handlerCalled {
-			t.Errorf("%s %s: %d, Allow %q, handler called %v", row.method, row.path, answer.Code, answer.Header().Get("Allow"), called)
+		allow := answer.Header().Get("Allow")
+		if answer.Code != row.status || allow != row.allow || called != row.handlerCalled {
+			t.Errorf("%s %s: %d, Allow %q, handler called %v",
+				row.method, row.path, answer.Code, allow, called)
 		}
 	}
 }
@@ -50,7 +55,8 @@ func TestOptions(t *testing.T) {
 func TestAllow_withoutMethodsIsAny(t *testing.T) {
 	answer := httptest.NewRecorder()
 	flask.Allow(answer)
-	if got := answer.Header().Get("Allow"); answer.Code != http.StatusOK || got != "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT" {
+	const any = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+	if got := answer.Header().Get("Allow"); answer.Code != http.StatusOK || got != any {
 		t.Errorf("%d, Allow %q", answer.Code, got)
 	}
 }

@@ -6,11 +6,11 @@
 // holds until it expires, whoever has it. That is why it lives five minutes. Nothing here changes the
 // defaults of package hallpass.
 //
-// It answers with another thing than the original only where that falls over or is unsafe: a secret must be a
-// strong one; a request that made the original fail with 500 (a list as login, a token without "identity") is
-// refused like its kin; a member twice and NaN in JSON, another "typ" than JWT, headers that would bring keys,
-// "crit", stray characters and tokens over 8 KiB are refused; and whoever guesses passwords is told to wait, with
-// 429. docs/from-flask.md has each of these with both answers.
+// It answers with another thing than the original only where that falls over or is unsafe: a secret
+// must be a strong one; a request that made the original fail with 500 (a list as login, a token
+// without "identity") is refused like its kin; a member twice and NaN in JSON, another "typ" than
+// JWT, headers that would bring keys, "crit", stray characters and tokens over 8 KiB are refused;
+// and whoever guesses passwords is told to wait, with 429.
 package flaskjwt
 
 import (
@@ -67,16 +67,16 @@ type Config[U any] struct {
 	// others.
 	RequiredClaims []string
 
-	// GuessesPerAccount is how many wrong passwords a user name may be given a minute: more are refused with
-	// 429 before Authenticate is asked. Where the name was logged in from before it is counted apart, so that
-	// strangers keep nobody out. Counted in memory, by each process. Flask-JWT knows no limit. Defaults to 10;
-	// negative for none.
+	// GuessesPerAccount is how many wrong passwords a user name may be given a minute: more are
+	// refused with 429 before Authenticate is asked. Where the name was logged in from before it is
+	// counted apart, so that strangers keep nobody out. Counted in memory, by each process.
+	// Flask-JWT knows no limit. Defaults to 10; negative for none.
 	GuessesPerAccount int
-	// GuessesPerAddress is the same for a client's address (of IPv6 its /64), whatever the names. Defaults to
-	// 100; negative for none.
+	// GuessesPerAddress is the same for a client's address (of IPv6 its /64), whatever the names.
+	// Defaults to 100; negative for none.
 	GuessesPerAddress int
-	// ClientAddress returns the IP address of who sent a request. Defaults to that of the connection, which
-	// behind a proxy is the proxy's.
+	// ClientAddress returns the IP address of who sent a request. Defaults to that of the
+	// connection, which behind a proxy is the proxy's.
 	ClientAddress func(r *http.Request) string
 
 	// Indented writes JSON as Flask does in debug mode and with JSONIFY_PRETTYPRINT_REGULAR. Defaults to one
@@ -135,7 +135,9 @@ func New[U any](c Config[U]) (*Auth[U], error) {
 	}
 	required := append([]string{"exp", "iat", "nbf"}, c.RequiredClaims...)
 	decoder := pyjwt.Decoder{Version: pyjwt.V1, Key: key, Leeway: c.Leeway, Required: required}
-	guesses := guess.New(perMinute(c.GuessesPerAccount, 10), perMinute(c.GuessesPerAddress, 100), c.Now)
+	perAccount := perMinute(c.GuessesPerAccount, 10)
+	perAddress := perMinute(c.GuessesPerAddress, 100)
+	guesses := guess.New(perAccount, perAddress, c.Now)
 	return &Auth[U]{c: c, key: key, decoder: decoder, guesses: guesses}, nil
 }
 

@@ -325,9 +325,12 @@ func TestLogin_bodiesOverTheLimitAreRefused(t *testing.T) {
 	}
 }
 
-// TestFunc_answersOptionsItself: behind a pattern without a method, neither the handler nor a token is asked for.
+// TestFunc_answersOptionsItself: behind a pattern without a method, neither the handler nor a token
+// is asked for.
 func TestFunc_answersOptionsItself(t *testing.T) {
-	handler := newAuth(t, config()).Func(func(http.ResponseWriter, *http.Request, user) { t.Error("the handler is called") })
+	handler := newAuth(t, config()).Func(func(http.ResponseWriter, *http.Request, user) {
+		t.Error("the handler is called")
+	})
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, httptest.NewRequest(http.MethodOptions, "/protected", nil))
 	if answer.Code != http.StatusOK || answer.Header().Get("Allow") == "" {

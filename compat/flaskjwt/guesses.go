@@ -11,8 +11,9 @@ import (
 	"github.com/hallpass-go/hallpass/internal/limit"
 )
 
-// authenticate asks the application whose user name and password these are, unless too many guesses came before.
-// A guess counts from when it begins: neither many at once nor hanging up overruns the limit.
+// authenticate asks the application whose user name and password these are, unless too many guesses
+// came before. A guess counts from when it begins: neither many at once nor hanging up overruns the
+// limit.
 func (a *Auth[U]) authenticate(r *http.Request, username, password string) (U, *Error) {
 	var nobody U
 	name := fmt.Sprintf("name %.256s", strings.ToLower(username))
@@ -35,8 +36,9 @@ func (a *Auth[U]) authenticate(r *http.Request, username, password string) (U, *
 
 func tooManyGuesses(wait time.Duration) *Error {
 	return &Error{
-		"Too many attempts. Wait as long as Retry-After says.", "Too Many Requests", http.StatusTooManyRequests,
-		http.Header{"Retry-After": {fmt.Sprint(math.Ceil(wait.Seconds()))}},
+		Description: "Too many attempts. Wait as long as Retry-After says.",
+		Name:        "Too Many Requests", StatusCode: http.StatusTooManyRequests,
+		Header: http.Header{"Retry-After": {fmt.Sprint(math.Ceil(wait.Seconds()))}},
 	}
 }
 

@@ -93,9 +93,9 @@ func readBody(w http.ResponseWriter, r *http.Request) (map[string]string, error)
 	return texts, nil
 }
 
-// Func guards a handler as jwt_required() does: it is called with the user whose token the request brings. OPTIONS is
-// answered without it, as by Flask; a mux sends that here for a pattern without a method, and for the others
-// [flask.Options] has it.
+// Func guards a handler as jwt_required() does: it is called with the user whose token the request
+// brings. OPTIONS is answered without it, as by Flask; a mux sends that here for a pattern without
+// a method, and for the others [flask.Options] has it.
 func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, user U)) http.Handler {
 	return a.FuncRealm(a.c.Realm, handler)
 }

@@ -164,7 +164,8 @@ func serve(t *testing.T, c fje.Config[user], gone *revoked) string {
 	both("/cookies/protected", a.auth.Func(who, fje.Guard{Locations: cookies}))
 	both("/query", a.auth.Func(who, fje.Guard{Locations: []fje.Location{fje.QueryString}}))
 	both("/json", a.auth.Func(who, fje.Guard{Locations: []fje.Location{fje.JSON}}))
-	both("/json/refresh", a.auth.Func(who, fje.Guard{Refresh: true, Locations: []fje.Location{fje.JSON}}))
+	inJSON := []fje.Location{fje.JSON}
+	both("/json/refresh", a.auth.Func(who, fje.Guard{Refresh: true, Locations: inJSON}))
 	both("/anywhere", a.auth.Func(who, fje.Guard{Locations: all}))
 	both("/anywhere/optional", a.auth.Optional(whoIfAny, fje.Guard{Locations: all}))
 	server := httptest.NewServer(flask.Options(mux))

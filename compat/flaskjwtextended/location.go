@@ -105,8 +105,9 @@ func (a *Auth[U]) inQuery(r *http.Request) (string, *Failure) {
 	return token, nil
 }
 
-// queryValue returns the first value of a parameter as Werkzeug reads it: what cannot be decoded stays as it is. So a
-// token that is damaged is no token, and not one that is missing, which an optional route would let pass.
+// queryValue returns the first value of a parameter as Werkzeug reads it: what cannot be decoded
+// stays as it is. So a token that is damaged is no token, and not one that is missing, which an
+// optional route would let pass.
 func queryValue(query, name string) string {
 	for pair := range strings.SplitSeq(query, "&") {
 		key, value, _ := strings.Cut(pair, "=")
@@ -120,7 +121,8 @@ func queryValue(query, name string) string {
 var escape = regexp.MustCompile("%[0-9A-Fa-f]{2}")
 
 func unescape(text string) string {
-	return escape.ReplaceAllStringFunc(strings.ReplaceAll(text, "+", " "), func(escaped string) string {
+	text = strings.ReplaceAll(text, "+", " ")
+	return escape.ReplaceAllStringFunc(text, func(escaped string) string {
 		b, _ := hex.DecodeString(escaped[1:]) // the pattern is that of two digits
 		return string(b)
 	})

@@ -58,8 +58,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	users, posts := &users{db, hashes}, &posts{db}
 	auth, err := flaskjwt.New(flaskjwt.Config[user]{
 		Secret: secret, Authenticate: users.authenticate, Identify: users.identify, Indented: true, // as in debug mode
-		Identity: func(u user) any { return u.ID }, Expiration: max(*expiry, 1), // 0 would be the default
-		Failed: func(_ context.Context, err error) { fmt.Fprintln(out, err) },
+		Expiration: max(*expiry, 1), // 0 would be the default
+		Identity:   func(u user) any { return u.ID },
+		Failed:     func(_ context.Context, err error) { fmt.Fprintln(out, err) },
 	})
 	if err != nil {
 		return err

@@ -199,10 +199,6 @@ func TestExpiry_isASetting(t *testing.T) {
 	}, http.StatusUnauthorized)
 }
 
-// TestExpiry_ofNothingIsRefused, and not taken for the default.
 func TestExpiry_ofNothingIsRefused(t *testing.T) {
-	args := []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "file"), "-expiry", "0s"}
-	if err := run(t.Context(), args, io.Discard); err == nil || !strings.Contains(err.Error(), "a second") {
-		t.Errorf("it ended with: %v", err)
-	}
+	exampletest.WantsAnExpiry(t, run, "-db", filepath.Join(t.TempDir(), "file"))
 }

@@ -52,9 +52,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	api := &api{users: db, guesses: guesses.New()}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
 		Issuer: "gettoken", Audience: "gettoken", Keys: keys, Authorize: api.authorize,
-		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
-		Sources: []hallpass.TokenSource{hallpass.FromHeader("Authorization", "")}, Profile: wire{},
-		Observe: faults.To(out),
+		AccessTTL: max(*expiry, 1), // 0 would be the default
+		Leeway:    -1,              // it verifies its own tokens
+		Sources:   []hallpass.TokenSource{hallpass.FromHeader("Authorization", "")},
+		Profile:   wire{}, Observe: faults.To(out),
 	}); err != nil {
 		return err
 	}
@@ -71,8 +72,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// claims are in the token beside the registered ones. The id is that of the tutorial. A token is as good as the password
-// that it was given for: its version says which that was, so that a change ends the tokens from before, for ever.
+// claims are in the token beside the registered ones. The id is that of the tutorial. A token is as
+// good as the password that it was given for: its version says which that was, so that a change
+// ends the tokens from before, for ever.
 type claims struct {
 	ID              int64 `json:"id"`
 	PasswordVersion int64 `json:"password_version"`
@@ -87,7 +89,9 @@ type api struct {
 }
 
 func (a *api) routes() http.Handler {
-	current := hallpass.Check(func(r *http.Request, id identity) error { return a.users.current(r.Context(), id.Custom) })
+	current := hallpass.Check(func(r *http.Request, id identity) error {
+		return a.users.current(r.Context(), id.Custom)
+	})
 	self := hallpass.AllOf(current, hallpass.Self("id"))
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /auth/get-token/{$}", a.getToken)
@@ -126,9 +130,11 @@ func (a *api) getToken(w http.ResponseWriter, r *http.Request) {
 		a.auth.WriteError(w, r, err)
 		return
 	}
-	tokens, err := a.auth.StartSession(r.Context(), strconv.FormatInt(who.ID, 10), hallpass.ClientOf(r))
+	subject := strconv.FormatInt(who.ID, 10)
+	tokens, err := a.auth.StartSession(r.Context(), subject, hallpass.ClientOf(r))
 	if err == nil {
-		err = a.users.current(r.Context(), who) // or the token may be for a password that was set meanwhile
+		// Or the token may be for a password that was set meanwhile.
+		err = a.users.current(r.Context(), who)
 	}
 	if errors.Is(err, hallpass.ErrTokenRevoked) {
 		err = hallpass.ErrInvalidCredentials.Because(err)

@@ -37,8 +37,8 @@ func openUsers(ctx context.Context, file string) (*users, error) {
 		return nil, err
 	}
 	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS user (
-		id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, password TEXT NOT NULL,
-		password_version INTEGER NOT NULL DEFAULT 1)`)
+		id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE,
+		password TEXT NOT NULL, password_version INTEGER NOT NULL DEFAULT 1)`)
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +51,12 @@ func openUsers(ctx context.Context, file string) (*users, error) {
 
 // addVersions brings a table from before there were versions up to date.
 func addVersions(ctx context.Context, db *sql.DB) error {
+	const column = "SELECT count(*) FROM pragma_table_info('user') WHERE name = 'password_version'"
 	var there bool
-	err := db.QueryRowContext(ctx, "SELECT count(*) FROM pragma_table_info('user') WHERE name = 'password_version'").Scan(&there)
+	err := db.QueryRowContext(ctx, column).Scan(&there)
 	if err == nil && !there {
-		_, err = db.ExecContext(ctx, "ALTER TABLE user ADD COLUMN password_version INTEGER NOT NULL DEFAULT 1")
+		_, err = db.ExecContext(ctx,
+			"ALTER TABLE user ADD COLUMN password_version INTEGER NOT NULL DEFAULT 1")
 	}
 	return err
 }
@@ -79,8 +81,9 @@ type user struct {
 // authenticate takes as long for an address that nobody has as for a wrong password, and says the same.
 func (u *users) authenticate(ctx context.Context, login credentials) (who claims, err error) {
 	var hash string
-	err = u.QueryRowContext(ctx, "SELECT id, password_version, password FROM user WHERE email = ?", login.Email).
-		Scan(&who.ID, &who.PasswordVersion, &hash)
+	row := u.QueryRowContext(ctx,
+		"SELECT id, password_version, password FROM user WHERE email = ?", login.Email)
+	err = row.Scan(&who.ID, &who.PasswordVersion, &hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		err = u.hashes.CheckDummy(ctx, login.Password)
@@ -103,7 +106,8 @@ func refusal(err error) error {
 
 // claims are those of a user as they are now.
 func (u *users) claims(ctx context.Context, id string) (of claims, err error) {
-	err = u.QueryRowContext(ctx, "SELECT id, password_version FROM user WHERE id = ?", id).Scan(&of.ID, &of.PasswordVersion)
+	row := u.QueryRowContext(ctx, "SELECT id, password_version FROM user WHERE id = ?", id)
+	err = row.Scan(&of.ID, &of.PasswordVersion)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = hallpass.ErrSubjectDisabled
 	}
@@ -112,8 +116,9 @@ func (u *users) claims(ctx context.Context, id string) (of claims, err error) {
 
 // current returns ErrTokenRevoked for claims of a user who is gone, or has another password by now.
 func (u *users) current(ctx context.Context, c claims) error {
-	err := u.QueryRowContext(ctx, "SELECT id FROM user WHERE id = ? AND password_version = ?", c.ID, c.PasswordVersion).Scan(&c.ID)
-	return goneIfNone(err)
+	row := u.QueryRowContext(ctx,
+		"SELECT id FROM user WHERE id = ? AND password_version = ?", c.ID, c.PasswordVersion)
+	return goneIfNone(row.Scan(&c.ID))
 }
 
 func goneIfNone(err error) error {
@@ -131,8 +136,11 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) {
 
 func (a *api) update(w http.ResponseWriter, r *http.Request, id identity) {
 	a.save(w, r, http.StatusOK, func(ctx context.Context, u newUser, hash string) (user, error) {
-		// The version is compared where it is written: another change may have come since the token was looked at.
-		saved, err := a.users.one(ctx, `UPDATE user SET name = ?, email = ?, password = ?, password_version = password_version + 1
+		// The version is compared where it is written: another change may have come since the token
+		// was looked at.
+		saved, err := a.users.one(ctx, `
+			UPDATE user
+			SET name = ?, email = ?, password = ?, password_version = password_version + 1
 			WHERE id = ? AND password_version = ? RETURNING id, name, email`,
 			u.Name, u.Email, hash, id.Custom.ID, id.Custom.PasswordVersion)
 		return saved, goneIfNone(err)
@@ -208,7 +216,8 @@ func (a *api) show(w http.ResponseWriter, r *http.Request, _ identity) {
 }
 
 func (a *api) remove(w http.ResponseWriter, r *http.Request, id identity) {
-	_, err := a.users.one(r.Context(), "DELETE FROM user WHERE id = ? AND password_version = ? RETURNING id, name, email",
+	_, err := a.users.one(r.Context(),
+		"DELETE FROM user WHERE id = ? AND password_version = ? RETURNING id, name, email",
 		id.Custom.ID, id.Custom.PasswordVersion)
 	if err := goneIfNone(err); err != nil {
 		a.auth.WriteError(w, r, err)
@@ -224,7 +233,8 @@ func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error
 	body := map[string]any{"error": faults.Detail(e)}
 	switch {
 	case errors.Is(e, hallpass.ErrInvalidCredentials):
-		body["error"] = "Incorrect email or password" // one text for both, or it would tell who has an account
+		// One text for both, or it would tell who has an account.
+		body["error"] = "Incorrect email or password"
 	case e.Status == http.StatusUnauthorized:
 		body["error"] = "Authentication failed"
 	case e.Status == http.StatusForbidden:

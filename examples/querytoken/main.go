@@ -53,9 +53,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "querytoken", Audience: "querytoken", Keys: keys, Profile: wire{}, Observe: faults.To(out),
-		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
-		Sources: []hallpass.TokenSource{hallpass.FromQuery("token")},
+		Issuer: "querytoken", Audience: "querytoken", Keys: keys,
+		Profile: wire{}, Observe: faults.To(out),
+		AccessTTL: max(*expiry, 1), // 0 would be the default
+		Leeway:    -1,              // it verifies its own tokens
+		Sources:   []hallpass.TokenSource{hallpass.FromQuery("token")},
 		Authorize: func(_ context.Context, subject string) (hallpass.Grant[claims], error) {
 			return hallpass.Grant[claims]{Custom: claims{User: subject}}, nil
 		},
@@ -95,7 +97,8 @@ func newAPI(user, secret string, out io.Writer) (*api, error) {
 	}
 	hash, hashErr := password.Hash(secret)
 	hashes, err := password.NewGovernor(password.GovernorConfig{})
-	return &api{user: user, hash: hash, hashes: hashes, guesses: guesses.New()}, errors.Join(hashErr, err)
+	a := &api{user: user, hash: hash, hashes: hashes, guesses: guesses.New()}
+	return a, errors.Join(hashErr, err)
 }
 
 func (a *api) routes() http.Handler {
@@ -113,7 +116,9 @@ func (a *api) routes() http.Handler {
 
 func (a *api) login(w http.ResponseWriter, r *http.Request) {
 	user, secret, _ := r.BasicAuth()
-	err := a.guesses.Check(r, user, func() error { return a.authenticate(r.Context(), user, secret) })
+	err := a.guesses.Check(r, user, func() error {
+		return a.authenticate(r.Context(), user, secret)
+	})
 	if errors.Is(err, hallpass.ErrInvalidCredentials) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Login Required"`)
 		w.WriteHeader(http.StatusUnauthorized)

@@ -1,5 +1,5 @@
-// Command replicas is one API that runs as several processes on one database: a token that one of them gave is good at
-// all of them, and a logout at one holds at all of them within a second.
+// Command replicas is one API that runs as several processes on one database: a token that one of
+// them gave is good at all of them, and a logout at one holds at all of them within a second.
 package main
 
 import (
@@ -36,8 +36,8 @@ func main() {
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("replicas", flag.ExitOnError)
-	addr := flags.String("addr", "127.0.0.1:8081", "address to listen on, another one for each process")
-	file := flags.String("db", "replicas.db", "SQLite database of all processes; their signing key is kept beside it")
+	addr := flags.String("addr", "127.0.0.1:8081", "address to listen on, each process another")
+	file := flags.String("db", "replicas.db", "SQLite database; the signing key is kept beside it")
 	user := flags.String("user", "admin", "who may log in")
 	expiry := flags.Duration("expiry", 15*time.Minute, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
@@ -58,9 +58,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	defer store.Close()
 	auth, err := hallpass.New(hallpass.Config[struct{}]{
-		Issuer: "replicas", Audience: "replicas", Keys: keys, Store: store, Authenticate: only.authenticate,
-		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; all have the clock of one machine
-		Observe: faults.To(out),
+		Issuer: "replicas", Audience: "replicas", Keys: keys, Store: store,
+		Authenticate: only.authenticate,
+		AccessTTL:    max(*expiry, 1), // 0 would be the default
+		Leeway:       -1,              // all have the clock of one machine
+		Observe:      faults.To(out),
 	})
 	if err != nil {
 		return err
@@ -84,10 +86,12 @@ func routes(auth *hallpass.Auth[struct{}]) http.Handler {
 	mux := http.NewServeMux()
 	auth.Mount(mux, "/auth") // POST /auth/login, refresh, logout; GET /auth/sessions
 	mux.Handle("GET /.well-known/jwks.json", auth.JWKS())
-	mux.Handle("GET /me", auth.Func(func(w http.ResponseWriter, _ *http.Request, id hallpass.Identity[struct{}]) {
-		fmt.Fprintf(w, "You are %s, in the session %s.\n", id.Subject, id.SessionID)
-	}))
+	mux.Handle("GET /me", auth.Func(me))
 	return mux
+}
+
+func me(w http.ResponseWriter, _ *http.Request, id hallpass.Identity[struct{}]) {
+	fmt.Fprintf(w, "You are %s, in the session %s.\n", id.Subject, id.SessionID)
 }
 
 // login is that of the one user. Anybody may try it, so hashes are governed.
@@ -96,10 +100,11 @@ type login struct {
 	hashes     *password.Governor
 }
 
-// newLogin returns the login of a user. A password that one process made up the others would not know.
+// newLogin returns the login of a user. A password that one process made up the others would not
+// know.
 func newLogin(user, secret string) (*login, error) {
 	if secret == "" {
-		return nil, errors.New("set REPLICAS_PASSWORD to a password of your own, the same for each process")
+		return nil, errors.New("set REPLICAS_PASSWORD, to the same password for each process")
 	}
 	hash, hashErr := password.Hash(secret)
 	hashes, err := password.NewGovernor(password.GovernorConfig{})

@@ -76,7 +76,8 @@ type tokens struct {
 // post returns the status and the tokens of an answer.
 func (p process) post(t *testing.T, path, access, body string) (int, tokens) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+path, strings.NewReader(body))
+	content := strings.NewReader(body)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+path, content)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +99,8 @@ func (p process) post(t *testing.T, path, access, body string) (int, tokens) {
 
 func (p process) login(t *testing.T) tokens {
 	t.Helper()
-	status, got := p.post(t, "/auth/login", "", `{"username":"admin","password":"a password of one's own"}`)
+	const credentials = `{"username":"admin","password":"a password of one's own"}`
+	status, got := p.post(t, "/auth/login", "", credentials)
 	if status != http.StatusOK {
 		t.Fatalf("login: %d", status)
 	}
@@ -119,8 +121,9 @@ func (p process) me(t *testing.T, access string) int {
 			t.Fatal(err)
 		}
 		answer.Body.Close()
-		if answer.StatusCode != http.StatusServiceUnavailable || time.Since(begin) > 10*time.Second {
-			return answer.StatusCode
+		status := answer.StatusCode
+		if status != http.StatusServiceUnavailable || time.Since(begin) > 10*time.Second {
+			return status
 		}
 	}
 }
@@ -154,7 +157,8 @@ func TestReplicas_shareTokensAndLogouts(t *testing.T) {
 		if status != http.StatusOK || one.me(t, next.Access) != http.StatusOK {
 			t.Fatalf("a refresh token of one at the other: %d", status)
 		}
-		if status, _ := one.post(t, "/auth/logout", next.Access, ""); status != http.StatusNoContent {
+		status, _ = one.post(t, "/auth/logout", next.Access, "")
+		if status != http.StatusNoContent {
 			t.Fatalf("logout: %d", status)
 		}
 		if status := one.me(t, out.Access); status != http.StatusUnauthorized {
@@ -184,7 +188,8 @@ func TestReplicas_shareTokensAndLogouts(t *testing.T) {
 
 func TestReplicas_wantAPasswordThatAllKnow(t *testing.T) {
 	t.Setenv("REPLICAS_PASSWORD", "")
-	err := run(t.Context(), []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "replicas.db")}, io.Discard)
+	args := []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "replicas.db")}
+	err := run(t.Context(), args, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "REPLICAS_PASSWORD") {
 		t.Errorf("it ended with: %v", err)
 	}
@@ -192,9 +197,11 @@ func TestReplicas_wantAPasswordThatAllKnow(t *testing.T) {
 
 func TestExpiry_isASetting(t *testing.T) {
 	t.Setenv("REPLICAS_PASSWORD", "a password of one's own")
-	p := exampletest.Start(t, run, "-db", filepath.Join(t.TempDir(), "replicas.db"), "-expiry", "2s")
+	db := filepath.Join(t.TempDir(), "replicas.db")
+	p := exampletest.Start(t, run, "-db", db, "-expiry", "2s")
 	at := process{URL: p.URL}
-	p.Expires(t, func() string { return at.login(t).Access }, func(token string) int { return at.me(t, token) }, http.StatusUnauthorized)
+	logIn := func() string { return at.login(t).Access }
+	p.Expires(t, logIn, func(token string) int { return at.me(t, token) }, http.StatusUnauthorized)
 }
 
 func TestJWKS_verifiesTokensElsewhere(t *testing.T) {

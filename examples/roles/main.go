@@ -58,9 +58,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	api := &api{users: users}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
 		Issuer: "roles", Audience: "roles", Keys: keys, Store: store,
-		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
-		Authenticate: users.authenticate, Authorize: api.authorize, Profile: wire{},
-		Observe: faults.To(out),
+		AccessTTL:    max(*expiry, 1), // 0 would be the default
+		Leeway:       -1,              // it verifies its own tokens
+		Authenticate: users.authenticate, Authorize: api.authorize,
+		Profile: wire{}, Observe: faults.To(out),
 	}); err != nil {
 		return err
 	}
@@ -108,7 +109,8 @@ type api struct {
 func (a *api) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /register", a.register)
-	a.auth.Mount(mux, "")                                   // POST /login, /refresh, /logout and /logout/all; GET and DELETE /sessions
+	// POST /login, /refresh, /logout and /logout/all; GET and DELETE /sessions
+	a.auth.Mount(mux, "")
 	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
 	mux.Handle("GET /protected", a.auth.Func(say("This is a protected route")))
 	mux.Handle("GET /admin", a.auth.Func(say("Welcome to the admin panel"), hallpass.Role("admin")))

@@ -71,9 +71,10 @@ func (u *users) add(ctx context.Context, c credentials, role string) error {
 }
 
 // authenticate takes as long for a name that nobody has as for a wrong password, and says the same.
-func (u *users) authenticate(ctx context.Context, login hallpass.Login) (subject string, err error) {
+func (u *users) authenticate(ctx context.Context, login hallpass.Login) (string, error) {
 	var hash string
-	err = u.QueryRowContext(ctx, "SELECT password FROM users WHERE username = ?", login.Username).Scan(&hash)
+	row := u.QueryRowContext(ctx, "SELECT password FROM users WHERE username = ?", login.Username)
+	err := row.Scan(&hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		err = u.hashes.CheckDummy(ctx, login.Password)

@@ -160,7 +160,8 @@ type message struct {
 	Message string `json:"message"`
 }
 
-// wire writes refusals as the tutorial does: 403 for each that has to do with a token or a password.
+// wire writes refusals as the tutorial does: 403 for each that has to do with a token or a
+// password.
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {

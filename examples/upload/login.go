@@ -34,7 +34,9 @@ func newLogin(user, secret string, out io.Writer) (*login, error) {
 
 // token starts a session for whom user name and password are of.
 func (a *api) token(r *http.Request, user, secret string) (string, error) {
-	err := a.only.guesses.Check(r, user, func() error { return a.only.authenticate(r.Context(), user, secret) })
+	err := a.only.guesses.Check(r, user, func() error {
+		return a.only.authenticate(r.Context(), user, secret)
+	})
 	if err != nil {
 		return "", err
 	}
@@ -74,7 +76,8 @@ func (a *api) startBrowserSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: token, Path: "/", MaxAge: int(a.expiry.Seconds()), HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+		Name: cookieName, Value: token, Path: "/", MaxAge: int(a.expiry.Seconds()),
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 	})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }

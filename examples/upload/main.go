@@ -56,8 +56,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	api := &api{files: files, only: login, maxFile: *maxFile, expiry: *expiry}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
 		Issuer: "upload", Audience: "upload", Keys: keys, Profile: wire{}, Observe: faults.To(out),
-		AccessTTL: max(*expiry, 1), Leeway: -1, // 0 would be the default; the clock is that of the login
-		Sources: []hallpass.TokenSource{hallpass.FromQuery("token"), hallpass.FromCookie(cookieName)},
+		AccessTTL: max(*expiry, 1), // 0 would be the default
+		Leeway:    -1,              // it verifies its own tokens
+		Sources: []hallpass.TokenSource{
+			hallpass.FromQuery("token"), hallpass.FromCookie(cookieName),
+		},
 		Authorize: func(_ context.Context, subject string) (hallpass.Grant[claims], error) {
 			return hallpass.Grant[claims]{Custom: claims{User: subject}}, nil
 		},
@@ -100,7 +103,9 @@ func (a *api) routes() http.Handler {
 	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
 	mux.Handle("GET /{$}", a.auth.Func(form))
 	mux.Handle("POST /upload", a.auth.Func(a.upload))
-	mux.HandleFunc("GET /session", func(w http.ResponseWriter, _ *http.Request) { writeLogin(w, http.StatusOK, "") })
+	mux.HandleFunc("GET /session", func(w http.ResponseWriter, _ *http.Request) {
+		writeLogin(w, http.StatusOK, "")
+	})
 	mux.Handle("POST /session", http.NewCrossOriginProtection().Handler(http.HandlerFunc(a.startBrowserSession)))
 	return flask.Options(mux)
 }

@@ -128,11 +128,13 @@ func TestBrowser_wrongPasswordGetsNoCookie(t *testing.T) {
 	}
 }
 
-// TestBrowser_isToldToWait, in a page, after too many wrong passwords, whichever login they were sent to.
+// TestBrowser_isToldToWait, in a page, after too many wrong passwords, whichever login they were
+// sent to.
 func TestBrowser_isToldToWait(t *testing.T) {
 	p, _ := start(t)
+	wrong := url.Values{"username": {"admin"}, "password": {"password"}}
 	for range 30 {
-		answer, err := http.PostForm(p.URL+"/session", url.Values{"username": {"admin"}, "password": {"password"}})
+		answer, err := http.PostForm(p.URL+"/session", wrong)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +146,8 @@ func TestBrowser_isToldToWait(t *testing.T) {
 		if answer.StatusCode != http.StatusTooManyRequests {
 			continue
 		}
-		if answer.Header.Get("Retry-After") == "" || !strings.Contains(string(page), "Too many attempts") {
+		says := strings.Contains(string(page), "Too many attempts")
+		if answer.Header.Get("Retry-After") == "" || !says {
 			t.Errorf("%v\n%s", answer.Header, page)
 		}
 		if status := basicLogin(t, p, "admin", secret); status != http.StatusTooManyRequests {
@@ -259,8 +262,11 @@ func TestExpiry_isASetting(t *testing.T) {
 		answer.Body.Close()
 		return answer.StatusCode
 	}, http.StatusForbidden)
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := client.PostForm(p.URL+"/session", url.Values{"username": {"admin"}, "password": {secret}})
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	right := url.Values{"username": {"admin"}, "password": {secret}}
+	answer, err := client.PostForm(p.URL+"/session", right)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,12 +276,8 @@ func TestExpiry_isASetting(t *testing.T) {
 	}
 }
 
-// TestExpiry_ofNothingIsRefused, and not taken for the default.
 func TestExpiry_ofNothingIsRefused(t *testing.T) {
-	args := []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "file"), "-expiry", "0s"}
-	if err := run(t.Context(), args, io.Discard); err == nil || !strings.Contains(err.Error(), "a second") {
-		t.Errorf("it ended with: %v", err)
-	}
+	exampletest.WantsAnExpiry(t, run, "-db", filepath.Join(t.TempDir(), "file"))
 }
 
 func TestJWKS_verifiesTokensElsewhere(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package faults writes what went wrong on the server's side to the log of an example. A client is told no more than
-// that something did.
+// Package faults writes what went wrong on the server's side to the log of an example. A client is
+// told no more than that something did.
 package faults
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/hallpass-go/hallpass"
 )
 
-// To returns an Observe of [hallpass.Config] that writes each fault as a line. That a client hung up is none, nor is it
-// that the server was busy.
+// To returns an Observe of [hallpass.Config] that writes each fault as a line. That a client hung
+// up is none, nor is it that the server was busy.
 func To(out io.Writer) func(context.Context, hallpass.Event) {
 	return func(ctx context.Context, e hallpass.Event) {
 		if e.Err == nil || ctx.Err() != nil || errors.Is(e.Err, hallpass.ErrOverloaded) {
@@ -24,8 +24,8 @@ func To(out io.Writer) func(context.Context, hallpass.Event) {
 	}
 }
 
-// Detail is what a client is told of an error. The library's word on an internal one names a request ID, which the
-// examples' answers do not have.
+// Detail is what a client is told of an error. The library's word on an internal one names a
+// request ID, which the examples' answers do not have.
 func Detail(e *hallpass.Error) string {
 	if errors.Is(e, hallpass.ErrInternal) {
 		return "Something went wrong on our side."

@@ -11,6 +11,7 @@ import (
 )
 
 func TestTo_writesFaultsAndNothingElse(t *testing.T) {
+	locked := hallpass.ErrStoreUnavailable.Because(errors.New("locked"))
 	hungUp, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, row := range map[string]struct {
@@ -19,7 +20,7 @@ func TestTo_writesFaultsAndNothingElse(t *testing.T) {
 		want string
 	}{
 		"disk":      {t.Context(), errors.New("disk full"), "internal: disk full\n"},
-		"store":     {t.Context(), hallpass.ErrStoreUnavailable.Because(errors.New("locked")), "store_unavailable: locked\n"},
+		"store":     {t.Context(), locked, "store_unavailable: locked\n"},
 		"refusal":   {t.Context(), hallpass.ErrTokenExpired, ""},
 		"busy":      {t.Context(), hallpass.ErrOverloaded, ""},
 		"hung up":   {hungUp, context.Canceled, ""},
@@ -34,7 +35,8 @@ func TestTo_writesFaultsAndNothingElse(t *testing.T) {
 }
 
 func TestDetail_namesNoRequestID(t *testing.T) {
-	if got := faults.Detail(hallpass.ErrInternal.Because(errors.New("disk full"))); strings.Contains(got, "request_id") || strings.Contains(got, "disk") {
+	got := faults.Detail(hallpass.ErrInternal.Because(errors.New("disk full")))
+	if strings.Contains(got, "request_id") || strings.Contains(got, "disk") {
 		t.Error(got)
 	}
 	if got := faults.Detail(hallpass.ErrTooLarge); got != hallpass.ErrTooLarge.Detail {
