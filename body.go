@@ -10,11 +10,11 @@ import (
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 )
 
-// MaxBody is how many bytes of a JSON or form body are read.
-const MaxBody = 64 << 10
+// maxBody is how many bytes of a JSON or form body are read.
+const maxBody = 64 << 10
 
 // ReadJSON reads a request's body, one JSON object, into the struct that v points to, as strictly as everything here: members by exact name,
-// none unknown, none twice, UTF-8 only, at most [MaxBody]. The error is an [Error] that lists every member that does not fit.
+// none unknown, none twice, UTF-8 only, at most 64 KiB. The error is an [Error] that lists every member that does not fit.
 // A member that is absent leaves its field as it was, so a pointer tells absence. A pointer with the tag
 // hallpass:"required" must be there; a [json.RawMessage] with hallpass:"forbidden" must not, which is told apart
 // from members that are unknown.
@@ -31,10 +31,10 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	if r.Header.Get("Content-Encoding") != "" {
 		return ErrUnsupportedMediaType
 	}
-	if r.ContentLength > MaxBody {
+	if r.ContentLength > maxBody {
 		return ErrTooLarge // before a client that asked whether to go on is told so
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return bodyError(err)
 	}

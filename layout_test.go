@@ -46,21 +46,25 @@ var layout = map[string][]string{
 		"internal/sqldb", "internal/users"},
 	"cmd/hallpass": {"*"},
 
-	"compat/flaskjwt":           {"jwk", "compat/internal/pyjwt"},
-	"compat/flaskjwtextended":   {"jwk", "compat/internal/pyjwt"},
+	"compat/flask":              {},
+	"compat/flaskjwt":           {"jwk", "compat/flask", "compat/internal/pyjwt", "internal/guess", "internal/limit"},
+	"compat/flaskjwtextended":   {"jwk", "compat/flask", "compat/internal/pyjwt"},
 	"compat/internal/pyjwt":     {"jwk", "internal/base64url", "internal/strictjson"},
 	"compat/internal/pyjwttest": {},
 	"compat/contract":           {"jwk", "internal/base64url", "internal/strictjson"},
 	"compat/contract/check":     {"compat/contract", "jwk"},
 
 	"examples/offlineservice":       {".", "jwk"},
-	"examples/internal/exampletest": {"jwk", "compat/contract", "internal/attack"},
-	"examples/flaskjwt-posts":       {"compat/flaskjwt", "password", "modernc.org/sqlite"},
-	"examples/flaskjwt-users":       {".", "compat/flaskjwt", "password", "modernc.org/sqlite"},
-	"examples/gettoken":             {".", "sessions", "jwk", "password", "modernc.org/sqlite"},
-	"examples/querytoken":           {".", "jwk", "password"},
-	"examples/roles":                {".", "jwk", "password", "modernc.org/sqlite"},
-	"examples/upload":               {".", "jwk", "password", "modernc.org/sqlite"},
+	"examples/internal/exampletest": {".", "jwk", "compat/contract", "internal/attack"},
+	"examples/internal/faults":      {"."},
+	"examples/internal/guesses":     {".", "internal/guess", "internal/limit"},
+	"examples/flaskjwt-posts":       {"compat/flask", "compat/flaskjwt", "password", "modernc.org/sqlite"},
+	"examples/flaskjwt-users":       {".", "compat/flask", "compat/flaskjwt", "password", "modernc.org/sqlite"},
+	"examples/replicas":             {".", "jwk", "password", "sqlstore", "examples/internal/faults", "modernc.org/sqlite"},
+	"examples/gettoken":             {".", "compat/flask", "jwk", "password", "examples/internal/faults", "examples/internal/guesses", "modernc.org/sqlite"},
+	"examples/querytoken":           {".", "compat/flask", "jwk", "password", "examples/internal/faults", "examples/internal/guesses"},
+	"examples/roles":                {".", "compat/flask", "jwk", "password", "sqlstore", "examples/internal/faults", "modernc.org/sqlite"},
+	"examples/upload":               {".", "compat/flask", "jwk", "password", "examples/internal/faults", "examples/internal/guesses", "modernc.org/sqlite"},
 }
 
 // databaseSQL are the packages that hold rows, and know sql.ErrNoRows.
@@ -68,8 +72,8 @@ var databaseSQL = []string{"internal/sqldb", "internal/account", "examples/getto
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/conns", "cmd/hallpass",
-	"compat/contract", "compat/flaskjwt", "compat/flaskjwtextended", "examples/internal/exampletest",
-	"examples/offlineservice", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
+	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended", "examples/internal/exampletest", "examples/internal/guesses",
+	"examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	seen := map[string]bool{}

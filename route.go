@@ -202,13 +202,13 @@ func matchesETag(fields []string, etag string) bool {
 	return false
 }
 
-// readForm reads a form body of at most [MaxBody].
+// readForm reads a form body of at most 64 KiB.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	if !strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded") {
 		return nil, ErrUnsupportedMediaType.WithDetail("Send a form: Content-Type: application/x-www-form-urlencoded.")
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := r.ParseForm(); err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			return nil, ErrTooLarge

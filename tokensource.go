@@ -86,7 +86,7 @@ func FromQuery(parameter string) TokenSource {
 // At most 64 KiB of the body are read for it.
 func FromForm(parameter string) TokenSource {
 	return TokenSource{find: func(r *http.Request) (string, bool, error) {
-		r.Body = http.MaxBytesReader(nil, r.Body, MaxBody)
+		r.Body = http.MaxBytesReader(nil, r.Body, maxBody)
 		if err := r.ParseForm(); err != nil {
 			return "", false, bodyError(err)
 		}

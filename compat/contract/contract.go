@@ -41,6 +41,8 @@ type Step struct {
 	Want    *Want    `json:"want"`
 	// Original is what the first system answers, where that is another thing: it is broken there, or unsafe.
 	Original *Want `json:"original"`
+	// Repeat is how often the request may be sent until the answer is as wanted. Defaults to once.
+	Repeat int `json:"repeat"`
 	// Save names variables by where their value is in the answer: "/access_token" (a JSON pointer, RFC 6901),
 	// "header Location", "cookie session" or "body".
 	Save map[string]string `json:"save"`
@@ -73,7 +75,7 @@ type Basic struct {
 // Want is what is to come back. What it does not name is not looked at.
 type Want struct {
 	Status  int               `json:"status"`
-	Headers map[string]string `json:"headers"` // ${none} wants none
+	Headers map[string]string `json:"headers"` // ${none} wants none; in Allow no order counts
 	Body    *string           `json:"body"`    // byte for byte
 	JSON    json.RawMessage   `json:"json"`    // by value
 	Unsafe  string            `json:"unsafe"`  // of an original: what is wrong with it

@@ -110,6 +110,32 @@ func TestRun_originalMayAnswerOtherwise(t *testing.T) {
 	}
 }
 
+// TestRun_repeats a request until it is answered as wanted, and no longer than it may.
+func TestRun_repeats(t *testing.T) {
+	for repeat, want := range map[int]bool{0: false, 2: false, 3: true, 9: true} {
+		sent := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if sent++; sent >= 3 {
+				w.WriteHeader(http.StatusTooManyRequests)
+			}
+		}))
+		t.Cleanup(server.Close)
+		const text = `{"system":"s","about":"a","setup":[],"cases":[{"name":"c","seed":"0","steps":[
+			{"request":{"method":"GET","path":"/"},"want":{"status":429},"repeat":%d}]}]}`
+		system, err := contract.Parse(fmt.Appendf(nil, text, repeat))
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := system.Run(t.Context(), contract.Options{URL: server.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if passed := results[0].Err == nil; passed != want || sent != min(max(repeat, 1), 3) {
+			t.Errorf("repeat %d: passed %v after %d requests", repeat, passed, sent)
+		}
+	}
+}
+
 func TestRun_mintsTokens(t *testing.T) {
 	key, err := jwk.GenerateSecret(jwk.HS256)
 	if err != nil {

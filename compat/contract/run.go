@@ -72,6 +72,9 @@ func (p *player) play(ctx context.Context, steps []Step) error {
 			err = p.mint(step.Mint)
 		} else {
 			err = p.exchange(ctx, step)
+			for sent := 1; err != nil && sent < step.Repeat; sent++ {
+				err = p.exchange(ctx, step)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)

@@ -6,10 +6,11 @@
 // holds until it expires, whoever has it. That is why it lives five minutes. Nothing here changes the
 // defaults of package hallpass.
 //
-// It answers with another thing than the original only where that falls over or is unsafe: a secret must be a
-// strong one; a request that made the original fail with 500 (a list as login, a token without "identity") is
-// refused like its kin; and JSON that has members twice, headers that would bring keys, and "crit" are
-// refused as no token.
+// It answers with another thing than the original only where that falls over or is unsafe: a secret
+// must be a strong one; a request that made the original fail with 500 (a list as login, a token
+// without "identity") is refused like its kin; a member twice and NaN in JSON, another "typ" than
+// JWT, headers that would bring keys, "crit", stray characters and tokens over 8 KiB are refused;
+// and whoever guesses passwords is told to wait, with 429.
 package flaskjwt
 
 import (
@@ -24,6 +25,7 @@ import (
 	"unicode"
 
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwt"
+	"github.com/hallpass-go/hallpass/internal/guess"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -65,6 +67,18 @@ type Config[U any] struct {
 	// others.
 	RequiredClaims []string
 
+	// GuessesPerAccount is how many wrong passwords a user name may be given a minute: more are
+	// refused with 429 before Authenticate is asked. Where the name was logged in from before it is
+	// counted apart, so that strangers keep nobody out. Counted in memory, by each process.
+	// Flask-JWT knows no limit. Defaults to 10; negative for none.
+	GuessesPerAccount int
+	// GuessesPerAddress is the same for a client's address (of IPv6 its /64), whatever the names.
+	// Defaults to 100; negative for none.
+	GuessesPerAddress int
+	// ClientAddress returns the IP address of who sent a request. Defaults to that of the
+	// connection, which behind a proxy is the proxy's.
+	ClientAddress func(r *http.Request) string
+
 	// Indented writes JSON as Flask does in debug mode and with JSONIFY_PRETTYPRINT_REGULAR. Defaults to one
 	// line.
 	Indented bool
@@ -89,6 +103,7 @@ type Auth[U any] struct {
 	c       Config[U]
 	key     *jwk.SecretKey
 	decoder pyjwt.Decoder
+	guesses *guess.Guard
 }
 
 // New returns an API's login and guard, or every mistake in c at once. Errors about the secret wrap
@@ -108,6 +123,9 @@ func New[U any](c Config[U]) (*Auth[U], error) {
 	if c.Failed == nil {
 		c.Failed = func(context.Context, error) {}
 	}
+	if c.ClientAddress == nil {
+		c.ClientAddress = connectionAddress
+	}
 	key, err := jwk.NewSecret(c.Algorithm, "flask-jwt", c.Secret)
 	if err != nil {
 		err = fmt.Errorf("flaskjwt: Secret: %w", err)
@@ -117,7 +135,10 @@ func New[U any](c Config[U]) (*Auth[U], error) {
 	}
 	required := append([]string{"exp", "iat", "nbf"}, c.RequiredClaims...)
 	decoder := pyjwt.Decoder{Version: pyjwt.V1, Key: key, Leeway: c.Leeway, Required: required}
-	return &Auth[U]{c: c, key: key, decoder: decoder}, nil
+	perAccount := perMinute(c.GuessesPerAccount, 10)
+	perAddress := perMinute(c.GuessesPerAddress, 100)
+	guesses := guess.New(perAccount, perAddress, c.Now)
+	return &Auth[U]{c: c, key: key, decoder: decoder, guesses: guesses}, nil
 }
 
 // mistakes are those of a Config that has its defaults, the secret's apart. With any of them nobody could

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass/compat/contract"
+	"github.com/hallpass-go/hallpass/compat/flask"
 	"github.com/hallpass-go/hallpass/compat/flaskjwt"
 	"github.com/hallpass-go/hallpass/internal/attack"
 	"github.com/hallpass-go/hallpass/jwk"
@@ -59,7 +60,7 @@ func serve(t *testing.T, auth *flaskjwt.Auth[user]) string {
 	mux.Handle("GET /protected", auth.Func(func(w http.ResponseWriter, _ *http.Request, u user) {
 		_ = json.NewEncoder(w).Encode(map[string]int64{"id": u.ID})
 	}))
-	server := httptest.NewServer(mux)
+	server := httptest.NewServer(flask.Options(mux))
 	t.Cleanup(server.Close)
 	return server.URL
 }
@@ -321,5 +322,18 @@ func TestLogin_bodiesOverTheLimitAreRefused(t *testing.T) {
 	newAuth(t, config()).Login().ServeHTTP(response, request)
 	if response.Code != http.StatusBadRequest {
 		t.Errorf("got %d", response.Code)
+	}
+}
+
+// TestFunc_answersOptionsItself: behind a pattern without a method, neither the handler nor a token
+// is asked for.
+func TestFunc_answersOptionsItself(t *testing.T) {
+	handler := newAuth(t, config()).Func(func(http.ResponseWriter, *http.Request, user) {
+		t.Error("the handler is called")
+	})
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequest(http.MethodOptions, "/protected", nil))
+	if answer.Code != http.StatusOK || answer.Header().Get("Allow") == "" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/hallpass-go/hallpass/compat/flask"
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwt"
 )
 
@@ -26,7 +27,7 @@ func (a *Auth[U]) Mount(mux *http.ServeMux) { mux.Handle(a.c.AuthPath, a.Login()
 func (a *Auth[U]) Login() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {
-			w.Header().Set("Allow", "OPTIONS, POST")
+			flask.Allow(w, http.MethodPost)
 			return
 		}
 		if r.Method != http.MethodPost {
@@ -53,12 +54,9 @@ func (a *Auth[U]) login(r *http.Request, members map[string]string) (string, *Er
 	if !ok {
 		return "", invalidCredentials
 	}
-	user, found, err := a.c.Authenticate(r.Context(), username, password)
-	if err != nil {
-		return "", a.failed(r.Context(), "authenticating", err)
-	}
-	if !found {
-		return "", invalidCredentials
+	user, failed := a.authenticate(r, username, password)
+	if failed != nil {
+		return "", failed
 	}
 	token, err := a.Token(user)
 	if err != nil {
@@ -95,7 +93,9 @@ func readBody(w http.ResponseWriter, r *http.Request) (map[string]string, error)
 	return texts, nil
 }
 
-// Func guards a handler as jwt_required() does: it is called with the user whose token the request brings.
+// Func guards a handler as jwt_required() does: it is called with the user whose token the request
+// brings. OPTIONS is answered without it, as by Flask; a mux sends that here for a pattern without
+// a method, and for the others [flask.Options] has it.
 func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, user U)) http.Handler {
 	return a.FuncRealm(a.c.Realm, handler)
 }
@@ -103,6 +103,10 @@ func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, user
 // FuncRealm is [Auth.Func] with a realm of the route's own, as jwt_required(realm) has it.
 func (a *Auth[U]) FuncRealm(realm string, handler func(w http.ResponseWriter, r *http.Request, user U)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions {
+			flask.Allow(w)
+			return
+		}
 		user, failed := a.user(r.Context(), r.Header.Values("Authorization"), realm)
 		if failed != nil {
 			a.writeFailure(w, failed)

@@ -429,3 +429,24 @@ func TestNew_keepsItsOwnLists(t *testing.T) {
 		t.Errorf("got %s", response.Body)
 	}
 }
+
+// TestFunc_answersOptionsItself: behind a pattern without a method, neither the handler nor a token
+// is asked for.
+func TestFunc_answersOptionsItself(t *testing.T) {
+	c, _ := config()
+	auth := newAuth(t, c)
+	for name, handler := range map[string]http.Handler{
+		"Func": auth.Func(func(http.ResponseWriter, *http.Request, fje.Identity[user]) {
+			t.Error("the handler is called")
+		}, fje.Guard{}),
+		"Optional": auth.Optional(func(http.ResponseWriter, *http.Request, *fje.Identity[user]) {
+			t.Error("the handler of an optional route is called")
+		}, fje.Guard{}),
+	} {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodOptions, "/protected", nil))
+		if answer.Code != http.StatusOK || answer.Header().Get("Allow") == "" {
+			t.Errorf("%s: %d %v", name, answer.Code, answer.Header())
+		}
+	}
+}

@@ -18,7 +18,8 @@
 //   - A token that names an audience is refused when none is configured (RFC 7519 §4.1.3); the original
 //     overlooks it.
 //   - An identity that is empty or null is none.
-//   - JSON with a member twice, headers that would bring keys, "crit", and tokens over 8 KiB are refused.
+//   - JSON with a member twice or with NaN, another "typ" than JWT, headers that would bring keys,
+//     "crit", stray characters, and tokens over 8 KiB are refused.
 //   - Cookies are Secure and SameSite=Lax unless [Config] says otherwise; there they are neither.
 //   - What makes the original answer 500, such as a claim of a wrong type, is refused like its kin.
 //   - OPTIONS is answered without a call of the handler, as Flask itself does, rather than with one that has

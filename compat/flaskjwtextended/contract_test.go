@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/hallpass-go/hallpass/compat/contract"
+	"github.com/hallpass-go/hallpass/compat/flask"
 	fje "github.com/hallpass-go/hallpass/compat/flaskjwtextended"
 	"github.com/hallpass-go/hallpass/jwk"
 )
@@ -153,16 +154,21 @@ func serve(t *testing.T, c fje.Config[user], gone *revoked) string {
 		reply(w, http.StatusOK, map[string]bool{"logout": true})
 	})
 	all := []fje.Location{fje.Headers, fje.Cookies, fje.QueryString, fje.JSON}
-	mux.Handle("/protected", a.auth.Func(who, fje.Guard{}))
-	mux.Handle("/fresh", a.auth.Func(who, fje.Guard{Fresh: true}))
-	mux.Handle("/optional", a.auth.Optional(whoIfAny, fje.Guard{}))
-	mux.Handle("/cookies/protected", a.auth.Func(who, fje.Guard{Locations: cookies}))
-	mux.Handle("/query", a.auth.Func(who, fje.Guard{Locations: []fje.Location{fje.QueryString}}))
-	mux.Handle("/json", a.auth.Func(who, fje.Guard{Locations: []fje.Location{fje.JSON}}))
-	mux.Handle("/json/refresh", a.auth.Func(who, fje.Guard{Refresh: true, Locations: []fje.Location{fje.JSON}}))
-	mux.Handle("/anywhere", a.auth.Func(who, fje.Guard{Locations: all}))
-	mux.Handle("/anywhere/optional", a.auth.Optional(whoIfAny, fje.Guard{Locations: all}))
-	server := httptest.NewServer(mux)
+	both := func(path string, h http.Handler) {
+		mux.Handle("GET "+path, h)
+		mux.Handle("POST "+path, h)
+	}
+	both("/protected", a.auth.Func(who, fje.Guard{}))
+	both("/fresh", a.auth.Func(who, fje.Guard{Fresh: true}))
+	both("/optional", a.auth.Optional(whoIfAny, fje.Guard{}))
+	both("/cookies/protected", a.auth.Func(who, fje.Guard{Locations: cookies}))
+	both("/query", a.auth.Func(who, fje.Guard{Locations: []fje.Location{fje.QueryString}}))
+	both("/json", a.auth.Func(who, fje.Guard{Locations: []fje.Location{fje.JSON}}))
+	inJSON := []fje.Location{fje.JSON}
+	both("/json/refresh", a.auth.Func(who, fje.Guard{Refresh: true, Locations: inJSON}))
+	both("/anywhere", a.auth.Func(who, fje.Guard{Locations: all}))
+	both("/anywhere/optional", a.auth.Optional(whoIfAny, fje.Guard{Locations: all}))
+	server := httptest.NewServer(flask.Options(mux))
 	t.Cleanup(server.Close)
 	return server.URL
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hallpass-go/hallpass/compat/flask"
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwt"
 )
 
@@ -42,7 +43,8 @@ type Guard struct {
 }
 
 // Func guards a handler as jwt_required() does: it is called with who sent the request. OPTIONS is answered
-// without it, with 200 and nothing else. Func panics for a guard with a location that does not exist.
+// without it, as by Flask; a mux sends that here for a pattern without a method, and for the others
+// [flask.Options] has it. Func panics for a guard with a location that does not exist.
 func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, id Identity[U]), g Guard) http.Handler {
 	return a.guarded(g, func(w http.ResponseWriter, r *http.Request, id Identity[U], failed *Failure) {
 		if failed != nil {
@@ -77,6 +79,7 @@ func (a *Auth[U]) guarded(g Guard, then func(w http.ResponseWriter, r *http.Requ
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {
+			flask.Allow(w)
 			return
 		}
 		id, failed := a.identify(r, g)

@@ -2,12 +2,14 @@ package flaskjwtextended
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -92,7 +94,7 @@ func (a *Auth[U]) inCookies(r *http.Request, refresh bool) (token, csrf string, 
 }
 
 func (a *Auth[U]) inQuery(r *http.Request) (string, *Failure) {
-	value := r.URL.Query().Get(a.c.QueryName)
+	value := queryValue(r.URL.RawQuery, a.c.QueryName)
 	if value == "" {
 		return "", absent(fmt.Sprintf("Missing '%s' query paramater", a.c.QueryName)) // spelt as there
 	}
@@ -101,6 +103,29 @@ func (a *Auth[U]) inQuery(r *http.Request) (string, *Failure) {
 		return "", invalid(fmt.Sprintf("Invalid value for query parameter '%s'. Expected the value to start with '%s'", a.c.QueryName, a.c.QueryPrefix))
 	}
 	return token, nil
+}
+
+// queryValue returns the first value of a parameter as Werkzeug reads it: what cannot be decoded
+// stays as it is. So a token that is damaged is no token, and not one that is missing, which an
+// optional route would let pass.
+func queryValue(query, name string) string {
+	for pair := range strings.SplitSeq(query, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		if pair != "" && unescape(key) == name {
+			return unescape(value)
+		}
+	}
+	return ""
+}
+
+var escape = regexp.MustCompile("%[0-9A-Fa-f]{2}")
+
+func unescape(text string) string {
+	text = strings.ReplaceAll(text, "+", " ")
+	return escape.ReplaceAllStringFunc(text, func(escaped string) string {
+		b, _ := hex.DecodeString(escaped[1:]) // the pattern is that of two digits
+		return string(b)
+	})
 }
 
 func (a *Auth[U]) inJSON(r *http.Request, refresh bool) (string, *Failure) {

@@ -20,6 +20,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"github.com/hallpass-go/hallpass/compat/flask"
 	"github.com/hallpass-go/hallpass/compat/flaskjwt"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -37,6 +38,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("flaskjwt-posts", flag.ExitOnError)
 	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
 	file := flags.String("db", "flaskjwt-posts.db", "SQLite database; the secret is kept beside it")
+	expiry := flags.Duration("expiry", 5*time.Minute, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -56,8 +58,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	users, posts := &users{db, hashes}, &posts{db}
 	auth, err := flaskjwt.New(flaskjwt.Config[user]{
 		Secret: secret, Authenticate: users.authenticate, Identify: users.identify, Indented: true, // as in debug mode
-		Identity: func(u user) any { return u.ID },
-		Failed:   func(_ context.Context, err error) { fmt.Fprintln(out, err) },
+		Expiration: max(*expiry, 1), // 0 would be the default
+		Identity:   func(u user) any { return u.ID },
+		Failed:     func(_ context.Context, err error) { fmt.Fprintln(out, err) },
 	})
 	if err != nil {
 		return err
@@ -100,7 +103,7 @@ func routes(users *users, posts *posts, auth *flaskjwt.Auth[user]) http.Handler 
 	mux.Handle("GET /users/{id}/posts/{post}", auth.Func(self(posts.show)))
 	mux.Handle("PUT /users/{id}/posts/{post}", auth.Func(self(posts.update)))
 	mux.Handle("DELETE /users/{id}/posts/{post}", auth.Func(self(posts.remove)))
-	return mux
+	return flask.Options(mux)
 }
 
 // self refuses a path that names another user than the token's, so that every handler works on what is the

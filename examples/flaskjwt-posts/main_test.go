@@ -188,3 +188,17 @@ func TestHole_forgedTokens(t *testing.T) {
 		return request
 	})
 }
+
+// TestExpiry_isASetting: beyond it there is the leeway of Flask-JWT, ten seconds.
+func TestExpiry_isASetting(t *testing.T) {
+	t.Parallel()
+	p := exampletest.Start(t, run, "-db", filepath.Join(t.TempDir(), "posts.db"), "-expiry", "2s")
+	p.Expires(t, func() string { return join(t, p, "ann") }, func(token string) int {
+		status, _ := send(t, http.MethodGet, p.URL+"/users/1", token, "")
+		return status
+	}, http.StatusUnauthorized)
+}
+
+func TestExpiry_ofNothingIsRefused(t *testing.T) {
+	exampletest.WantsAnExpiry(t, run, "-db", filepath.Join(t.TempDir(), "file"))
+}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/compat/flask"
 	"github.com/hallpass-go/hallpass/compat/flaskjwt"
 )
 
@@ -32,8 +33,9 @@ func main() {
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("flaskjwt-users", flag.ExitOnError)
-	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
+	addr := flags.String("addr", "127.0.0.1:3000", "address to listen on")
 	file := flags.String("db", "flaskjwt-users.db", "SQLite database; the secret is kept beside it")
+	expiry := flags.Duration("expiry", 5*time.Minute, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -48,8 +50,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	defer users.Close()
 	auth, err := flaskjwt.New(flaskjwt.Config[user]{
 		Secret: secret, Authenticate: users.authenticate, Identify: users.identify, Indented: true, // as in debug mode
-		Identity: func(u user) any { return u.ID },
-		Failed:   func(_ context.Context, err error) { fmt.Fprintln(out, err) },
+		Expiration: max(*expiry, 1), // 0 would be the default
+		Identity:   func(u user) any { return u.ID },
+		Failed:     func(_ context.Context, err error) { fmt.Fprintln(out, err) },
 	})
 	if err != nil {
 		return err
@@ -87,7 +90,7 @@ func routes(users *users, auth *flaskjwt.Auth[user]) http.Handler {
 	mux.HandleFunc("POST /users", users.create)
 	mux.Handle("GET /users/{id}", auth.Func(self(func(w http.ResponseWriter, _ *http.Request, u user) { writeJSON(w, http.StatusOK, u) })))
 	mux.Handle("PATCH /users/{id}", auth.Func(self(users.update)))
-	return mux
+	return flask.Options(mux)
 }
 
 // self refuses a path that names another user than the token's.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -234,4 +236,28 @@ func TestHole_forgedTokens(t *testing.T) {
 		request.Header.Set("Authorization", "JWT "+token)
 		return request
 	})
+}
+
+// TestExpiry_isASetting: beyond it there is the leeway of Flask-JWT, ten seconds.
+func TestExpiry_isASetting(t *testing.T) {
+	t.Parallel()
+	p := exampletest.Start(t, run, "-db", filepath.Join(t.TempDir(), "users.db"), "-expiry", "2s")
+	p.Expires(t, func() string { return join(t, p, "matt") }, func(token string) int {
+		return send(t, http.MethodGet, p.URL+"/users/1", token, "")
+	}, http.StatusUnauthorized)
+}
+
+func TestExpiry_ofNothingIsRefused(t *testing.T) {
+	exampletest.WantsAnExpiry(t, run, "-db", filepath.Join(t.TempDir(), "file"))
+}
+
+// TestAddress_isTheChapters unless -addr says another. Whether port 3000 is free does not matter.
+func TestAddress_isTheChapters(t *testing.T) {
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+	defer stop()
+	var out strings.Builder
+	err := run(ctx, []string{"-db", filepath.Join(t.TempDir(), "users.db")}, &out)
+	if said := fmt.Sprint(out.String(), err); !strings.Contains(said, "127.0.0.1:3000") {
+		t.Error(said)
+	}
 }

@@ -17,6 +17,9 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/compat/flask"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
+	"github.com/hallpass-go/hallpass/examples/internal/guesses"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -33,6 +36,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("gettoken", flag.ExitOnError)
 	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
 	file := flags.String("db", "gettoken.db", "SQLite database; the signing key is kept beside it")
+	expiry := flags.Duration("expiry", time.Hour, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -45,10 +49,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer db.Close()
-	api := &api{users: db}
+	api := &api{users: db, guesses: guesses.New()}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "gettoken", Audience: "gettoken", Keys: keys, AccessTTL: time.Hour, Authorize: api.authorize,
-		Sources: []hallpass.TokenSource{hallpass.FromHeader("Authorization", "")}, Profile: wire{},
+		Issuer: "gettoken", Audience: "gettoken", Keys: keys, Authorize: api.authorize,
+		AccessTTL: max(*expiry, 1), // 0 would be the default
+		Leeway:    -1,              // it verifies its own tokens
+		Sources:   []hallpass.TokenSource{hallpass.FromHeader("Authorization", "")},
+		Profile:   wire{}, Observe: faults.To(out),
 	}); err != nil {
 		return err
 	}
@@ -65,26 +72,33 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// claims are in the token beside the registered ones. The id is that of the tutorial.
+// claims are in the token beside the registered ones. The id is that of the tutorial. A token is as
+// good as the password that it was given for: its version says which that was, so that a change
+// ends the tokens from before, for ever.
 type claims struct {
-	ID int64 `json:"id"`
+	ID              int64 `json:"id"`
+	PasswordVersion int64 `json:"password_version"`
 }
 
 type identity = hallpass.Identity[claims]
 
 type api struct {
-	auth  *hallpass.Auth[claims]
-	users *users
+	auth    *hallpass.Auth[claims]
+	users   *users
+	guesses guesses.Limit
 }
 
 func (a *api) routes() http.Handler {
-	exists := hallpass.Check(func(r *http.Request, id identity) error { return a.users.exists(r.Context(), id.Custom.ID) })
-	self := hallpass.AllOf(exists, hallpass.Self("id"))
+	current := hallpass.Check(func(r *http.Request, id identity) error {
+		return a.users.current(r.Context(), id.Custom)
+	})
+	self := hallpass.AllOf(current, hallpass.Self("id"))
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /auth/get-token/{$}", a.getToken)
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
 	mux.HandleFunc("POST /users/{$}", a.create)
-	mux.Handle("GET /users/{$}", a.auth.Func(a.list, exists))
-	mux.Handle("GET /users/{id}/{$}", a.auth.Func(a.show, exists))
+	mux.Handle("GET /users/{$}", a.auth.Func(a.list, current))
+	mux.Handle("GET /users/{id}/{$}", a.auth.Func(a.show, current))
 	mux.Handle("PUT /users/{id}/{$}", a.auth.Func(a.update, self))
 	mux.Handle("DELETE /users/{id}/{$}", a.auth.Func(a.remove, self))
 	for _, path := range []string{"/auth/get-token", "/users", "/users/{id}"} {
@@ -92,15 +106,12 @@ func (a *api) routes() http.Handler {
 			http.Redirect(w, r, r.URL.Path+"/", http.StatusPermanentRedirect)
 		})
 	}
-	return mux
+	return flask.Options(mux)
 }
 
 func (a *api) authorize(ctx context.Context, subject string) (hallpass.Grant[claims], error) {
-	id, err := strconv.ParseInt(subject, 10, 64)
-	if err == nil {
-		err = a.users.exists(ctx, id)
-	}
-	return hallpass.Grant[claims]{Custom: claims{ID: id}}, err
+	of, err := a.users.claims(ctx, subject)
+	return hallpass.Grant[claims]{Custom: of}, err
 }
 
 // getToken is the login.
@@ -110,15 +121,27 @@ func (a *api) getToken(w http.ResponseWriter, r *http.Request) {
 		a.auth.WriteError(w, r, err)
 		return
 	}
-	var id int64
-	tokens, err := a.auth.LogIn(r.Context(), hallpass.ClientOf(r),
-		func(ctx context.Context) (subject string, grant *hallpass.Grant[claims], err error) {
-			id, err = a.users.authenticate(ctx, login)
-			return strconv.FormatInt(id, 10), nil, err
-		})
+	var who claims
+	err := a.guesses.Check(r, login.Email, func() (err error) {
+		who, err = a.users.authenticate(r.Context(), login)
+		return err
+	})
 	if err != nil {
 		a.auth.WriteError(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"token": tokens.AccessToken, "user_id": id})
+	subject := strconv.FormatInt(who.ID, 10)
+	tokens, err := a.auth.StartSession(r.Context(), subject, hallpass.ClientOf(r))
+	if err == nil {
+		// Or the token may be for a password that was set meanwhile.
+		err = a.users.current(r.Context(), who)
+	}
+	if errors.Is(err, hallpass.ErrTokenRevoked) {
+		err = hallpass.ErrInvalidCredentials.Because(err)
+	}
+	if err != nil {
+		a.auth.WriteError(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"token": tokens.AccessToken, "user_id": who.ID})
 }

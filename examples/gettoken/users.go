@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -34,12 +37,28 @@ func openUsers(ctx context.Context, file string) (*users, error) {
 		return nil, err
 	}
 	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS user (
-		id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, password TEXT NOT NULL)`)
+		id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE,
+		password TEXT NOT NULL, password_version INTEGER NOT NULL DEFAULT 1)`)
 	if err != nil {
+		return nil, err
+	}
+	if err := addVersions(ctx, db); err != nil {
 		return nil, err
 	}
 	hashes, err := password.NewGovernor(password.GovernorConfig{})
 	return &users{db, hashes}, err
+}
+
+// addVersions brings a table from before there were versions up to date.
+func addVersions(ctx context.Context, db *sql.DB) error {
+	const column = "SELECT count(*) FROM pragma_table_info('user') WHERE name = 'password_version'"
+	var there bool
+	err := db.QueryRowContext(ctx, column).Scan(&there)
+	if err == nil && !there {
+		_, err = db.ExecContext(ctx,
+			"ALTER TABLE user ADD COLUMN password_version INTEGER NOT NULL DEFAULT 1")
+	}
+	return err
 }
 
 type credentials struct {
@@ -60,16 +79,18 @@ type user struct {
 }
 
 // authenticate takes as long for an address that nobody has as for a wrong password, and says the same.
-func (u *users) authenticate(ctx context.Context, login credentials) (id int64, err error) {
+func (u *users) authenticate(ctx context.Context, login credentials) (who claims, err error) {
 	var hash string
-	err = u.QueryRowContext(ctx, "SELECT id, password FROM user WHERE email = ?", login.Email).Scan(&id, &hash)
+	row := u.QueryRowContext(ctx,
+		"SELECT id, password_version, password FROM user WHERE email = ?", login.Email)
+	err = row.Scan(&who.ID, &who.PasswordVersion, &hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		err = u.hashes.CheckDummy(ctx, login.Password)
 	case err == nil:
 		err = u.hashes.Check(ctx, hash, login.Password)
 	}
-	return id, refusal(err)
+	return who, refusal(err)
 }
 
 // refusal makes errors of the governor those that a client is told.
@@ -83,11 +104,26 @@ func refusal(err error) error {
 	return err
 }
 
-// exists returns ErrTokenRevoked for a user who is gone, since a token lives on.
-func (u *users) exists(ctx context.Context, id int64) error {
-	err := u.QueryRowContext(ctx, "SELECT id FROM user WHERE id = ?", id).Scan(&id)
+// claims are those of a user as they are now.
+func (u *users) claims(ctx context.Context, id string) (of claims, err error) {
+	row := u.QueryRowContext(ctx, "SELECT id, password_version FROM user WHERE id = ?", id)
+	err = row.Scan(&of.ID, &of.PasswordVersion)
 	if errors.Is(err, sql.ErrNoRows) {
-		return hallpass.ErrTokenRevoked
+		err = hallpass.ErrSubjectDisabled
+	}
+	return of, err
+}
+
+// current returns ErrTokenRevoked for claims of a user who is gone, or has another password by now.
+func (u *users) current(ctx context.Context, c claims) error {
+	row := u.QueryRowContext(ctx,
+		"SELECT id FROM user WHERE id = ? AND password_version = ?", c.ID, c.PasswordVersion)
+	return goneIfNone(row.Scan(&c.ID))
+}
+
+func goneIfNone(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return hallpass.ErrTokenRevoked.Because(err)
 	}
 	return err
 }
@@ -99,14 +135,15 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) update(w http.ResponseWriter, r *http.Request, id identity) {
-	a.save(w, r, http.StatusOK, func(ctx context.Context, u newUser, hash string) (saved user, err error) {
-		// The tokens from before the change are refused, or whoever has an old one could set the next password, too.
-		err = a.auth.RevokeSubject(ctx, id.Subject, func(ctx context.Context) error {
-			saved, err = a.users.one(ctx, "UPDATE user SET name = ?, email = ?, password = ? WHERE id = ? RETURNING id, name, email",
-				u.Name, u.Email, hash, id.Custom.ID)
-			return err
-		})
-		return saved, err
+	a.save(w, r, http.StatusOK, func(ctx context.Context, u newUser, hash string) (user, error) {
+		// The version is compared where it is written: another change may have come since the token
+		// was looked at.
+		saved, err := a.users.one(ctx, `
+			UPDATE user
+			SET name = ?, email = ?, password = ?, password_version = password_version + 1
+			WHERE id = ? AND password_version = ? RETURNING id, name, email`,
+			u.Name, u.Email, hash, id.Custom.ID, id.Custom.PasswordVersion)
+		return saved, goneIfNone(err)
 	})
 }
 
@@ -179,7 +216,10 @@ func (a *api) show(w http.ResponseWriter, r *http.Request, _ identity) {
 }
 
 func (a *api) remove(w http.ResponseWriter, r *http.Request, id identity) {
-	if _, err := a.users.ExecContext(r.Context(), "DELETE FROM user WHERE id = ?", id.Custom.ID); err != nil {
+	_, err := a.users.one(r.Context(),
+		"DELETE FROM user WHERE id = ? AND password_version = ? RETURNING id, name, email",
+		id.Custom.ID, id.Custom.PasswordVersion)
+	if err := goneIfNone(err); err != nil {
 		a.auth.WriteError(w, r, err)
 		return
 	}
@@ -190,16 +230,22 @@ func (a *api) remove(w http.ResponseWriter, r *http.Request, id identity) {
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
-	text := e.Detail
+	body := map[string]any{"error": faults.Detail(e)}
 	switch {
 	case errors.Is(e, hallpass.ErrInvalidCredentials):
-		text = "Incorrect email or password" // one text for both, or it would tell who has an account
+		// One text for both, or it would tell who has an account.
+		body["error"] = "Incorrect email or password"
 	case e.Status == http.StatusUnauthorized:
-		text = "Authentication failed"
+		body["error"] = "Authentication failed"
 	case e.Status == http.StatusForbidden:
-		text = "Permission denied"
+		body["error"] = "Permission denied"
+	case e.Fields != nil:
+		body["errors"] = e.Fields
 	}
-	writeJSON(w, e.Status, map[string]string{"error": text})
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(e.RetryAfter.Seconds())))
+	}
+	writeJSON(w, e.Status, body)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

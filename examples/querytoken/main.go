@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +19,9 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/compat/flask"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
+	"github.com/hallpass-go/hallpass/examples/internal/guesses"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -36,11 +40,28 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
 	user := flags.String("user", "admin", "who may log in")
 	keyFile := flags.String("keys", "querytoken.keys.json", "file of the signing key")
+	expiry := flags.Duration("expiry", 40*time.Second, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	api, err := newAPI(*keyFile, *user, os.Getenv("QUERYTOKEN_PASSWORD"), out)
+	keys, err := jwk.OpenFile(*keyFile) // made on first run, mode 0600
 	if err != nil {
+		return err
+	}
+	api, err := newAPI(*user, os.Getenv("QUERYTOKEN_PASSWORD"), out)
+	if err != nil {
+		return err
+	}
+	if api.auth, err = hallpass.New(hallpass.Config[claims]{
+		Issuer: "querytoken", Audience: "querytoken", Keys: keys,
+		Profile: wire{}, Observe: faults.To(out),
+		AccessTTL: max(*expiry, 1), // 0 would be the default
+		Leeway:    -1,              // it verifies its own tokens
+		Sources:   []hallpass.TokenSource{hallpass.FromQuery("token")},
+		Authorize: func(_ context.Context, subject string) (hallpass.Grant[claims], error) {
+			return hallpass.Grant[claims]{Custom: claims{User: subject}}, nil
+		},
+	}); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", *addr)
@@ -64,33 +85,20 @@ type claims struct {
 type api struct {
 	auth       *hallpass.Auth[claims]
 	hashes     *password.Governor // anybody may try to log in
+	guesses    guesses.Limit
 	user, hash string
 }
 
 // newAPI returns the API of one user. Without a password it makes one, and says so.
-func newAPI(keyFile, user, secret string, out io.Writer) (*api, error) {
+func newAPI(user, secret string, out io.Writer) (*api, error) {
 	if secret == "" {
 		secret = rand.Text()
 		fmt.Fprintf(out, "log in as %q with the password %q; set QUERYTOKEN_PASSWORD to choose one\n", user, secret)
 	}
 	hash, hashErr := password.Hash(secret)
 	hashes, err := password.NewGovernor(password.GovernorConfig{})
-	if err := errors.Join(hashErr, err); err != nil {
-		return nil, err
-	}
-	keys, err := jwk.OpenFile(keyFile) // made on first run, mode 0600
-	if err != nil {
-		return nil, err
-	}
-	a := &api{user: user, hash: hash, hashes: hashes}
-	a.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "querytoken", Audience: "querytoken", Keys: keys, AccessTTL: 40 * time.Second, Leeway: -1,
-		Sources: []hallpass.TokenSource{hallpass.FromQuery("token")}, Profile: wire{},
-		Authorize: func(_ context.Context, subject string) (hallpass.Grant[claims], error) {
-			return hallpass.Grant[claims]{Custom: claims{User: subject}}, nil
-		},
-	})
-	return a, err
+	a := &api{user: user, hash: hash, hashes: hashes, guesses: guesses.New()}
+	return a, errors.Join(hashErr, err)
 }
 
 func (a *api) routes() http.Handler {
@@ -102,20 +110,23 @@ func (a *api) routes() http.Handler {
 		writeJSON(w, http.StatusOK, map[string]string{"message": "Only available to people with valid tokens."})
 	}))
 	mux.HandleFunc("GET /login", a.login)
-	return mux
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
+	return flask.Options(mux)
 }
 
 func (a *api) login(w http.ResponseWriter, r *http.Request) {
 	user, secret, _ := r.BasicAuth()
-	err := a.hashes.Check(r.Context(), a.hash, secret)
-	if errors.Is(err, password.ErrOverloaded) {
-		a.auth.WriteError(w, r, hallpass.ErrOverloaded)
-		return
-	}
-	if err != nil || user != a.user {
+	err := a.guesses.Check(r, user, func() error {
+		return a.authenticate(r.Context(), user, secret)
+	})
+	if errors.Is(err, hallpass.ErrInvalidCredentials) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Login Required"`)
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = io.WriteString(w, "Could not verify!")
+		return
+	}
+	if err != nil {
+		a.auth.WriteError(w, r, err)
 		return
 	}
 	tokens, err := a.auth.StartSession(r.Context(), user, hallpass.ClientOf(r))
@@ -126,17 +137,34 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"token": tokens.AccessToken})
 }
 
-// wire writes refusals as the slides do: 403 for each.
+// authenticate takes as long for another user as for a wrong password.
+func (a *api) authenticate(ctx context.Context, user, secret string) error {
+	err := a.hashes.Check(ctx, a.hash, secret)
+	switch {
+	case errors.Is(err, password.ErrMismatch), err == nil && user != a.user:
+		return hallpass.ErrInvalidCredentials
+	case errors.Is(err, password.ErrOverloaded):
+		return hallpass.ErrOverloaded
+	}
+	return err
+}
+
+// wire writes refusals as the slides do: 403 for each that has to do with a token.
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(e.RetryAfter.Seconds())))
+	}
 	switch {
 	case errors.Is(e, hallpass.ErrTokenMissing):
 		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Token is missing"})
+	case errors.Is(e, hallpass.ErrRateLimited):
+		writeJSON(w, e.Status, map[string]string{"message": e.Detail})
 	case e.Status < http.StatusInternalServerError:
 		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Token is invalid!"})
 	default:
-		writeJSON(w, e.Status, map[string]string{"message": e.Detail})
+		writeJSON(w, e.Status, map[string]string{"message": faults.Detail(e)})
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -88,4 +89,43 @@ func TestHole_forgedTokens(t *testing.T) {
 		}
 		return request
 	})
+}
+
+// token logs in.
+func token(t *testing.T, p *exampletest.Program) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/login", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetBasicAuth("admin", "a password of one's own")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var got struct{ Token string }
+	if err := json.NewDecoder(answer.Body).Decode(&got); err != nil || got.Token == "" {
+		t.Fatalf("%d, %v", answer.StatusCode, err)
+	}
+	return got.Token
+}
+
+func TestExpiry_isASetting(t *testing.T) {
+	t.Setenv("QUERYTOKEN_PASSWORD", "a password of one's own")
+	keys := filepath.Join(t.TempDir(), "keys.json")
+	p := exampletest.Start(t, run, "-keys", keys, "-expiry", "2s")
+	p.Expires(t, func() string { return token(t, p) }, func(token string) int {
+		return status(t, p.URL+"/protected?token="+token, "", "")
+	}, http.StatusForbidden)
+}
+
+func TestExpiry_ofNothingIsRefused(t *testing.T) {
+	exampletest.WantsAnExpiry(t, run, "-keys", filepath.Join(t.TempDir(), "file"))
+}
+
+func TestJWKS_verifiesTokensElsewhere(t *testing.T) {
+	t.Setenv("QUERYTOKEN_PASSWORD", "a password of one's own")
+	p, _ := start(t)
+	p.IsVerifiedElsewhere(t, "querytoken", token(t, p))
 }

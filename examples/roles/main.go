@@ -17,7 +17,10 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/compat/flask"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/jwk"
+	"github.com/hallpass-go/hallpass/sqlstore"
 )
 
 func main() {
@@ -34,6 +37,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:5000", "address to listen on")
 	file := flags.String("db", "roles.db", "SQLite database; the signing key is kept beside it")
 	admin := flags.String("admin", "admin", "name of the first user, who is an admin")
+	expiry := flags.Duration("expiry", time.Hour, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -46,13 +50,23 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer users.Close()
-	if err := firstAdmin(ctx, users, *admin, out); err != nil {
+	store, err := sqlstore.Open(ctx, "sqlite:"+*file) // a logout holds after a restart, too
+	if err != nil {
 		return err
 	}
+	defer store.Close()
 	api := &api{users: users}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "roles", Audience: "roles", Keys: keys, AccessTTL: time.Hour, Authorize: api.authorize, Profile: wire{},
+		Issuer: "roles", Audience: "roles", Keys: keys, Store: store,
+		AccessTTL:    max(*expiry, 1), // 0 would be the default
+		Leeway:       -1,              // it verifies its own tokens
+		Authenticate: users.authenticate, Authorize: api.authorize,
+		Profile: wire{}, Observe: faults.To(out),
 	}); err != nil {
+		return err
+	}
+	go api.auth.Run(ctx)
+	if err := firstAdmin(ctx, users, *admin, out); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", *addr)
@@ -95,10 +109,12 @@ type api struct {
 func (a *api) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /register", a.register)
-	mux.HandleFunc("POST /login", a.login)
+	// POST /login, /refresh, /logout and /logout/all; GET and DELETE /sessions
+	a.auth.Mount(mux, "")
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
 	mux.Handle("GET /protected", a.auth.Func(say("This is a protected route")))
 	mux.Handle("GET /admin", a.auth.Func(say("Welcome to the admin panel"), hallpass.Role("admin")))
-	return mux
+	return flask.Options(mux)
 }
 
 func say(message string) func(http.ResponseWriter, *http.Request, hallpass.Identity[claims]) {
@@ -130,21 +146,4 @@ func (a *api) register(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeJSON(w, http.StatusCreated, map[string]string{"message": "User registered successfully"})
 	}
-}
-
-func (a *api) login(w http.ResponseWriter, r *http.Request) {
-	var body credentials
-	err := hallpass.ReadJSON(w, r, &body)
-	if err == nil {
-		err = a.users.authenticate(r.Context(), body)
-	}
-	var tokens hallpass.Tokens
-	if err == nil {
-		tokens, err = a.auth.StartSession(r.Context(), body.Username, hallpass.ClientOf(r))
-	}
-	if err != nil {
-		a.auth.WriteError(w, r, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]string{"access_token": tokens.AccessToken})
 }

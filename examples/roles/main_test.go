@@ -57,10 +57,13 @@ func get(t *testing.T, url, token string) int {
 // TestHole_anyPasswordLogin: the tutorial's stub logs anybody in.
 func TestHole_anyPasswordLogin(t *testing.T) {
 	p, _ := start(t)
-	for _, body := range []string{
-		`{"username":"admin","password":"x"}`, `{"username":"admin","password":""}`, `{"username":"admin"}`, `{"username":"nobody","password":"x"}`,
+	for body, want := range map[string]int{
+		`{"username":"admin","password":"x"}`:  401,
+		`{"username":"admin","password":""}`:   401,
+		`{"username":"admin"}`:                 422,
+		`{"username":"nobody","password":"x"}`: 401,
 	} {
-		if status, token := post(t, p.URL+"/login", body); status != http.StatusUnauthorized || token != "" {
+		if status, token := post(t, p.URL+"/login", body); status != want || token != "" {
 			t.Errorf("%s: %d", body, status)
 		}
 	}
@@ -131,4 +134,106 @@ func TestHole_aNameThatNoTokenCanHold(t *testing.T) {
 	if status, answer := post(t, p.URL+"/login", `{"username":"zoë \"q\"","password":"pw"}`); status != 200 {
 		t.Errorf("a name that can be signed: %d %s", status, answer)
 	}
+}
+
+type tokens struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+}
+
+// send posts a body with an access token, and returns the status and the tokens of the answer.
+func send(t *testing.T, url, access, body string) (int, tokens) {
+	t.Helper()
+	content := strings.NewReader(body)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if access != "" {
+		request.Header.Set("Authorization", "Bearer "+access)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var got tokens
+	_ = json.NewDecoder(answer.Body).Decode(&got)
+	return answer.StatusCode, got
+}
+
+const adminLogin = `{"username":"admin","password":"the admin's own"}`
+
+// TestRoles_refreshesAndLogsOut: what the tutorial recommends and leaves to its reader.
+func TestRoles_refreshesAndLogsOut(t *testing.T) {
+	p, _ := start(t)
+	_, first := send(t, p.URL+"/login", "", adminLogin)
+	status, second := send(t, p.URL+"/refresh", "", `{"refresh_token":"`+first.Refresh+`"}`)
+	if status != http.StatusOK || second.Refresh == first.Refresh {
+		t.Fatalf("refresh: %d", status)
+	}
+	if got := get(t, p.URL+"/admin", second.Access); got != http.StatusOK {
+		t.Errorf("the token that it brings: %d", got)
+	}
+	if status, _ := send(t, p.URL+"/logout", second.Access, ""); status != http.StatusNoContent {
+		t.Errorf("logout: %d", status)
+	}
+	for name, token := range map[string]string{"first": first.Access, "second": second.Access} {
+		if got := get(t, p.URL+"/protected", token); got != http.StatusUnauthorized {
+			t.Errorf("the %s access token after the logout: %d", name, got)
+		}
+	}
+	status, _ = send(t, p.URL+"/refresh", "", `{"refresh_token":"`+second.Refresh+`"}`)
+	if status != http.StatusUnauthorized {
+		t.Errorf("a refresh after the logout: %d", status)
+	}
+}
+
+// TestRoles_aLogoutHoldsAfterARestart, and whoever did not log out stays.
+func TestRoles_aLogoutHoldsAfterARestart(t *testing.T) {
+	p, file := start(t)
+	_, out := send(t, p.URL+"/login", "", adminLogin)
+	_, in := send(t, p.URL+"/login", "", adminLogin)
+	if status, _ := send(t, p.URL+"/logout", out.Access, ""); status != http.StatusNoContent {
+		t.Fatalf("logout: %d", status)
+	}
+	p.Stop(t)
+	p = exampletest.Start(t, run, "-db", file)
+	const notYet = http.StatusServiceUnavailable // it has to read what was revoked
+	status := notYet
+	for begin := time.Now(); status == notYet && time.Since(begin) < 10*time.Second; {
+		status = get(t, p.URL+"/protected", out.Access)
+	}
+	if status != http.StatusUnauthorized {
+		t.Errorf("a token from before the logout: %d", status)
+	}
+	if got := get(t, p.URL+"/protected", in.Access); got != http.StatusOK {
+		t.Errorf("a token of another session: %d", got)
+	}
+	status, _ = send(t, p.URL+"/refresh", "", `{"refresh_token":"`+in.Refresh+`"}`)
+	if status != http.StatusOK {
+		t.Errorf("its refresh token: %d", status)
+	}
+}
+
+func TestExpiry_isASetting(t *testing.T) {
+	t.Setenv("ROLES_PASSWORD", "the admin's own")
+	p := exampletest.Start(t, run, "-db", filepath.Join(t.TempDir(), "roles.db"), "-expiry", "2s")
+	p.Expires(t, func() string {
+		_, got := send(t, p.URL+"/login", "", adminLogin)
+		return got.Access
+	}, func(token string) int { return get(t, p.URL+"/protected", token) }, http.StatusUnauthorized)
+}
+
+func TestExpiry_ofNothingIsRefused(t *testing.T) {
+	exampletest.WantsAnExpiry(t, run, "-db", filepath.Join(t.TempDir(), "file"))
+}
+
+func TestJWKS_verifiesTokensElsewhere(t *testing.T) {
+	p, _ := start(t)
+	_, got := send(t, p.URL+"/login", "", adminLogin)
+	p.IsVerifiedElsewhere(t, "roles", got.Access)
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -68,16 +71,17 @@ func (u *users) add(ctx context.Context, c credentials, role string) error {
 }
 
 // authenticate takes as long for a name that nobody has as for a wrong password, and says the same.
-func (u *users) authenticate(ctx context.Context, c credentials) error {
+func (u *users) authenticate(ctx context.Context, login hallpass.Login) (string, error) {
 	var hash string
-	err := u.QueryRowContext(ctx, "SELECT password FROM users WHERE username = ?", c.Username).Scan(&hash)
+	row := u.QueryRowContext(ctx, "SELECT password FROM users WHERE username = ?", login.Username)
+	err := row.Scan(&hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		err = u.hashes.CheckDummy(ctx, c.Password)
+		err = u.hashes.CheckDummy(ctx, login.Password)
 	case err == nil:
-		err = u.hashes.Check(ctx, hash, c.Password)
+		err = u.hashes.Check(ctx, hash, login.Password)
 	}
-	return refusal(err)
+	return login.Username, refusal(err)
 }
 
 // refusal makes errors of the governor those that a client is told.
@@ -103,17 +107,22 @@ func (u *users) role(ctx context.Context, username string) (role string, err err
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
-	text := e.Detail
+	body := map[string]any{"message": faults.Detail(e)}
 	switch {
 	case errors.Is(e, hallpass.ErrInvalidCredentials):
-		text = "Bad username or password"
+		body["message"] = "Bad username or password"
 	case e.Status == http.StatusForbidden:
-		text = "Unauthorized access"
+		body["message"] = "Unauthorized access"
+	case e.Fields != nil:
+		body["errors"] = e.Fields
 	}
 	if e.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	writeJSON(w, e.Status, map[string]string{"message": text})
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(e.RetryAfter.Seconds())))
+	}
+	writeJSON(w, e.Status, body)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"html"
 	"io"
+	"math"
 	"mime/multipart"
 	"net/http"
 	"os"
@@ -16,6 +19,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 )
 
 // files is the tutorial's table.
@@ -36,9 +40,12 @@ func openFiles(ctx context.Context, file string) (*files, error) {
 	return &files{db}, err
 }
 
+// maxForm is how many bytes of a form there may be besides a file.
+const maxForm = 64 << 10
+
 // upload stores the one file of a form, which is read whole only when it is not too large.
 func (a *api) upload(w http.ResponseWriter, r *http.Request, _ identity) {
-	r.Body = http.MaxBytesReader(w, r.Body, a.maxFile+hallpass.MaxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, a.maxFile+maxForm)
 	content, header, err := r.FormFile("inputFile")
 	if err != nil {
 		refuseUpload(w, err)
@@ -119,6 +126,7 @@ const loginPage = `<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="UTF-8"><title>Log in</title></head>
 <body>
+<p>{{problem}}</p>
 <form method="POST" action="/session">
 <input name="username" autocomplete="username" placeholder="user name">
 <input name="password" type="password" autocomplete="current-password" placeholder="password">
@@ -137,6 +145,11 @@ func form(w http.ResponseWriter, r *http.Request, _ identity) {
 	writePage(w, http.StatusOK, strings.Replace(uploadPage, "{{query}}", query, 1))
 }
 
+// writeLogin shows the login form, with a sentence on what was wrong before.
+func writeLogin(w http.ResponseWriter, status int, problem string) {
+	writePage(w, status, strings.Replace(loginPage, "{{problem}}", html.EscapeString(problem), 1))
+}
+
 func writePage(w http.ResponseWriter, status int, page string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -150,20 +163,30 @@ type message struct {
 	Message string `json:"message"`
 }
 
-// wire writes refusals as the tutorial does: 403 for each.
+// wire writes refusals as the tutorial does: 403 for each that has to do with a token or a
+// password.
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
+	setRetryAfter(w, e)
 	switch {
 	case errors.Is(e, hallpass.ErrInvalidCredentials):
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, "Unable to verify")
 	case errors.Is(e, hallpass.ErrTokenMissing):
 		writeJSON(w, http.StatusForbidden, message{"Token missing"})
+	case errors.Is(e, hallpass.ErrRateLimited):
+		writeJSON(w, e.Status, message{e.Detail})
 	case e.Status < http.StatusInternalServerError:
 		writeJSON(w, http.StatusForbidden, message{"Invalid token"})
 	default:
-		writeJSON(w, e.Status, message{e.Detail})
+		writeJSON(w, e.Status, message{faults.Detail(e)})
+	}
+}
+
+func setRetryAfter(w http.ResponseWriter, e *hallpass.Error) {
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(e.RetryAfter.Seconds())))
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"net/http"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
+	"github.com/hallpass-go/hallpass/examples/internal/guesses"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -15,6 +18,7 @@ import (
 type login struct {
 	user, hash string
 	hashes     *password.Governor
+	guesses    guesses.Limit
 }
 
 // newLogin returns the login of a user. Without a password it makes one, and says so.
@@ -25,20 +29,31 @@ func newLogin(user, secret string, out io.Writer) (*login, error) {
 	}
 	hash, hashErr := password.Hash(secret)
 	hashes, err := password.NewGovernor(password.GovernorConfig{})
-	return &login{user, hash, hashes}, errors.Join(hashErr, err)
+	return &login{user, hash, hashes, guesses.New()}, errors.Join(hashErr, err)
 }
 
 // token starts a session for whom user name and password are of.
 func (a *api) token(r *http.Request, user, secret string) (string, error) {
-	err := a.only.hashes.Check(r.Context(), a.only.hash, secret)
-	if errors.Is(err, password.ErrOverloaded) {
-		return "", hallpass.ErrOverloaded
-	}
-	if err != nil || user != a.only.user {
-		return "", hallpass.ErrInvalidCredentials
+	err := a.only.guesses.Check(r, user, func() error {
+		return a.only.authenticate(r.Context(), user, secret)
+	})
+	if err != nil {
+		return "", err
 	}
 	tokens, err := a.auth.StartSession(r.Context(), user, hallpass.ClientOf(r))
 	return tokens.AccessToken, err
+}
+
+// authenticate takes as long for another user as for a wrong password.
+func (l *login) authenticate(ctx context.Context, user, secret string) error {
+	err := l.hashes.Check(ctx, l.hash, secret)
+	switch {
+	case errors.Is(err, password.ErrMismatch), err == nil && user != l.user:
+		return hallpass.ErrInvalidCredentials
+	case errors.Is(err, password.ErrOverloaded):
+		return hallpass.ErrOverloaded
+	}
+	return err
 }
 
 // login is the tutorial's: Basic credentials for a token.
@@ -54,14 +69,26 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) {
 
 // startBrowserSession answers the login form with a cookie that scripts cannot read and other sites cannot have sent.
 func (a *api) startBrowserSession(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, hallpass.MaxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	token, err := a.token(r, r.PostFormValue("username"), r.PostFormValue("password"))
 	if err != nil {
-		writePage(w, http.StatusForbidden, loginPage)
+		refuseBrowser(w, err)
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: token, Path: "/", MaxAge: int(tokenTTL.Seconds()), HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+		Name: cookieName, Value: token, Path: "/", MaxAge: int(a.expiry.Seconds()),
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 	})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// refuseBrowser shows the login form again, with what was wrong.
+func refuseBrowser(w http.ResponseWriter, err error) {
+	e := faults.Refusal(err)
+	status, problem := e.Status, faults.Detail(e)
+	if errors.Is(e, hallpass.ErrInvalidCredentials) {
+		status, problem = http.StatusForbidden, "Unable to verify"
+	}
+	setRetryAfter(w, e)
+	writeLogin(w, status, problem)
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/compat/flask"
+	"github.com/hallpass-go/hallpass/examples/internal/faults"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -34,6 +36,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	file := flags.String("db", "upload.db", "SQLite database; the signing key is kept beside it")
 	user := flags.String("user", "admin", "who may log in")
 	maxFile := flags.Int64("max-file", 10<<20, "largest file, in bytes")
+	expiry := flags.Duration("expiry", 20*time.Minute, "how long a token lives")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -50,10 +53,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	api := &api{files: files, only: login, maxFile: *maxFile}
+	api := &api{files: files, only: login, maxFile: *maxFile, expiry: *expiry}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "upload", Audience: "upload", Keys: keys, AccessTTL: tokenTTL, Profile: wire{},
-		Sources: []hallpass.TokenSource{hallpass.FromQuery("token"), hallpass.FromCookie(cookieName)},
+		Issuer: "upload", Audience: "upload", Keys: keys, Profile: wire{}, Observe: faults.To(out),
+		AccessTTL: max(*expiry, 1), // 0 would be the default
+		Leeway:    -1,              // it verifies its own tokens
+		Sources: []hallpass.TokenSource{
+			hallpass.FromQuery("token"), hallpass.FromCookie(cookieName),
+		},
 		Authorize: func(_ context.Context, subject string) (hallpass.Grant[claims], error) {
 			return hallpass.Grant[claims]{Custom: claims{User: subject}}, nil
 		},
@@ -73,10 +80,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-const (
-	tokenTTL   = 20 * time.Minute
-	cookieName = "upload_token"
-)
+const cookieName = "upload_token"
 
 // claims are in the token beside the registered ones, as in the tutorial.
 type claims struct {
@@ -90,14 +94,18 @@ type api struct {
 	files   *files
 	only    *login
 	maxFile int64
+	expiry  time.Duration // of tokens and of the cookie around one
 }
 
 func (a *api) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", a.login)
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
 	mux.Handle("GET /{$}", a.auth.Func(form))
 	mux.Handle("POST /upload", a.auth.Func(a.upload))
-	mux.HandleFunc("GET /session", func(w http.ResponseWriter, _ *http.Request) { writePage(w, http.StatusOK, loginPage) })
+	mux.HandleFunc("GET /session", func(w http.ResponseWriter, _ *http.Request) {
+		writeLogin(w, http.StatusOK, "")
+	})
 	mux.Handle("POST /session", http.NewCrossOriginProtection().Handler(http.HandlerFunc(a.startBrowserSession)))
-	return mux
+	return flask.Options(mux)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -127,6 +128,36 @@ func TestBrowser_wrongPasswordGetsNoCookie(t *testing.T) {
 	}
 }
 
+// TestBrowser_isToldToWait, in a page, after too many wrong passwords, whichever login they were
+// sent to.
+func TestBrowser_isToldToWait(t *testing.T) {
+	p, _ := start(t)
+	wrong := url.Values{"username": {"admin"}, "password": {"password"}}
+	for range 30 {
+		answer, err := http.PostForm(p.URL+"/session", wrong)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.StatusCode != http.StatusTooManyRequests {
+			continue
+		}
+		says := strings.Contains(string(page), "Too many attempts")
+		if answer.Header.Get("Retry-After") == "" || !says {
+			t.Errorf("%v\n%s", answer.Header, page)
+		}
+		if status := basicLogin(t, p, "admin", secret); status != http.StatusTooManyRequests {
+			t.Errorf("the other login: %d", status)
+		}
+		return
+	}
+	t.Error("never told")
+}
+
 func TestHole_noLimitOfSize(t *testing.T) {
 	p, _ := start(t, "-max-file", "1000")
 	client := browser(t, p)
@@ -139,21 +170,27 @@ func TestHole_noLimitOfSize(t *testing.T) {
 
 func TestHole_anyPasswordLogin(t *testing.T) {
 	p, _ := start(t)
-	for _, login := range [][2]string{{"admin", "password"}, {"anybody", secret}, {"", ""}} {
-		request, err := http.NewRequest(http.MethodGet, p.URL+"/login", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.SetBasicAuth(login[0], login[1])
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer.Body.Close()
-		if answer.StatusCode != http.StatusForbidden {
-			t.Errorf("%q: %d", login, answer.StatusCode)
+	for _, with := range [][2]string{{"admin", "password"}, {"anybody", secret}, {"", ""}} {
+		if status := basicLogin(t, p, with[0], with[1]); status != http.StatusForbidden {
+			t.Errorf("%q: %d", with, status)
 		}
 	}
+}
+
+// basicLogin returns the status of the answer to Basic credentials.
+func basicLogin(t *testing.T, p *exampletest.Program, user, password string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/login", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetBasicAuth(user, password)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode
 }
 
 func TestHole_tokenInTheLog(t *testing.T) {
@@ -192,4 +229,58 @@ func TestHole_forgedTokens(t *testing.T) {
 	}
 	exampletest.RefusesForgeries(t, target, http.StatusForbidden, inQuery)
 	exampletest.RefusesForgeries(t, target, http.StatusForbidden, inCookie)
+}
+
+// token logs in with Basic credentials.
+func token(t *testing.T, p *exampletest.Program) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/login", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetBasicAuth("admin", secret)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var got struct{ Token string }
+	if err := json.NewDecoder(answer.Body).Decode(&got); err != nil || got.Token == "" {
+		t.Fatalf("%d, %v", answer.StatusCode, err)
+	}
+	return got.Token
+}
+
+// TestExpiry_isASetting of the token, and of the cookie around it.
+func TestExpiry_isASetting(t *testing.T) {
+	p, _ := start(t, "-expiry", "2s")
+	p.Expires(t, func() string { return token(t, p) }, func(token string) int {
+		answer, err := http.Get(p.URL + "/?token=" + token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer.StatusCode
+	}, http.StatusForbidden)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	right := url.Values{"username": {"admin"}, "password": {secret}}
+	answer, err := client.PostForm(p.URL+"/session", right)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if cookies := answer.Cookies(); len(cookies) != 1 || cookies[0].MaxAge != 2 {
+		t.Errorf("cookies: %v", cookies)
+	}
+}
+
+func TestExpiry_ofNothingIsRefused(t *testing.T) {
+	exampletest.WantsAnExpiry(t, run, "-db", filepath.Join(t.TempDir(), "file"))
+}
+
+func TestJWKS_verifiesTokensElsewhere(t *testing.T) {
+	p, _ := start(t)
+	p.IsVerifiedElsewhere(t, "upload", token(t, p))
 }

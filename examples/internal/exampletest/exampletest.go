@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/compat/contract"
 	"github.com/hallpass-go/hallpass/internal/attack"
 	"github.com/hallpass-go/hallpass/jwk"
@@ -98,6 +99,64 @@ func (p *Program) Walk(t *testing.T, system string, key jwk.SigningKey, variable
 		}
 	}
 	t.Logf("%s: %d of %d cases passed", system, len(results)-failed, len(results))
+}
+
+// Expires expects a program that was started with "-expiry 2s" to take a token, and to refuse it
+// later with a status.
+func (p *Program) Expires(
+	t *testing.T, logIn func() string, use func(token string) int, refused int,
+) {
+	t.Helper()
+	token := logIn()
+	// On a busy machine one may end before it is used.
+	for tries := 0; use(token) != http.StatusOK; tries++ {
+		if tries == 5 {
+			t.Fatal("no token was taken")
+		}
+		token = logIn()
+	}
+	begin := time.Now()
+	for status := http.StatusOK; status != refused; time.Sleep(20 * time.Millisecond) {
+		if status = use(token); status != http.StatusOK && status != refused {
+			t.Fatalf("after %v the answer is %d", time.Since(begin), status)
+		}
+		// It lives two seconds, and the leeway is ten where there is one.
+		if time.Since(begin) > 20*time.Second {
+			t.Fatal("the token is still taken")
+		}
+	}
+	t.Logf("refused after %v", time.Since(begin))
+}
+
+// WantsAnExpiry expects "-expiry 0s" to be refused, and not to be taken for the default.
+func WantsAnExpiry(t *testing.T, run Run, args ...string) {
+	t.Helper()
+	args = append([]string{"-addr", "127.0.0.1:0", "-expiry", "0s"}, args...)
+	err := run(t.Context(), args, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "a second") {
+		t.Errorf("it ended with: %v", err)
+	}
+}
+
+// IsVerifiedElsewhere expects a service that has nothing but the keys that a program publishes to
+// take its token. The program's name is its issuer and its audience.
+func (p *Program) IsVerifiedElsewhere(t *testing.T, name, token string) {
+	t.Helper()
+	keys, err := jwk.NewRemote(p.URL+"/.well-known/jwks.json", jwk.RemoteConfig{AllowPrivate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := hallpass.VerifierConfig{Issuer: name, Audience: name, Keys: keys}
+	verifier, err := hallpass.NewVerifier[struct{}](config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := verifier.Verify(t.Context(), token); err != nil {
+		t.Error(err)
+	}
+	if _, err := verifier.Verify(t.Context(), token[:len(token)-4]+"AAAA"); err == nil {
+		t.Error("a token of another signature is taken, too")
+	}
 }
 
 // output can be written to by the program while the test reads it.

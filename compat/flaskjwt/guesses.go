@@ -1,0 +1,60 @@
+package flaskjwt
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/limit"
+)
+
+// authenticate asks the application whose user name and password these are, unless too many guesses
+// came before. A guess counts from when it begins: neither many at once nor hanging up overruns the
+// limit.
+func (a *Auth[U]) authenticate(r *http.Request, username, password string) (U, *Error) {
+	var nobody U
+	name := fmt.Sprintf("name %.256s", strings.ToLower(username))
+	attempt, refused := a.guesses.Login(name, a.c.ClientAddress(r))
+	if refused != nil {
+		return nobody, tooManyGuesses(refused.RetryAfter)
+	}
+	user, found, err := a.c.Authenticate(r.Context(), username, password)
+	switch {
+	case err != nil:
+		failed := a.failed(r.Context(), "authenticating", err)
+		attempt.Failed(err, failed.StatusCode < http.StatusInternalServerError)
+		return nobody, failed
+	case !found:
+		return nobody, invalidCredentials // and the attempt stays counted
+	}
+	attempt.Succeeded()
+	return user, nil
+}
+
+func tooManyGuesses(wait time.Duration) *Error {
+	return &Error{
+		Description: "Too many attempts. Wait as long as Retry-After says.",
+		Name:        "Too Many Requests", StatusCode: http.StatusTooManyRequests,
+		Header: http.Header{"Retry-After": {fmt.Sprint(math.Ceil(wait.Seconds()))}},
+	}
+}
+
+// perMinute is n tries a minute, by default that many, and no limit when n is negative.
+func perMinute(n, byDefault int) limit.Rate {
+	if n < 0 {
+		return limit.Rate{}
+	}
+	return limit.Rate{Burst: orElse(n, byDefault), Per: time.Minute}
+}
+
+// connectionAddress is the default of Config.ClientAddress.
+func connectionAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
