@@ -13,9 +13,9 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// Config says how an API authenticates: who its users are, and how their tokens are made and checked.
-// T holds the application's own claims; struct{} for none. Only Issuer, Audience, Keys and Authenticate
-// are wanted of most programs.
+// Config says how an API authenticates: who its users are, and how their tokens are made and
+// checked. T holds the application's own claims; struct{} for none. Only Issuer, Audience, Keys and
+// Authenticate are wanted of most programs.
 type Config[T any] struct {
 	// Issuer is who issues the tokens ("iss"), by custom the URL of this server. Required.
 	Issuer string
@@ -25,30 +25,30 @@ type Config[T any] struct {
 	Keys jwk.Ring
 
 	// Authenticate checks a login and returns the subject: the user's stable ID. It returns
-	// [ErrInvalidCredentials] for an unknown user and for a wrong password alike, after the same work.
-	// Defaults to no login route.
+	// [ErrInvalidCredentials] for an unknown user and for a wrong password alike, after the same
+	// work. Defaults to no login route.
 	Authenticate func(ctx context.Context, login Login) (subject string, err error)
-	// CheckPassword checks the password of a subject who is logged in, with the errors of Authenticate.
-	// Defaults to no reauthenticate route.
+	// CheckPassword checks the password of a subject who is logged in, with the errors of
+	// Authenticate. Defaults to no reauthenticate route.
 	CheckPassword func(ctx context.Context, subject, password string, client Client) error
-	// GuessesPerAccount is how many wrong passwords a user name may be given a minute, at log-in and at
-	// reauthentication: more are refused with [ErrRateLimited] before [Config.Authenticate] is asked. Where
-	// the account was logged in to from before, and for whoever holds a session, it is counted apart, so
-	// that strangers keep nobody out. Counted in memory, by each process. Defaults to 10; negative for no
-	// limit.
+	// GuessesPerAccount is how many wrong passwords a user name may be given a minute, at log-in
+	// and at reauthentication: more are refused with [ErrRateLimited] before [Config.Authenticate]
+	// is asked. Where the account was logged in to from before, and for whoever holds a session, it
+	// is counted apart, so that strangers keep nobody out. Counted in memory, by each process.
+	// Defaults to 10; negative for no limit.
 	GuessesPerAccount int
-	// GuessesPerAddress is the same for a client's address (of IPv6 its /64), whatever the names. Defaults
-	// to 100; negative for no limit.
+	// GuessesPerAddress is the same for a client's address (of IPv6 its /64), whatever the names.
+	// Defaults to 100; negative for no limit.
 	GuessesPerAddress int
 	// AdminRole is the role that may end anybody's session. Defaults to none.
 	AdminRole string
-	// Client says where a request comes from. Defaults to [ClientOf]: the address of the connection, which
-	// behind a proxy is the proxy's.
+	// Client says where a request comes from. Defaults to [ClientOf]: the address of the
+	// connection, which behind a proxy is the proxy's.
 	Client func(*http.Request) Client
 
-	// Store keeps sessions and revocations: package sqlstore has durable ones. With one, call [Auth.Run]:
-	// until it has read what has been revoked no token is accepted. Defaults to [sessions.NewMemory], which
-	// forgets all when the program ends.
+	// Store keeps sessions and revocations: package sqlstore has durable ones. With one, call
+	// [Auth.Run]: until it has read what has been revoked no token is accepted. Defaults to
+	// [sessions.NewMemory], which forgets all when the program ends.
 	Store sessions.Store
 
 	// The rest of the issuing half, with the defaults of [IssuerConfig].
@@ -106,8 +106,8 @@ type Auth[T any] struct {
 	guesses  *guess.Guard
 }
 
-// New returns the authentication of an API, or every mistake in c at once. It starts no goroutine and does
-// no I/O.
+// New returns the authentication of an API, or every mistake in c at once. It starts no goroutine
+// and does no I/O.
 func New[T any](c Config[T]) (*Auth[T], error) {
 	c.Revocations = defaultTo(c.Revocations, NewRevocations())
 	if c.Client == nil {
@@ -153,7 +153,8 @@ func joinOnce(errs ...error) error {
 	return errors.Join(mistakes...)
 }
 
-// perMinute is n tries a minute, by default that many, and none that are limited when n is negative.
+// perMinute is n tries a minute, by default that many, and none that are limited when n is
+// negative.
 func perMinute(n, byDefault int) limit.Rate {
 	if n < 0 {
 		return limit.Rate{}
@@ -161,23 +162,24 @@ func perMinute(n, byDefault int) limit.Rate {
 	return limit.Rate{Burst: defaultTo(n, byDefault), Per: time.Minute}
 }
 
-// Mount adds the [Auth.Routes] to a mux, under a prefix ("/auth"): POST login, refresh, logout, logout/all
-// and reauthenticate, GET and DELETE sessions, and GET jwks.json and revocations for services that verify
-// by themselves.
+// Mount adds the [Auth.Routes] to a mux, under a prefix ("/auth"): POST login, refresh, logout,
+// logout/all and reauthenticate, GET and DELETE sessions, and GET jwks.json and revocations for
+// services that verify by themselves.
 func (a *Auth[T]) Mount(mux *http.ServeMux, prefix string) {
 	for _, route := range a.Routes() {
 		mux.Handle(WithPrefix(route.Pattern, prefix), a.Handler(route))
 	}
 }
 
-// WithPrefix returns a pattern with a prefix before its path: of "GET /sessions" and "/auth" it makes
-// "GET /auth/sessions".
+// WithPrefix returns a pattern with a prefix before its path: of "GET /sessions" and "/auth" it
+// makes "GET /auth/sessions".
 func WithPrefix(pattern, prefix string) string {
 	method, path, _ := strings.Cut(pattern, " ")
 	return method + " " + prefix + path
 }
 
-// WriteError answers a request with err in the [Profile]: an [Error] as it is, anything else as [ErrInternal]. Observe is told of it.
+// WriteError answers a request with err in the [Profile]: an [Error] as it is, anything else as
+// [ErrInternal]. Observe is told of it.
 func (a *Auth[T]) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
 	a.c.Observe(r.Context(), Event{Name: EventRequestRefused, Err: e})

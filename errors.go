@@ -13,8 +13,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwt"
 )
 
-// Error is what a request is refused with. Errors are compared by Code: errors.Is(err, ErrTokenExpired)
-// holds for every error with that code, whatever its detail.
+// Error is what a request is refused with. Errors are compared by Code: errors.Is(err,
+// ErrTokenExpired) holds for every error with that code, whatever its detail.
 type Error struct {
 	Code   string // stable, for programs
 	Status int    // HTTP status
@@ -70,7 +70,8 @@ var (
 	ErrOverloaded           = &Error{Code: "overloaded", Status: http.StatusServiceUnavailable, Detail: "The server is busy. Wait as long as Retry-After says.", RetryAfter: 2 * time.Second}
 	ErrStoreUnavailable     = &Error{Code: "store_unavailable", Status: http.StatusServiceUnavailable, Detail: "The store cannot be reached. Wait as long as Retry-After says.", RetryAfter: 2 * time.Second}
 
-	// ErrSubjectDisabled is for [Config.Authorize] to return: the subject is gone or may have no tokens.
+	// ErrSubjectDisabled is for [Config.Authorize] to return: the subject is gone or may have no
+	// tokens.
 	ErrSubjectDisabled = errors.New("hallpass: subject is gone or disabled")
 )
 
@@ -105,7 +106,8 @@ func (e *Error) Because(cause error) *Error {
 	return &c
 }
 
-// asError returns the [Error] that err is or wraps, with err as its cause; [ErrInternal] for any other.
+// asError returns the [Error] that err is or wraps, with err as its cause; [ErrInternal] for any
+// other.
 func asError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		if error(e) == err {
@@ -128,11 +130,13 @@ func asError(err error) *Error {
 	return ErrInternal.Because(err)
 }
 
-// refusals are what the codec's errors are to a client, made once each: the codec has a few dozen, all made beforehand.
+// refusals are what the codec's errors are to a client, made once each: the codec has a few dozen,
+// all made beforehand.
 var refusals sync.Map // *jwt.Error → *Error
 
 // tokenError says what an error of the codec is to a client: expired, or invalid and nothing more,
-// since the difference between forgeries only helps who makes them. It allocates nothing, since a refusal must be cheap.
+// since the difference between forgeries only helps who makes them. It allocates nothing, since a
+// refusal must be cheap.
 func tokenError(err error) *Error {
 	detailed, known := err.(*jwt.Error)
 	if !known {

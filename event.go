@@ -2,8 +2,8 @@ package hallpass
 
 import "context"
 
-// Event is something that happened, for logs, audits and metrics. It holds no token and no password.
-// [Config.Observe] is told of it; an application adds its own with [Issuer.Tell].
+// Event is something that happened, for logs, audits and metrics. It holds no token and no
+// password. [Config.Observe] is told of it; an application adds its own with [Issuer.Tell].
 type Event struct {
 	Name      string // one of the Event constants
 	Actor     string // who did it, when that is known and is not Subject: see [WithActor]
@@ -34,14 +34,14 @@ const (
 
 type actorKey struct{}
 
-// WithActor returns a context for what one subject does to another, as an administrator does: the events
-// of what is done with it name the actor.
+// WithActor returns a context for what one subject does to another, as an administrator does: the
+// events of what is done with it name the actor.
 func WithActor(ctx context.Context, actor string) context.Context {
 	return context.WithValue(ctx, actorKey{}, actor)
 }
 
-// Tell tells [IssuerConfig.Observe] of an event of the application's own, as a change of roles, and who
-// is the actor.
+// Tell tells [IssuerConfig.Observe] of an event of the application's own, as a change of roles, and
+// who is the actor.
 func (i *Issuer[T]) Tell(ctx context.Context, e Event) {
 	if actor, _ := ctx.Value(actorKey{}).(string); actor != e.Subject {
 		e.Actor = actor

@@ -20,8 +20,9 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// The feed of revocations is for services that verify tokens by themselves: what the issuer's store has recorded, page by page, each
-// page a JWS of the issuer's key. A page is small enough to be a token like any other.
+// The feed of revocations is for services that verify tokens by themselves: what the issuer's store
+// has recorded, page by page, each page a JWS of the issuer's key. A page is small enough to be a
+// token like any other.
 const (
 	typeRevocations = "revocations+jwt"
 	feedPageSize    = 50
@@ -40,7 +41,8 @@ type feedPage struct {
 	Entries []feedEntry `json:"entries"`
 }
 
-// feedEntry is a revocation as anybody may see it. ID is a hash of the subject's for a cut: see hashSubject.
+// feedEntry is a revocation as anybody may see it. ID is a hash of the subject's for a cut: see
+// hashSubject.
 type feedEntry struct {
 	Sequence  int64                   `json:"seq"`
 	Kind      sessions.RevocationKind `json:"kind"`
@@ -49,15 +51,15 @@ type feedEntry struct {
 	ExpiresAt int64                   `json:"exp"`
 }
 
-// hashSubject stands for a subject in the feed, which is for everybody: who has a token of the subject can tell that it
-// is theirs, and nobody else learns the IDs of users.
+// hashSubject stands for a subject in the feed, which is for everybody: who has a token of the
+// subject can tell that it is theirs, and nobody else learns the IDs of users.
 func hashSubject(issuer, subject string) string {
 	sum := sha256.Sum256([]byte(issuer + "\x00" + subject))
 	return base64url.Encode(sum[:16])
 }
 
-// signedPage is the page that was signed last. Whoever asks the same within [feedPageReuse] gets it again, so that its
-// ETag is that of one answer and no other.
+// signedPage is the page that was signed last. Whoever asks the same within [feedPageReuse] gets it
+// again, so that its ETag is that of one answer and no other.
 type signedPage struct {
 	mu       sync.Mutex
 	since    int64
@@ -67,9 +69,10 @@ type signedPage struct {
 	etag     string
 }
 
-// RevocationPages serves the feed: GET with ?since=, the sequence number up to which the caller has it. A
-// page says by its "iat" how recent it is, so a new one is signed each second; within it, whoever sends its
-// ETag is answered with 304. An issuer with an HMAC key has no feed: nobody else could verify it.
+// RevocationPages serves the feed: GET with ?since=, the sequence number up to which the caller has
+// it. A page says by its "iat" how recent it is, so a new one is signed each second; within it,
+// whoever sends its ETag is answered with 304. An issuer with an HMAC key has no feed: nobody else
+// could verify it.
 func (a *Auth[T]) RevocationPages() http.Handler {
 	return a.Handler(Route[T]{Parameters: []string{"since"}, Public: true, Serve: a.revocationPage})
 }
@@ -174,9 +177,11 @@ type FeedConfig struct {
 	Issuer string
 	// Keys are the issuer's, as in [VerifierConfig]. Required.
 	Keys jwk.Source
-	// Interval is how often to ask. What is revoked is refused within it and a second. Defaults to 2 seconds.
+	// Interval is how often to ask. What is revoked is refused within it and a second. Defaults to
+	// 2 seconds.
 	Interval time.Duration
-	// MaxAge is how long ago the issuer may have answered last before OnStale applies. Defaults to 30 seconds.
+	// MaxAge is how long ago the issuer may have answered last before OnStale applies. Defaults to
+	// 30 seconds.
 	MaxAge time.Duration
 	// OnStale is what happens then. Defaults to FailClosed.
 	OnStale StalePolicy
@@ -186,8 +191,9 @@ type FeedConfig struct {
 	Now func() time.Time
 }
 
-// RevocationFeed keeps the [Revocations] of another service's [Issuer]. Give [RevocationFeed.Revocations] to a [Verifier] and call
-// [RevocationFeed.Run]. It is safe for concurrent use.
+// RevocationFeed keeps the [Revocations] of another service's [Issuer]. Give
+// [RevocationFeed.Revocations] to a [Verifier] and call [RevocationFeed.Run]. It is safe for
+// concurrent use.
 type RevocationFeed struct {
 	c        FeedConfig
 	list     *Revocations
@@ -196,8 +202,8 @@ type RevocationFeed struct {
 	sequence int64  // of Run alone
 }
 
-// NewRevocationFeed returns a feed that has not asked yet, or every mistake in c at once. Until [RevocationFeed.Run] has had its first answer a
-// feed that fails closed is stale.
+// NewRevocationFeed returns a feed that has not asked yet, or every mistake in c at once. Until
+// [RevocationFeed.Run] has had its first answer a feed that fails closed is stale.
 func NewRevocationFeed(c FeedConfig) (*RevocationFeed, error) {
 	verifier, err := jwt.NewVerifier(jwt.Config{Issuer: c.Issuer, Audience: c.Issuer, Keys: c.Keys, Type: typeRevocations, Leeway: time.Minute})
 	if u, urlErr := url.Parse(c.URL); urlErr != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -227,7 +233,8 @@ func NewRevocationFeed(c FeedConfig) (*RevocationFeed, error) {
 // Revocations is the list that the feed keeps, for [VerifierConfig].
 func (f *RevocationFeed) Revocations() *Revocations { return f.list }
 
-// Run follows the feed until ctx ends. A failure is told to failed (which may be nil) and tried again at the next interval.
+// Run follows the feed until ctx ends. A failure is told to failed (which may be nil) and tried
+// again at the next interval.
 func (f *RevocationFeed) Run(ctx context.Context, failed func(error)) {
 	tick := time.NewTicker(f.c.Interval)
 	defer tick.Stop()
@@ -243,7 +250,8 @@ func (f *RevocationFeed) Run(ctx context.Context, failed func(error)) {
 	}
 }
 
-// Update asks for what is new, all pages of it. [RevocationFeed.Run] does so by itself; do not call both at once.
+// Update asks for what is new, all pages of it. [RevocationFeed.Run] does so by itself; do not call
+// both at once.
 func (f *RevocationFeed) Update(ctx context.Context) error {
 	for more := true; more; {
 		page, issuedAt, err := f.fetch(ctx)
@@ -251,7 +259,8 @@ func (f *RevocationFeed) Update(ctx context.Context) error {
 			return fmt.Errorf("following revocations: %w", err)
 		}
 		if f.epoch != page.Epoch || page.Highest < f.sequence {
-			// Another record, or one that is older than what we know: begin again. What is refused stays so.
+			// Another record, or one that is older than what we know: begin again. What is refused
+			// stays so.
 			anew := f.sequence != 0
 			f.epoch, f.sequence = page.Epoch, 0
 			if anew {
@@ -276,8 +285,8 @@ func (f *RevocationFeed) apply(page feedPage) {
 	f.sequence = page.Next
 }
 
-// fetch asks for the page after f.sequence, and returns when the issuer made it. Only what is signed says that nothing
-// is new, so it does not ask whether its page has changed.
+// fetch asks for the page after f.sequence, and returns when the issuer made it. Only what is
+// signed says that nothing is new, so it does not ask whether its page has changed.
 func (f *RevocationFeed) fetch(ctx context.Context) (page feedPage, issuedAt time.Time, err error) {
 	separator := "?"
 	if strings.Contains(f.c.URL, "?") {

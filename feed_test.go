@@ -185,8 +185,8 @@ func TestRevocationFeed_trustsOnlyWhatIsSignedAndRecent(t *testing.T) {
 	}
 }
 
-// A record that was lost, as a memory store's is at a restart, or a database's that was restored: the follower begins
-// again, and misses nothing that is revoked from then on.
+// A record that was lost, as a memory store's is at a restart, or a database's that was restored:
+// the follower begins again, and misses nothing that is revoked from then on.
 func TestRevocationFeed_beginsAgainWithAnotherRecord(t *testing.T) {
 	store := &replaceable{Store: sessions.NewMemory()}
 	a := newAPI(t, func(c *hallpass.Config[appClaims]) { c.Store = store })
@@ -359,7 +359,8 @@ func TestNewRevocationFeed_reportsEveryMistake(t *testing.T) {
 	}
 }
 
-// A change of roles reaches a service that verifies by itself: the old access token is refused, the next one taken.
+// A change of roles reaches a service that verifies by itself: the old access token is refused, the
+// next one taken.
 func TestRevocationFeed_cutOfASubject(t *testing.T) {
 	a := newAPI(t, nil)
 	f := a.follower(nil)
@@ -392,7 +393,8 @@ func TestRevocationFeed_cutOfASubject(t *testing.T) {
 	a.do("GET /func", "", bearer(f2.String(t, "access_token"))).want(t, 200, "")
 }
 
-// A page of another epoch says nothing about what the follower has read: it begins again, although the numbers go on.
+// A page of another epoch says nothing about what the follower has read: it begins again, although
+// the numbers go on.
 func TestRevocationFeed_anotherEpochIsReadFromItsBeginning(t *testing.T) {
 	a := newAPI(t, nil)
 	login := a.login("alice")

@@ -15,9 +15,10 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// Routes returns the routes of [Auth.Mount] for those who have a table of their own: login, refresh,
-// logout and sessions, and what services need that verify by themselves. Login and reauthenticate are
-// there when [Config] says how to check a password. The patterns are without a prefix.
+// Routes returns the routes of [Auth.Mount] for those who have a table of their own: login,
+// refresh, logout and sessions, and what services need that verify by themselves. Login and
+// reauthenticate are there when [Config] says how to check a password. The patterns are without a
+// prefix.
 func (a *Auth[T]) Routes() []Route[T] {
 	routes := []Route[T]{
 		{Pattern: "POST /refresh", Public: true, Serve: a.refresh},
@@ -66,8 +67,8 @@ type credentials struct {
 	Password *string `json:"password" hallpass:"required"`
 }
 
-// ReadCredentials reads a user name and a password from a JSON body, or from HTTP Basic with an empty
-// one (RFC 7617).
+// ReadCredentials reads a user name and a password from a JSON body, or from HTTP Basic with an
+// empty one (RFC 7617).
 func (r Request[T]) ReadCredentials() (username, password string, err error) {
 	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Basic") {
 		return basicCredentials(r.Request)
@@ -168,8 +169,8 @@ func (a *Auth[T]) reauthenticate(r Request[T]) (Answer, error) {
 	return Answer{Body: tokens}, nil
 }
 
-// ReadPassword reads a body with a password alone, as somebody who is logged in sends it to prove once
-// more who they are.
+// ReadPassword reads a body with a password alone, as somebody who is logged in sends it to prove
+// once more who they are.
 func (r Request[T]) ReadPassword() (string, error) {
 	var body struct {
 		Password *string `json:"password" hallpass:"required"`

@@ -169,8 +169,8 @@ func TestReauthenticate(t *testing.T) {
 	}
 }
 
-// Whoever has a copy of the refresh token from before a step-up gets nothing for it; within the grace, when it
-// may be another tab, that ends nothing, and later it is a theft.
+// Whoever has a copy of the refresh token from before a step-up gets nothing for it; within the
+// grace, when it may be another tab, that ends nothing, and later it is a theft.
 func TestReauthenticate_nobodyElseProfits(t *testing.T) {
 	a := newAPI(t, nil)
 	login := a.login("alice")
@@ -257,8 +257,8 @@ func TestReauthenticate_thatFailsLeavesTheRefreshToken(t *testing.T) {
 	a.refresh(login.String(t, "refresh_token")).want(t, 200, "")
 }
 
-// Mount is no oracle for guesses: they are limited by account and by address before the password is looked at, and
-// strangers keep nobody out.
+// Mount is no oracle for guesses: they are limited by account and by address before the password is
+// looked at, and strangers keep nobody out.
 func TestMount_guessesAreLimited(t *testing.T) {
 	asked := 0
 	from := "198.51.100.1"

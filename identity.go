@@ -8,7 +8,8 @@ import (
 )
 
 // Identity is who is calling: the verified claims of their access token, and the application's own
-// claims decoded into T. It is a value of the caller's own; nothing of it is shared between requests.
+// claims decoded into T. It is a value of the caller's own; nothing of it is shared between
+// requests.
 type Identity[T any] struct {
 	jwt.Claims   // Subject, SessionID, ID (of the token), Scopes, Roles, AuthTime, ExpiresAt, …
 	Custom     T // the application's claims, matched by exact name; unknown ones are ignored
@@ -26,8 +27,8 @@ func withIdentity[T any](ctx context.Context, id Identity[T]) context.Context {
 	return context.WithValue(ctx, identityKey{}, id)
 }
 
-// IdentityFrom returns the identity that [Verifier.Require] or [Verifier.Optional] put into a request's
-// context. It reports false when there is none or its T is another. Handlers mounted with
+// IdentityFrom returns the identity that [Verifier.Require] or [Verifier.Optional] put into a
+// request's context. It reports false when there is none or its T is another. Handlers mounted with
 // [Verifier.Func] take the identity as an argument instead and cannot be mounted without it.
 func IdentityFrom[T any](ctx context.Context) (Identity[T], bool) {
 	id, ok := ctx.Value(identityKey{}).(Identity[T])

@@ -20,14 +20,18 @@ type IssuerConfig[T any] struct {
 	Audience string
 	// Keys sign. Required.
 	Keys jwk.Ring
-	// Store keeps sessions and revocations. Defaults to [sessions.NewMemory], which forgets them when the program ends.
+	// Store keeps sessions and revocations. Defaults to [sessions.NewMemory], which forgets them
+	// when the program ends.
 	Store sessions.Store
-	// Revocations are told of what this issuer revokes. Give a [Verifier] the same ones. Defaults to a list of its own.
+	// Revocations are told of what this issuer revokes. Give a [Verifier] the same ones. Defaults
+	// to a list of its own.
 	Revocations *Revocations
-	// Authorize returns what the subject may do, each time that a token is made, so that a change shows at the next refresh at the latest. It
-	// returns [ErrSubjectDisabled] for a subject who may have no tokens. Defaults to a grant of nothing.
+	// Authorize returns what the subject may do, each time that a token is made, so that a change
+	// shows at the next refresh at the latest. It returns [ErrSubjectDisabled] for a subject who
+	// may have no tokens. Defaults to a grant of nothing.
 	Authorize func(ctx context.Context, subject string) (Grant[T], error)
-	// ClientID is the "client_id" claim (RFC 9068 §2.2). Defaults to Audience: the API's own clients.
+	// ClientID is the "client_id" claim (RFC 9068 §2.2). Defaults to Audience: the API's own
+	// clients.
 	ClientID string
 	// AccessTTL is how long an access token lives. Defaults to 15 minutes.
 	AccessTTL time.Duration
@@ -35,9 +39,11 @@ type IssuerConfig[T any] struct {
 	IdleTTL time.Duration
 	// SessionTTL ends a session however often it is refreshed. Defaults to 90 days.
 	SessionTTL time.Duration
-	// RefreshGrace is how long a refresh token that was just used still gets its successor again. Defaults to 30 seconds.
+	// RefreshGrace is how long a refresh token that was just used still gets its successor again.
+	// Defaults to 30 seconds.
 	RefreshGrace time.Duration
-	// MaxSessions is how many sessions a subject may have at a time; a new one ends the oldest beyond it. Defaults to no limit.
+	// MaxSessions is how many sessions a subject may have at a time; a new one ends the oldest
+	// beyond it. Defaults to no limit.
 	MaxSessions int
 	// Observe is told what happens to sessions; it must not block. Defaults to nobody.
 	Observe func(context.Context, Event)
@@ -63,7 +69,8 @@ type Tokens struct {
 	Subject          string
 }
 
-// Issuer is the issuing half: it starts, refreshes and ends sessions. It is safe for concurrent use.
+// Issuer is the issuing half: it starts, refreshes and ends sessions. It is safe for concurrent
+// use.
 type Issuer[T any] struct {
 	c             IssuerConfig[T]
 	refreshTokens refreshTokens
@@ -124,8 +131,9 @@ func (i *Issuer[T]) StartSession(ctx context.Context, subject string, client Cli
 }
 
 // LogIn begins a session for the subject that prove returns, whose error it returns. When their
-// password, or what they may do, changes before the session has begun, prove is called again: nobody
-// gets in with an old password. With a grant that prove has read [IssuerConfig.Authorize] is not asked.
+// password, or what they may do, changes before the session has begun, prove is called again:
+// nobody gets in with an old password. With a grant that prove has read [IssuerConfig.Authorize] is
+// not asked.
 func (i *Issuer[T]) LogIn(
 	ctx context.Context, client Client, prove func(context.Context) (subject string, grant *Grant[T], err error),
 ) (Tokens, error) {
@@ -207,10 +215,11 @@ func (i *Issuer[T]) endOldest(ctx context.Context, subject string, now time.Time
 	return nil
 }
 
-// Refresh exchanges a refresh token for its successor and a new access token (RFC 6749 §6, RFC 9700 §4.14.2). The token that was
-// exchanged last is answered with the same successor again for [IssuerConfig.RefreshGrace], so that a lost answer or a second tab
-// logs nobody out. Any other use of an old one ends the session: [ErrRefreshTokenReused]. Other
-// refusals are [ErrRefreshTokenInvalid] and [ErrRefreshTokenExpired].
+// Refresh exchanges a refresh token for its successor and a new access token (RFC 6749 §6, RFC 9700
+// §4.14.2). The token that was exchanged last is answered with the same successor again for
+// [IssuerConfig.RefreshGrace], so that a lost answer or a second tab logs nobody out. Any other use
+// of an old one ends the session: [ErrRefreshTokenReused]. Other refusals are
+// [ErrRefreshTokenInvalid] and [ErrRefreshTokenExpired].
 func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Client) (Tokens, error) {
 	sessionID, generation, ok := i.refreshTokens.read(refreshToken)
 	if !ok {
@@ -275,10 +284,10 @@ func (i *Issuer[T]) rotated(ctx context.Context, m mint[T], s sessions.Session, 
 	return Tokens{}, refusal
 }
 
-// Reauthenticate notes that the subject of a session has proved again who they are, which prove sees to,
-// and returns tokens that say so. The refresh token is a new one: whoever else has the one before gets
-// nothing for it from now on. [ErrTokenRevoked] when there is no such session any more. Like
-// [Issuer.LogIn] it calls prove again when the password changes meanwhile.
+// Reauthenticate notes that the subject of a session has proved again who they are, which prove
+// sees to, and returns tokens that say so. The refresh token is a new one: whoever else has the one
+// before gets nothing for it from now on. [ErrTokenRevoked] when there is no such session any more.
+// Like [Issuer.LogIn] it calls prove again when the password changes meanwhile.
 func (i *Issuer[T]) Reauthenticate(
 	ctx context.Context, sessionID string, client Client, prove func(context.Context) error,
 ) (Tokens, error) {
@@ -340,7 +349,8 @@ func (i *Issuer[T]) stepUp(ctx context.Context, since int64, sessionID string, p
 	return s, nil
 }
 
-// SessionOf returns the session that a refresh token of this issuer belongs to, whatever its state, or [ErrRefreshTokenInvalid].
+// SessionOf returns the session that a refresh token of this issuer belongs to, whatever its state,
+// or [ErrRefreshTokenInvalid].
 func (i *Issuer[T]) SessionOf(ctx context.Context, refreshToken string) (sessions.Session, error) {
 	id, _, ok := i.refreshTokens.read(refreshToken)
 	if !ok {
@@ -385,8 +395,8 @@ type mint[T any] struct {
 	grant Grant[T]
 }
 
-// prepare reads the grant, unless the caller has. Since was read before: a later change of the grant so
-// has a higher number than the token that does not know of it.
+// prepare reads the grant, unless the caller has. Since was read before: a later change of the
+// grant so has a higher number than the token that does not know of it.
 func (i *Issuer[T]) prepare(ctx context.Context, since int64, subject string, grant *Grant[T]) (mint[T], error) {
 	m := mint[T]{now: i.now(), since: since}
 	if grant != nil {

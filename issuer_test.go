@@ -190,7 +190,8 @@ func TestRevokeAccess_leavesTheSession(t *testing.T) {
 	a.do("GET /func", "", bearer(next.String(t, "access_token"))).want(t, 200, "")
 }
 
-// A cut between the reading of the grant and the start of the session is not missed: the grant is read again.
+// A cut between the reading of the grant and the start of the session is not missed: the grant is
+// read again.
 func TestRevokeAccess_reachesATokenBeingMade(t *testing.T) {
 	var a *api
 	var once sync.Once
@@ -234,7 +235,8 @@ func read(t *testing.T) *hallpass.Revocations {
 	return l
 }
 
-// lateStore is a store whose first answer to EndSessions comes late: the sessions have ended long before.
+// lateStore is a store whose first answer to EndSessions comes late: the sessions have ended long
+// before.
 type lateStore struct {
 	sessions.Store
 	asked  atomic.Bool

@@ -15,8 +15,9 @@ import (
 
 const module = "github.com/hallpass-go/hallpass"
 
-// layout is who may import whom: package → what it may import of this module and of others, beside the standard
-// library. docs/layout.md explains it. Test files are free, as long as the result compiles.
+// layout is who may import whom: package → what it may import of this module and of others, beside
+// the standard library. docs/layout.md explains it. Test files are free, as long as the result
+// compiles.
 var layout = map[string][]string{
 	"jwk":                 {"internal/base64url", "internal/strictjson"},
 	"jwt":                 {"jwk", "internal/base64url", "internal/strictjson"},
@@ -105,7 +106,8 @@ func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	}
 }
 
-// importsOf returns file → imports of every Go file that is not a test, with this module's packages as folders.
+// importsOf returns file → imports of every Go file that is not a test, with this module's packages
+// as folders.
 func importsOf(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -143,8 +145,8 @@ func importsOf(t *testing.T) map[string][]string {
 	return found
 }
 
-// standard reports whether an import path is of the standard library: its first element has no dot, and it is
-// none of this module's folders.
+// standard reports whether an import path is of the standard library: its first element has no dot,
+// and it is none of this module's folders.
 func standard(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
 	if _, ours := layout[path]; ours || path == "." {

@@ -8,8 +8,8 @@ import (
 	"github.com/hallpass-go/hallpass"
 )
 
-// A preflight holds no token, so Require lets it through to the handler that answers it, without an identity. Nothing
-// else gets through.
+// A preflight holds no token, so Require lets it through to the handler that answers it, without an
+// identity. Nothing else gets through.
 func TestRequire_letsAPreflightThrough(t *testing.T) {
 	a := newAPI(t, nil)
 	var reached, known bool
@@ -70,7 +70,8 @@ func TestRequire_letsAPreflightThrough(t *testing.T) {
 	}
 }
 
-// A parameter that a route of Mount would pass over is refused, and one where a token may stand is known.
+// A parameter that a route of Mount would pass over is refused, and one where a token may stand is
+// known.
 func TestMount_unknownParametersAreRefused(t *testing.T) {
 	a := newAPI(t, func(c *hallpass.Config[appClaims]) {
 		c.Sources = []hallpass.TokenSource{hallpass.FromHeader("Authorization", "Bearer"), hallpass.FromQuery("token")}

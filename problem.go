@@ -16,10 +16,12 @@ type Profile interface {
 	WriteTokens(w http.ResponseWriter, r *http.Request, t Tokens)
 }
 
-// RequestIDHeader is the response field whose value, when one is set, a problem document repeats as request_id.
+// RequestIDHeader is the response field whose value, when one is set, a problem document repeats as
+// request_id.
 const RequestIDHeader = "X-Request-Id"
 
-// Problem is the default [Profile]: problem documents (RFC 9457), bearer challenges (RFC 6750, RFC 9470) and RFC 6749 §5.1 tokens.
+// Problem is the default [Profile]: problem documents (RFC 9457), bearer challenges (RFC 6750, RFC
+// 9470) and RFC 6749 §5.1 tokens.
 type Problem struct {
 	// Realm names the protected space in challenges. Defaults to "api".
 	Realm string
@@ -54,7 +56,8 @@ func (p Problem) WriteError(w http.ResponseWriter, _ *http.Request, e *Error) {
 	})
 }
 
-// challenge returns the WWW-Authenticate field of a 401, or of a 403 that another token would not have met.
+// challenge returns the WWW-Authenticate field of a 401, or of a 403 that another token would not
+// have met.
 func (p Problem) challenge(e *Error) string {
 	bearer := fmt.Sprintf("Bearer realm=%q", defaultTo(p.Realm, "api"))
 	withError := func(code string) string {
@@ -100,7 +103,8 @@ func (t Tokens) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// seconds writes d in whole seconds, rounded up so that who waits as long as told does not come too early.
+// seconds writes d in whole seconds, rounded up so that who waits as long as told does not come too
+// early.
 func seconds(d time.Duration) string {
 	return fmt.Sprint(int64((d + time.Second - 1) / time.Second))
 }

@@ -22,7 +22,8 @@ func TestReadme_quickStartIsTheExample(t *testing.T) {
 	}
 }
 
-// exampleBody returns the statements of a function as they stand in its file, indented as at the top of one.
+// exampleBody returns the statements of a function as they stand in its file, indented as at the
+// top of one.
 func exampleBody(t *testing.T, file, function string) string {
 	t.Helper()
 	source, err := os.ReadFile(file)

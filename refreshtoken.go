@@ -10,12 +10,13 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// A refresh token is not stored anywhere: it is derived from its session and generation, so the same
-// successor can be given twice, and a stolen database holds none.
+// A refresh token is not stored anywhere: it is derived from its session and generation, so the
+// same successor can be given twice, and a stolen database holds none.
 //
 //	version (1) · key ID (4) · session ID (16) · generation (4, big-endian) · HMAC-SHA-256 of these (32)
 //
-// The 57 bytes are written as 76 characters of base64url, none of whose bits are spare, so that a token has one spelling.
+// The 57 bytes are written as 76 characters of base64url, none of whose bits are spare, so that a
+// token has one spelling.
 const (
 	refreshTokenVersion = 1
 	refreshTokenBody    = 1 + 4 + 16 + 4

@@ -13,21 +13,23 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// Revocations is the memory of what must be refused before it expires, so that a check is a map look-up. Its record is
-// a [sessions.RevocationStore]: what an [Issuer] revokes is applied at once in its own process, and
-// [Revocations.Follow] keeps the lists of all the others as young as its interval.
+// Revocations is the memory of what must be refused before it expires, so that a check is a map
+// look-up. Its record is a [sessions.RevocationStore]: what an [Issuer] revokes is applied at once
+// in its own process, and [Revocations.Follow] keeps the lists of all the others as young as its
+// interval.
 type Revocations struct {
 	shards   [64]revocationShard
 	subjects atomic.Int64 // cuts held; most of the time none, which saves a look-up
 	endings  atomic.Int64 // sessions and tokens held, likewise
 	version  atomic.Int64 // grows when entries have been added
 
-	// everybody is the number below which every token is refused, and everybodyBefore the same for tokens without
-	// a number: an "iat" at or before it (Unix seconds). They stay, since no issuer makes such tokens any more.
+	// everybody is the number below which every token is refused, and everybodyBefore the same for
+	// tokens without a number: an "iat" at or before it (Unix seconds). They stay, since no issuer
+	// makes such tokens any more.
 	everybody, everybodyBefore atomic.Int64
 
-	// freshUntil is the time, in nanoseconds since 1970, after which the list is too old to go by; 0 for a list that
-	// never is, and neverRead for one that has to be read first.
+	// freshUntil is the time, in nanoseconds since 1970, after which the list is too old to go by;
+	// 0 for a list that never is, and neverRead for one that has to be read first.
 	freshUntil atomic.Int64
 	read       atomic.Bool // there was an Update
 	// subjectKey is what a subject is called in the record, when that is not its ID.
@@ -39,7 +41,8 @@ type Revocations struct {
 	pruned   time.Time
 }
 
-// revocationShard holds a part of the list, chosen by the ID's hash, so that cores do not wait for one lock.
+// revocationShard holds a part of the list, chosen by the ID's hash, so that cores do not wait for
+// one lock.
 type revocationShard struct {
 	mu    sync.RWMutex
 	ended map[revokedKey]int64  // session or token → Unix time after which the entry is not needed
@@ -47,8 +50,8 @@ type revocationShard struct {
 	cuts  map[string]subjectCut // subject → its cut
 }
 
-// revokedKey stands for an ID: 128 bits of hashes whose seeds nobody knows, so that two IDs have the same
-// by a chance that never comes, and a million of them take little memory.
+// revokedKey stands for an ID: 128 bits of hashes whose seeds nobody knows, so that two IDs have
+// the same by a chance that never comes, and a million of them take little memory.
 type revokedKey [2]uint64
 
 type subjectCut struct {
@@ -122,7 +125,8 @@ var (
 	errUnread = errors.New("what has been revoked has not been read: call Run of the Auth, or of the RevocationFeed")
 )
 
-// mustBeRead lets the list say nothing before its first [Revocations.Update], unless it has had one.
+// mustBeRead lets the list say nothing before its first [Revocations.Update], unless it has had
+// one.
 func (l *Revocations) mustBeRead() {
 	if !l.read.Load() {
 		l.freshUntil.Store(neverRead)
@@ -141,8 +145,8 @@ func (l *Revocations) stale(now time.Time) error {
 	}
 }
 
-// IsRevoked reports whether the token with these claims must be refused: by its own ID, its session's, or
-// because its subject's tokens of that age are.
+// IsRevoked reports whether the token with these claims must be refused: by its own ID, its
+// session's, or because its subject's tokens of that age are.
 func (l *Revocations) IsRevoked(c *jwt.Claims) bool {
 	if l.hasEnded(c.SessionID) || l.hasEnded(c.ID) {
 		return true
@@ -191,8 +195,8 @@ func (l *Revocations) shard(id string) (*revocationShard, revokedKey) {
 	return &l.shards[key[0]%uint64(len(l.shards))], key
 }
 
-// Update reads what the store has recorded since the last time, and forgets what has expired. Call it once before
-// the first request is served; [Revocations.Follow] does the rest.
+// Update reads what the store has recorded since the last time, and forgets what has expired. Call
+// it once before the first request is served; [Revocations.Follow] does the rest.
 func (l *Revocations) Update(ctx context.Context, store sessions.RevocationStore, now time.Time) error {
 	const page = 1000
 	l.mu.Lock()
@@ -244,8 +248,9 @@ func (l *Revocations) prune(now int64) {
 	}
 }
 
-// Follow calls [Revocations.Update] at each interval until ctx ends. A failed update is told to failed (which may be nil) and tried
-// again at the next interval: what is already in memory stays refused meanwhile.
+// Follow calls [Revocations.Update] at each interval until ctx ends. A failed update is told to
+// failed (which may be nil) and tried again at the next interval: what is already in memory stays
+// refused meanwhile.
 func (l *Revocations) Follow(ctx context.Context, store sessions.RevocationStore, interval time.Duration, failed func(error)) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()

@@ -151,7 +151,8 @@ func TestRevocations_memory(t *testing.T) {
 	}
 }
 
-// BenchmarkRevocations_IsRevoked looks up tokens that are not revoked: two look-ups each, of the session and of the token.
+// BenchmarkRevocations_IsRevoked looks up tokens that are not revoked: two look-ups each, of the
+// session and of the token.
 func BenchmarkRevocations_IsRevoked(b *testing.B) {
 	for _, live := range []int{0, 1_000_000} {
 		b.Run(fmt.Sprint(live), func(b *testing.B) {

@@ -9,8 +9,9 @@ import (
 	"github.com/hallpass-go/hallpass"
 )
 
-// What README says of a change of password holds for a program with users of its own: a log-in that looked at the
-// old password gets no session, the other sessions end, and the one that stays goes on with the tokens returned.
+// What README says of a change of password holds for a program with users of its own: a log-in that
+// looked at the old password gets no session, the other sessions end, and the one that stays goes
+// on with the tokens returned.
 func TestChangePassword_library(t *testing.T) {
 	a := newAPI(t, nil)
 	kept, other := a.login("alice"), a.login("alice")

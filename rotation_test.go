@@ -41,7 +41,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// move makes one move: O, the owner refreshes; L, the owner refreshes and the answer is lost; T, the thief refreshes; W, the grace passes.
+// move makes one move: O, the owner refreshes; L, the owner refreshes and the answer is lost; T,
+// the thief refreshes; W, the grace passes.
 func (w *world) move(m rune) {
 	w.done += string(m)
 	switch m {
@@ -117,7 +118,8 @@ func TestRefresh_everyOrderOfOwnerAndThief(t *testing.T) {
 	t.Logf("%d orders", count)
 }
 
-// checkTheft sees that when a thief and the owner have each gone their own way, and the grace has passed, the next move of either ends the session.
+// checkTheft sees that when a thief and the owner have each gone their own way, and the grace has
+// passed, the next move of either ends the session.
 func (w *world) checkTheft(s string) {
 	if w.dead || w.generationOf[w.owner.token] == w.generationOf[w.thief.token] {
 		return

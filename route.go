@@ -16,20 +16,20 @@ import (
 )
 
 // Route is one route of an API as a value: which requests it takes, who may send them, and how it
-// answers. [Auth.Routes] has those of this package; [Verifier.Handler] makes an [http.Handler] of one.
-// Most programs need neither: [Auth.Mount] and [Verifier.Func] are enough.
+// answers. [Auth.Routes] has those of this package; [Verifier.Handler] makes an [http.Handler] of
+// one. Most programs need neither: [Auth.Mount] and [Verifier.Func] are enough.
 type Route[T any] struct {
 	// Pattern is the method and the path, as [http.ServeMux] takes them: "GET /posts/{id}".
 	Pattern string
-	// Parameters are the parameters that the URL may have. Any other is refused, and so is one that is
-	// there more than once, unless its name has a star here: "role*".
+	// Parameters are the parameters that the URL may have. Any other is refused, and so is one that
+	// is there more than once, unless its name has a star here: "role*".
 	Parameters []string
 	// Public lets everybody in. Otherwise a request must prove who sent it.
 	Public bool
 	// Rules say who may, of those who have proved who they are.
 	Rules []Rule
-	// Serve answers a request. An [Error] that it returns is the answer, as the [Profile] writes it; any
-	// other error is answered with [ErrInternal].
+	// Serve answers a request. An [Error] that it returns is the answer, as the [Profile] writes
+	// it; any other error is answered with [ErrInternal].
 	Serve func(Request[T]) (Answer, error)
 }
 
@@ -51,8 +51,8 @@ func (r Request[T]) ReadJSON(v any) error { return ReadJSON(r.w, r.Request, v) }
 func (r Request[T]) ReadForm() (url.Values, error) { return readForm(r.w, r.Request) }
 
 // Answer is what a [Route] answers with. A body other than [Tokens] and [Raw] is written as JSON.
-// Unless Header says otherwise, what a GET answers may be kept by the client alone, who asks each time
-// whether it still holds (ETag, RFC 9110 §13.1.2), and everything else may not be kept.
+// Unless Header says otherwise, what a GET answers may be kept by the client alone, who asks each
+// time whether it still holds (ETag, RFC 9110 §13.1.2), and everything else may not be kept.
 type Answer struct {
 	// Status defaults to 200, or to 204 without a body.
 	Status int
@@ -68,8 +68,8 @@ type Raw struct {
 	Text        []byte
 }
 
-// Handler returns what serves a route: who sent the request, then its parameters, then the rules, then
-// the route's own answer. The method is for the mux to look at.
+// Handler returns what serves a route: who sent the request, then its parameters, then the rules,
+// then the route's own answer. The method is for the mux to look at.
 func (v *Verifier[T]) Handler(route Route[T]) http.Handler {
 	parameters := slices.Clone(route.Parameters)
 	for _, source := range v.sources {
@@ -189,7 +189,8 @@ func encode(body any) (text []byte, contentType string, err error) {
 
 func isGet(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-// matchesETag reports whether a list of entity tags holds one, by weak comparison (RFC 9110 §8.8.3.2).
+// matchesETag reports whether a list of entity tags holds one, by weak comparison (RFC 9110
+// §8.8.3.2).
 func matchesETag(fields []string, etag string) bool {
 	for _, field := range fields {
 		for tag := range strings.SplitSeq(field, ",") {

@@ -21,8 +21,8 @@ type facts struct {
 	identity any // *Identity[T], for Check
 }
 
-// Self lets the subject named by a path value pass: with the pattern "DELETE /users/{id}", Self("id")
-// wants the caller's own ID there. [ErrNotOwner] otherwise.
+// Self lets the subject named by a path value pass: with the pattern "DELETE /users/{id}",
+// Self("id") wants the caller's own ID there. [ErrNotOwner] otherwise.
 func Self(pathValue string) Rule {
 	return Rule{func(r *http.Request, f *facts) *Error {
 		if r.PathValue(pathValue) != f.Subject {
@@ -42,7 +42,8 @@ func Role(anyOf ...string) Rule {
 	}}
 }
 
-// Scope lets pass whoever was granted all of the scopes. [ErrInsufficientScope] otherwise (RFC 6750 §3.1).
+// Scope lets pass whoever was granted all of the scopes. [ErrInsufficientScope] otherwise (RFC 6750
+// §3.1).
 func Scope(allOf ...string) Rule {
 	return Rule{func(_ *http.Request, f *facts) *Error {
 		for _, scope := range allOf {
@@ -56,8 +57,8 @@ func Scope(allOf ...string) Rule {
 	}}
 }
 
-// Fresh lets pass whoever proved who they are at most maxAge ago. [ErrFreshTokenRequired] otherwise, with the
-// challenge of RFC 9470 §3.
+// Fresh lets pass whoever proved who they are at most maxAge ago. [ErrFreshTokenRequired]
+// otherwise, with the challenge of RFC 9470 §3.
 func Fresh(maxAge time.Duration) Rule {
 	return Rule{func(_ *http.Request, f *facts) *Error {
 		if f.AuthTime.IsZero() || f.now.Sub(f.AuthTime) > maxAge {

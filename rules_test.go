@@ -11,7 +11,8 @@ import (
 	"github.com/hallpass-go/hallpass"
 )
 
-// pass asks the rules about one caller on "GET /users/{id}" and returns the status and the code of the answer.
+// pass asks the rules about one caller on "GET /users/{id}" and returns the status and the code of
+// the answer.
 func pass(t *testing.T, a *api, token, path string, rules ...hallpass.Rule) (int, http.Header) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -101,7 +102,8 @@ func TestRules_challenges(t *testing.T) {
 func TestFresh_atItsLimit(t *testing.T) {
 	a := newAPI(t, nil)
 	token := a.login("alice").String(t, "access_token")
-	// auth_time is in whole seconds, so the age of the login is counted from the start of its second.
+	// auth_time is in whole seconds, so the age of the login is counted from the start of its
+	// second.
 	a.clock.Advance(time.Minute - 250*time.Millisecond)
 	if got, _ := pass(t, a, token, "/users/alice", hallpass.Fresh(time.Minute)); got != 200 {
 		t.Errorf("a login exactly as old as allowed: %d", got)

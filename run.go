@@ -12,13 +12,14 @@ const (
 	sweepBatch     = 500
 )
 
-// Run looks after the store until ctx ends: it reads what has been revoked, follows what other processes revoke, and
-// deletes what has expired. A program with a [Config.Store] of its own calls it once, on a goroutine of its own:
+// Run looks after the store until ctx ends: it reads what has been revoked, follows what other
+// processes revoke, and deletes what has expired. A program with a [Config.Store] of its own calls
+// it once, on a goroutine of its own:
 //
 //	go auth.Run(ctx)
 //
-// Until it has read what has been revoked no token is accepted: the answer is [ErrStoreUnavailable]. A failure is told to
-// [Config.Observe] as [EventFailed] and tried again.
+// Until it has read what has been revoked no token is accepted: the answer is
+// [ErrStoreUnavailable]. A failure is told to [Config.Observe] as [EventFailed] and tried again.
 func (a *Auth[T]) Run(ctx context.Context) {
 	store, revocations := a.Issuer.c.Store, a.Issuer.c.Revocations
 	tell := func(err error) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// TokenSource is a place in a request where an access token may stand. ([golang.org/x/oauth2] uses the
-// name for what supplies a client with tokens; this one is the server's side.)
+// TokenSource is a place in a request where an access token may stand. ([golang.org/x/oauth2] uses
+// the name for what supplies a client with tokens; this one is the server's side.)
 type TokenSource struct {
 	find  func(*http.Request) (token string, found bool, err error)
 	query string // the parameter of [FromQuery]
@@ -26,8 +26,9 @@ func vary(sources []TokenSource) string {
 	return strings.Join(fields, ", ")
 }
 
-// FromHeader finds the token in a header field, behind the scheme ("Bearer") in any letter case. An empty scheme takes
-// the whole value. A field with another scheme counts as absent; a repeated field is refused.
+// FromHeader finds the token in a header field, behind the scheme ("Bearer") in any letter case. An
+// empty scheme takes the whole value. A field with another scheme counts as absent; a repeated
+// field is refused.
 func FromHeader(name, scheme string) TokenSource {
 	key := http.CanonicalHeaderKey(name)
 	return TokenSource{field: key, find: func(r *http.Request) (string, bool, error) {
@@ -50,9 +51,10 @@ func FromHeader(name, scheme string) TokenSource {
 	}}
 }
 
-// FromCookie finds the token in a cookie. Since a browser sends cookies by itself, a request that a browser
-// sent from another origin is refused with [ErrCrossOrigin] unless its method is safe
-// ([http.CrossOriginProtection]). Name the cookie "__Host-…" and set Secure, HttpOnly and SameSite on it.
+// FromCookie finds the token in a cookie. Since a browser sends cookies by itself, a request that a
+// browser sent from another origin is refused with [ErrCrossOrigin] unless its method is safe
+// ([http.CrossOriginProtection]). Name the cookie "__Host-…" and set Secure, HttpOnly and SameSite
+// on it.
 func FromCookie(name string) TokenSource {
 	protection := http.NewCrossOriginProtection()
 	return TokenSource{field: "Cookie", find: func(r *http.Request) (string, bool, error) {
@@ -70,8 +72,8 @@ func FromCookie(name string) TokenSource {
 	}}
 }
 
-// FromQuery finds the token in a query parameter. URLs end up in logs, histories and Referer fields, so RFC 9700
-// §4.3.2 forbids it; it is here for clients that know no other way.
+// FromQuery finds the token in a query parameter. URLs end up in logs, histories and Referer
+// fields, so RFC 9700 §4.3.2 forbids it; it is here for clients that know no other way.
 func FromQuery(parameter string) TokenSource {
 	return TokenSource{query: parameter, find: func(r *http.Request) (string, bool, error) {
 		values, err := url.ParseQuery(r.URL.RawQuery)
@@ -82,8 +84,8 @@ func FromQuery(parameter string) TokenSource {
 	}}
 }
 
-// FromForm finds the token in a member of a form body (application/x-www-form-urlencoded), as RFC 6750 §2.2 has it.
-// At most 64 KiB of the body are read for it.
+// FromForm finds the token in a member of a form body (application/x-www-form-urlencoded), as RFC
+// 6750 §2.2 has it. At most 64 KiB of the body are read for it.
 func FromForm(parameter string) TokenSource {
 	return TokenSource{find: func(r *http.Request) (string, bool, error) {
 		r.Body = http.MaxBytesReader(nil, r.Body, maxBody)
@@ -104,7 +106,8 @@ func single(values []string, parameter string) (string, bool, error) {
 	return values[0], true, nil
 }
 
-// findToken returns the one token that the sources find. RFC 6750 §2: a client uses one method in a request.
+// findToken returns the one token that the sources find. RFC 6750 §2: a client uses one method in a
+// request.
 func findToken(r *http.Request, sources []TokenSource) (string, error) {
 	var token string
 	var seen bool

@@ -1,4 +1,5 @@
-// Package hallpasstest is for the tests of programs that use package hallpass: real keys, real tokens, made to be thrown away.
+// Package hallpasstest is for the tests of programs that use package hallpass: real keys, real
+// tokens, made to be thrown away.
 //
 //	kit := hallpasstest.New[Claims](t)
 //	api := newAPI(kit.Keys, kit.Issuer, kit.Audience)            // the program under test
@@ -38,7 +39,8 @@ func New[T any](t testing.TB) *Kit[T] {
 	return &Kit[T]{Issuer: "https://issuer.test", Audience: "https://api.test", Keys: Keys(t), t: t}
 }
 
-// Auth returns both halves of authentication on the kit's keys: c with what it leaves empty of Issuer, Audience and Keys filled in.
+// Auth returns both halves of authentication on the kit's keys: c with what it leaves empty of
+// Issuer, Audience and Keys filled in.
 func (k *Kit[T]) Auth(c hallpass.Config[T]) *hallpass.Auth[T] {
 	k.t.Helper()
 	if c.Issuer == "" {
@@ -57,7 +59,8 @@ func (k *Kit[T]) Auth(c hallpass.Config[T]) *hallpass.Auth[T] {
 	return auth
 }
 
-// Token returns an access token of the subject that is valid for an hour. It belongs to a session of its own.
+// Token returns an access token of the subject that is valid for an hour. It belongs to a session
+// of its own.
 func (k *Kit[T]) Token(subject string, grant hallpass.Grant[T]) string {
 	k.t.Helper()
 	return k.sign(k.key(), jwt.TypeAccess, k.claims(subject, grant), grant.Custom)

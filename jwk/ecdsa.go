@@ -73,7 +73,8 @@ func (k ecdsaPrivate) public() public { return k.ecdsaPublic }
 
 func (k ecdsaPrivate) sign(message []byte) ([]byte, error) {
 	var sum [maxDigest]byte
-	// Without randomness the nonce is RFC 6979's: no broken generator can give the key away (RFC 8725bis §3.2).
+	// Without randomness the nonce is RFC 6979's: no broken generator can give the key away (RFC
+	// 8725bis §3.2).
 	der, err := k.key.Sign(nil, digest(&sum, k.hash, message), k.hash)
 	if err != nil {
 		return nil, err
@@ -136,7 +137,8 @@ func (f ecdsaFamily) parsePublic(d document) (public, error) {
 	if d.Type != "EC" || d.Curve != f.name {
 		return nil, fmt.Errorf("%w: not a key on %s", ErrInvalidKey, f.name)
 	}
-	// RFC 7518 §6.2.1: coordinates at full length; the parser checks that the point is on the curve.
+	// RFC 7518 §6.2.1: coordinates at full length; the parser checks that the point is on the
+	// curve.
 	if len(d.X) != f.size || len(d.Y) != f.size {
 		return nil, fmt.Errorf("%w: a coordinate of %s has %d bytes", ErrInvalidKey, f.name, f.size)
 	}

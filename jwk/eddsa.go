@@ -29,8 +29,9 @@ func fraction(a, b *big.Int) *big.Int {
 	return inverse.Mod(inverse.Mul(inverse, a), fieldPrime)
 }
 
-// checkPoint refuses what is no point of the curve, which no signature fits, and points of small order, which a signature fits that anybody can
-// make. It looks at the y coordinate alone: x² follows from it.
+// checkPoint refuses what is no point of the curve, which no signature fits, and points of small
+// order, which a signature fits that anybody can make. It looks at the y coordinate alone: x²
+// follows from it.
 func checkPoint(encoded []byte) error {
 	y := make([]byte, len(encoded))
 	for i, b := range encoded {

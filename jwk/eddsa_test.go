@@ -10,7 +10,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// The points of Ed25519 whose order divides 8: for a key that is one of them anybody can make signatures.
+// The points of Ed25519 whose order divides 8: for a key that is one of them anybody can make
+// signatures.
 var smallOrderPoints = map[string]string{
 	"order 1":                 "0100000000000000000000000000000000000000000000000000000000000000",
 	"order 2":                 "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
@@ -40,7 +41,8 @@ func TestEdDSA_refusesPointsOfSmallOrder(t *testing.T) {
 	}
 }
 
-// A y coordinate that is written beyond the field's prime is a second way to write a point, and half of all y belong to none.
+// A y coordinate that is written beyond the field's prime is a second way to write a point, and
+// half of all y belong to none.
 func TestEdDSA_refusesWhatIsNoPoint(t *testing.T) {
 	prime, _ := hex.DecodeString("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")
 	ones := bytes.Repeat([]byte{0xff}, 32)

@@ -22,7 +22,8 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// fetcher gets one URL, and goes nowhere else: whoever can make an issuer answer must not be able to make this program ask its neighbours.
+// fetcher gets one URL, and goes nowhere else: whoever can make an issuer answer must not be able
+// to make this program ask its neighbours.
 type fetcher struct {
 	url          string
 	client       *http.Client
@@ -34,7 +35,8 @@ func newFetcher(u *url.URL, c RemoteConfig) *fetcher {
 	f := &fetcher{url: u.String(), allowPrivate: c.AllowPrivate, loopbackOnly: u.Scheme == "http"}
 	dialer := &net.Dialer{Control: f.checkDial}
 	f.client = &http.Client{
-		// No proxy and no jar. Without connections kept alive nothing is left running after a fetch.
+		// No proxy and no jar. Without connections kept alive nothing is left running after a
+		// fetch.
 		Transport: &http.Transport{
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
@@ -80,7 +82,8 @@ func (f *fetcher) checkDial(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// notPublic are networks of the IANA special-purpose registries (RFC 6890) that netip does not tell apart, or that lead to IPv4 addresses.
+// notPublic are networks of the IANA special-purpose registries (RFC 6890) that netip does not tell
+// apart, or that lead to IPv4 addresses.
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("100.64.0.0/10"),
@@ -132,7 +135,8 @@ func (f *fetcher) get(ctx context.Context) ([]byte, time.Duration, error) {
 	return body, freshness(response.Header), nil
 }
 
-// freshness returns how long an answer may be used (RFC 9111 §4.2), or defaultMaxAge if it does not say.
+// freshness returns how long an answer may be used (RFC 9111 §4.2), or defaultMaxAge if it does not
+// say.
 func freshness(header http.Header) time.Duration {
 	const longest = 365 * 24 * time.Hour
 	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {

@@ -20,8 +20,8 @@ import (
 // maxFile is the longest file of keys, in bytes.
 const maxFile = 64 << 10
 
-// File is a [Ring] of one signing key that is kept in a file, for a single server. It is read once, by [OpenFile]: to replace the key, replace the
-// file and start again.
+// File is a [Ring] of one signing key that is kept in a file, for a single server. It is read once,
+// by [OpenFile]: to replace the key, replace the file and start again.
 type File struct {
 	signing   SigningKey
 	verifying *Set
@@ -35,9 +35,10 @@ type fileDocument struct {
 	Secret bytes64         `json:"secret"`
 }
 
-// OpenFile reads the ring in a file. When there is no such file it makes one, with a new ES256 key; [CreateFile] makes one with another key. The
-// file holds secrets: it has mode 0600, and one that is a link, that others can read or that belongs to another user is refused. An error about
-// what the file holds wraps [ErrInvalidKey] or [ErrWeakKey].
+// OpenFile reads the ring in a file. When there is no such file it makes one, with a new ES256 key;
+// [CreateFile] makes one with another key. The file holds secrets: it has mode 0600, and one that
+// is a link, that others can read or that belongs to another user is refused. An error about what
+// the file holds wraps [ErrInvalidKey] or [ErrWeakKey].
 func OpenFile(path string) (*File, error) {
 	f, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,8 +65,9 @@ func createDefault(path string) error {
 	return nil
 }
 
-// CreateFile makes a ring in a new file of mode 0600, around a key of any algorithm: a new one, or one that was in use elsewhere. The file is there
-// whole or not at all. The error wraps [fs.ErrExist] when there is one of that name.
+// CreateFile makes a ring in a new file of mode 0600, around a key of any algorithm: a new one, or
+// one that was in use elsewhere. The file is there whole or not at all. The error wraps
+// [fs.ErrExist] when there is one of that name.
 func CreateFile(path string, key SigningKey) error {
 	if err := createFile(path, key); err != nil {
 		return fmt.Errorf("making keys in %s: %w", path, err)

@@ -14,11 +14,12 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// crashPath names the file that a test program, run again by [TestCreateFile_isWholeOrNotAtAll], dies over.
+// crashPath names the file that a test program, run again by [TestCreateFile_isWholeOrNotAtAll],
+// dies over.
 const crashPath = "HALLPASS_TEST_CRASH_PATH"
 
-// A program that dies while it writes, as this one does by a limit on the length of its files, leaves no half of a file: the next start makes a
-// whole one.
+// A program that dies while it writes, as this one does by a limit on the length of its files,
+// leaves no half of a file: the next start makes a whole one.
 func TestCreateFile_isWholeOrNotAtAll(t *testing.T) {
 	if path := os.Getenv(crashPath); path != "" {
 		limit := &syscall.Rlimit{Cur: 100, Max: 100}

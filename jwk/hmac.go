@@ -10,10 +10,12 @@ import (
 	"sync"
 )
 
-// macSizes are the hash sizes of the HMAC algorithms, which are also the least lengths of their secrets (RFC 7518 §3.2).
+// macSizes are the hash sizes of the HMAC algorithms, which are also the least lengths of their
+// secrets (RFC 7518 §3.2).
 var macSizes = map[Algorithm]int{HS256: sha256.Size, HS384: sha512.Size384, HS512: sha512.Size}
 
-// mac computes one key's HMACs. The states after the key has been hashed in are kept, so that a token costs its own bytes only.
+// mac computes one key's HMACs. The states after the key has been hashed in are kept, so that a
+// token costs its own bytes only.
 type mac struct {
 	secret hidden
 	states sync.Pool // of *macState
@@ -47,8 +49,9 @@ func newMAC(alg Algorithm, secret []byte) (*mac, error) {
 
 // repeats reports whether b goes on as it began for eight bytes or more: no generator makes that.
 func repeats(b []byte) bool {
-	// The length of the longest border of each beginning: an end of it that it also begins with. A search by comparing
-	// would take time with the square of the length, and remote sets decide on that.
+	// The length of the longest border of each beginning: an end of it that it also begins with. A
+	// search by comparing would take time with the square of the length, and remote sets decide on
+	// that.
 	borders := make([]int, len(b))
 	border := 0
 	for i := 1; i < len(b); i++ {

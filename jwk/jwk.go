@@ -66,9 +66,9 @@ type SigningKey interface {
 
 // Source finds the key that a token names. [*Set] is one; so is every [Ring].
 type Source interface {
-	// Key returns the key with that ID. It is called for each verification and must be cheap and safe
-	// for concurrent use. As long as a key stays in the source the same value is returned for its ID.
-	// Errors wrap [ErrUnknownKey] or [ErrUnavailable].
+	// Key returns the key with that ID. It is called for each verification and must be cheap and
+	// safe for concurrent use. As long as a key stays in the source the same value is returned for
+	// its ID. Errors wrap [ErrUnknownKey] or [ErrUnavailable].
 	Key(ctx context.Context, id string) (Key, error)
 }
 
@@ -78,8 +78,10 @@ type Ring interface {
 	Source
 	// SigningKey returns the active key.
 	SigningKey(ctx context.Context) (SigningKey, error)
-	// Published returns the public keys that verifiers may need now. A ring of HMAC secrets returns an empty set.
+	// Published returns the public keys that verifiers may need now. A ring of HMAC secrets returns
+	// an empty set.
 	Published(ctx context.Context) (*Set, error)
-	// Secret derives 32 bytes for one purpose from the ring's own secret (HKDF, RFC 5869), apart from every signing key.
+	// Secret derives 32 bytes for one purpose from the ring's own secret (HKDF, RFC 5869), apart
+	// from every signing key.
 	Secret(purpose string) [32]byte
 }

@@ -9,7 +9,8 @@ import (
 	"unicode"
 )
 
-// family is one kind of key: what is particular to HMAC, RSA, ECDSA and EdDSA. The table of algorithms names each one's.
+// family is one kind of key: what is particular to HMAC, RSA, ECDSA and EdDSA. The table of
+// algorithms names each one's.
 type family interface {
 	generate() (private, error) // asymmetric families
 	parsePublic(document) (public, error)
@@ -38,21 +39,23 @@ type PublicKey struct {
 	public
 }
 
-// PrivateKey is an asymmetric key that signs. It never shows its private half: [PrivateKey.MarshalPrivate] alone writes it.
+// PrivateKey is an asymmetric key that signs. It never shows its private half:
+// [PrivateKey.MarshalPrivate] alone writes it.
 type PrivateKey struct {
 	verifying *PublicKey
 	private   private
 }
 
-// SecretKey is an HMAC secret, which signs and verifies. It never shows itself: [SecretKey.MarshalPrivate] alone writes it.
+// SecretKey is an HMAC secret, which signs and verifies. It never shows itself:
+// [SecretKey.MarshalPrivate] alone writes it.
 type SecretKey struct {
 	id        string
 	algorithm Algorithm
 	mac       *mac
 }
 
-// hidden returns private bytes. Out of a copied key in a field that is not exported fmt prints what it can reach, and calls no
-// method that could refuse. It stops at a function.
+// hidden returns private bytes. Out of a copied key in a field that is not exported fmt prints what
+// it can reach, and calls no method that could refuse. It stops at a function.
 type hidden func() []byte
 
 func hide(b []byte) hidden { return func() []byte { return b } }
@@ -81,8 +84,9 @@ func GenerateSecret(alg Algorithm) (*SecretKey, error) {
 	return NewSecret(alg, rand.Text(), secret)
 }
 
-// NewSecret returns an HMAC key. The secret must be random and at least as long as the algorithm's hash ([ErrWeakKey]); a
-// password or a PEM text is no secret. The ID may not be empty, nor be made from the secret.
+// NewSecret returns an HMAC key. The secret must be random and at least as long as the algorithm's
+// hash ([ErrWeakKey]); a password or a PEM text is no secret. The ID may not be empty, nor be made
+// from the secret.
 func NewSecret(alg Algorithm, id string, secret []byte) (*SecretKey, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -106,7 +110,8 @@ func newPrivateKey(id string, alg Algorithm, p private) *PrivateKey {
 	return &PrivateKey{verifying: newPublicKey(id, alg, p.public()), private: p}
 }
 
-// checkID refuses what is not fit to be a "kid": it is compared, logged and sent, never interpreted.
+// checkID refuses what is not fit to be a "kid": it is compared, logged and sent, never
+// interpreted.
 func checkID(id string) error {
 	if id == "" || len(id) > 256 {
 		return fmt.Errorf("%w: a kid has 1 to 256 bytes", ErrInvalidKey)
@@ -147,7 +152,8 @@ func (k *PrivateKey) Sign(message []byte) ([]byte, error) { return k.private.sig
 // Public returns the public half.
 func (k *PrivateKey) Public() *PublicKey { return k.verifying }
 
-// MarshalPrivate writes the whole key, private half and all, as a JWK. Seal what it returns, or keep it in a file of mode 0600.
+// MarshalPrivate writes the whole key, private half and all, as a JWK. Seal what it returns, or
+// keep it in a file of mode 0600.
 func (k *PrivateKey) MarshalPrivate() ([]byte, error) {
 	d := document{KeyID: filled(k.ID()), Algorithm: filled(k.Algorithm()), Use: "sig"}
 	k.private.public().describe(&d)
@@ -169,7 +175,8 @@ func (k *SecretKey) Verify(message, signature []byte) bool { return k.mac.verify
 // Sign implements [SigningKey].
 func (k *SecretKey) Sign(message []byte) ([]byte, error) { return k.mac.sign(message), nil }
 
-// MarshalPrivate writes the secret as a JWK. Seal what it returns, or keep it in a file of mode 0600.
+// MarshalPrivate writes the secret as a JWK. Seal what it returns, or keep it in a file of mode
+// 0600.
 func (k *SecretKey) MarshalPrivate() ([]byte, error) {
 	return json.Marshal(document{Type: "oct", KeyID: filled(k.id), Algorithm: filled(k.algorithm), Use: "sig", K: k.mac.secret()})
 }
@@ -178,7 +185,8 @@ func (k *SecretKey) sealed() {}
 
 var errPrivate = errors.New("jwk: a private key is written by MarshalPrivate alone")
 
-// The methods below have values as receivers, so that a copy of a key keeps to itself what the key does.
+// The methods below have values as receivers, so that a copy of a key keeps to itself what the key
+// does.
 
 // MarshalJSON writes the key as a JWK (RFC 7517 §4), with "use":"sig".
 func (k PublicKey) MarshalJSON() ([]byte, error) {

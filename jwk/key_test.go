@@ -85,7 +85,8 @@ func TestVerify_refusesLongNumbersOfECDSA(t *testing.T) {
 	}
 }
 
-// J10: a signature of ECDSA is two numbers of full length (RFC 7518 §3.4); that of every other protocol is ASN.1.
+// J10: a signature of ECDSA is two numbers of full length (RFC 7518 §3.4); that of every other
+// protocol is ASN.1.
 func TestVerify_refusesECDSAInASN1(t *testing.T) {
 	for _, alg := range []jwk.Algorithm{jwk.ES256, jwk.ES384, jwk.ES512} {
 		key := generate(t, alg)
@@ -120,7 +121,8 @@ func TestSign_ecdsaIsDeterministic(t *testing.T) {
 	}
 }
 
-// Zeros at the front of a coordinate or of a number of the signature are kept: a short one would be refused elsewhere.
+// Zeros at the front of a coordinate or of a number of the signature are kept: a short one would be
+// refused elsewhere.
 func TestECDSA_fullLengths(t *testing.T) {
 	key := generate(t, jwk.ES256)
 	short := 0
@@ -210,7 +212,8 @@ func TestNewSecret_refusesWhatIsNoSecret(t *testing.T) {
 	}
 }
 
-// What a remote set calls a secret is looked at as well, so that this may not take time with the square of its length.
+// What a remote set calls a secret is looked at as well, so that this may not take time with the
+// square of its length.
 func TestNewSecret_looksAtALongOneInTime(t *testing.T) {
 	secret := append(bytes.Repeat([]byte("a"), 4<<20), 'b')
 	begun := time.Now()
@@ -298,7 +301,8 @@ func TestKeys_areNeverPrinted(t *testing.T) {
 // inner returns a printed list without its brackets, so that it is found in a longer one.
 func inner(list string) string { return strings.Trim(list, "[]") }
 
-// hide returns copies of a key and a set of it in fields that are not exported: fmt and slog call no method of these.
+// hide returns copies of a key and a set of it in fields that are not exported: fmt and slog call
+// no method of these.
 func hide(key jwk.SigningKey) any {
 	type hidden struct {
 		key     jwk.SigningKey

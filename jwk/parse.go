@@ -96,8 +96,8 @@ func (b *bytes64) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// ParsePublic reads one public key (RFC 7517 §4). A private key gives its public half. The ID of a key without one is its thumbprint.
-// Errors are [ErrInvalidKey] or [ErrWeakKey].
+// ParsePublic reads one public key (RFC 7517 §4). A private key gives its public half. The ID of a
+// key without one is its thumbprint. Errors are [ErrInvalidKey] or [ErrWeakKey].
 func ParsePublic(data []byte) (*PublicKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
@@ -106,8 +106,8 @@ func ParsePublic(data []byte) (*PublicKey, error) {
 	return d.publicKey()
 }
 
-// ParsePrivate reads one asymmetric key with its private half (RFC 7517 §4). The ID of a key without one is its thumbprint.
-// Errors are [ErrInvalidKey] or [ErrWeakKey].
+// ParsePrivate reads one asymmetric key with its private half (RFC 7517 §4). The ID of a key
+// without one is its thumbprint. Errors are [ErrInvalidKey] or [ErrWeakKey].
 func ParsePrivate(data []byte) (*PrivateKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
@@ -127,7 +127,8 @@ func ParsePrivate(data []byte) (*PrivateKey, error) {
 	return newPrivateKey(string(d.KeyID), alg, p), nil
 }
 
-// ParseSecret reads one HMAC secret, which must have a "kid" and an "alg", and may not be one that [NewSecret] refuses.
+// ParseSecret reads one HMAC secret, which must have a "kid" and an "alg", and may not be one that
+// [NewSecret] refuses.
 func ParseSecret(data []byte) (*SecretKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
@@ -173,7 +174,8 @@ func (d document) allows(operation string) bool {
 	return d.KeyOperations == nil || slices.Contains(d.KeyOperations, operation)
 }
 
-// algorithm returns the key's one algorithm: "alg", or what its curve implies. A token must never get to decide it.
+// algorithm returns the key's one algorithm: "alg", or what its curve implies. A token must never
+// get to decide it.
 func (d document) algorithm() (Algorithm, error) {
 	if d.Algorithm != "" {
 		return Algorithm(d.Algorithm), nil
@@ -230,8 +232,9 @@ func (d document) secretKey() (*SecretKey, error) {
 // asymmetricTypes are the values of "kty" that this package knows, but for "oct".
 var asymmetricTypes = []string{"EC", "OKP", "RSA"}
 
-// ParseSet reads a JWK set (RFC 7517 §5). A key that this package does not know or that is unsound is skipped, as that section says; of a
-// private key the public half is kept. A set that mixes secrets with public keys, holds two keys of one ID, or more than 256, is refused with
+// ParseSet reads a JWK set (RFC 7517 §5). A key that this package does not know or that is unsound
+// is skipped, as that section says; of a private key the public half is kept. A set that mixes
+// secrets with public keys, holds two keys of one ID, or more than 256, is refused with
 // [ErrInvalidKey].
 func ParseSet(data []byte) (*Set, error) {
 	var set struct {

@@ -58,7 +58,8 @@ func TestParse_takesWhatIsLeftOut(t *testing.T) {
 	}
 }
 
-// J9: use, key_ops and alg are enforced (RFC 7517 §4.2–4.4). J12: full lengths, points on their curve, sound moduli (RFC 7518 §6).
+// J9: use, key_ops and alg are enforced (RFC 7517 §4.2–4.4). J12: full lengths, points on their
+// curve, sound moduli (RFC 7518 §6).
 func TestParsePublic_refuses(t *testing.T) {
 	ec, ed, rs, oct := document(t, jwk.ES256), document(t, jwk.EdDSA), document(t, jwk.RS256), document(t, jwk.HS256)
 	coordinate := ec["x"].(string)
@@ -128,7 +129,8 @@ func TestParsePublic_refuses(t *testing.T) {
 	}
 }
 
-// roca returns a modulus as the broken generator of CVE-2017-15361 makes: a power of 65537 modulo each small prime.
+// roca returns a modulus as the broken generator of CVE-2017-15361 makes: a power of 65537 modulo
+// each small prime.
 func roca() *big.Int {
 	primorial := big.NewInt(1)
 	for _, p := range []int64{2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167} {
@@ -325,7 +327,8 @@ func TestNewSet_refusesTwoOfOneID(t *testing.T) {
 	}
 }
 
-// refusePrivateMembers fails if a JWK holds what RFC 7518 §6 and RFC 8037 §2 call private, or anything but what is published.
+// refusePrivateMembers fails if a JWK holds what RFC 7518 §6 and RFC 8037 §2 call private, or
+// anything but what is published.
 func refusePrivateMembers(t testing.TB, text []byte) {
 	t.Helper()
 	for name := range unmarshal(t, text) {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ParsePublicPEM reads a public key from one PEM block: SPKI ("PUBLIC KEY") or PKCS #1 ("RSA PUBLIC KEY"). The algorithm must be one that the key
-// can have. An empty ID stands for the thumbprint.
+// ParsePublicPEM reads a public key from one PEM block: SPKI ("PUBLIC KEY") or PKCS #1 ("RSA PUBLIC
+// KEY"). The algorithm must be one that the key can have. An empty ID stands for the thumbprint.
 func ParsePublicPEM(data []byte, alg Algorithm, id string) (*PublicKey, error) {
 	f, block, err := readPEM(data, alg, id)
 	if err != nil {
@@ -34,8 +34,9 @@ func ParsePublicPEM(data []byte, alg Algorithm, id string) (*PublicKey, error) {
 	return newPublicKey(id, alg, p), nil
 }
 
-// ParsePrivatePEM reads a private key from one PEM block: PKCS #8 ("PRIVATE KEY"), PKCS #1 ("RSA PRIVATE KEY") or SEC 1 ("EC PRIVATE KEY").
-// The algorithm must be one that the key can have. An empty ID stands for the thumbprint.
+// ParsePrivatePEM reads a private key from one PEM block: PKCS #8 ("PRIVATE KEY"), PKCS #1 ("RSA
+// PRIVATE KEY") or SEC 1 ("EC PRIVATE KEY"). The algorithm must be one that the key can have. An
+// empty ID stands for the thumbprint.
 func ParsePrivatePEM(data []byte, alg Algorithm, id string) (*PrivateKey, error) {
 	f, block, err := readPEM(data, alg, id)
 	if err != nil {

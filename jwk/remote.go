@@ -22,27 +22,33 @@ const (
 
 // RemoteConfig says how a [Remote] asks. Its zero value asks public addresses over TLS.
 type RemoteConfig struct {
-	// AllowPrivate lets the host be at an address that is not public: loopback, of a private network, link-local. Without it a name that
-	// resolves to one is refused when it is dialled. Defaults to public addresses only.
+	// AllowPrivate lets the host be at an address that is not public: loopback, of a private
+	// network, link-local. Without it a name that resolves to one is refused when it is dialled.
+	// Defaults to public addresses only.
 	AllowPrivate bool
 	// RootCAs are those that may have issued the host's certificate. Defaults to the system's.
 	RootCAs *x509.CertPool
-	// MaxAge is how long a set is used, at most, before it is asked for again; Cache-Control may shorten it to 30 s. It bounds how long a key
-	// that was taken back still verifies. Defaults to 1 hour.
+	// MaxAge is how long a set is used, at most, before it is asked for again; Cache-Control may
+	// shorten it to 30 s. It bounds how long a key that was taken back still verifies. Defaults to
+	// 1 hour.
 	MaxAge time.Duration
-	// MaxStale is how much longer a set is used as long as the host cannot be asked. Defaults to 1 hour; negative for not at all.
+	// MaxStale is how much longer a set is used as long as the host cannot be asked. Defaults to 1
+	// hour; negative for not at all.
 	MaxStale time.Duration
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Remote is a [Source] of the public keys that an issuer publishes at a URL (RFC 7517 §5), for services that only verify. It fetches them when a
-// key is asked for, with one fetch in flight at a time, and keeps them as Cache-Control says within bounds. An unknown ID causes one fetch in
-// 30 seconds at most; in between it is refused at once. A key that left the set is gone after the next fetch, and one that stayed remains the
-// same value. When the host cannot be asked the keys at hand are used for [RemoteConfig.MaxStale] longer.
+// Remote is a [Source] of the public keys that an issuer publishes at a URL (RFC 7517 §5), for
+// services that only verify. It fetches them when a key is asked for, with one fetch in flight at a
+// time, and keeps them as Cache-Control says within bounds. An unknown ID causes one fetch in 30
+// seconds at most; in between it is refused at once. A key that left the set is gone after the next
+// fetch, and one that stayed remains the same value. When the host cannot be asked the keys at hand
+// are used for [RemoteConfig.MaxStale] longer.
 //
-// It goes to that one URL: no redirects, cookies or proxies, 5 seconds, 256 KiB, and no address that is not public unless allowed
-// (RFC 8725bis §3.10). It is safe for concurrent use; nothing runs between fetches, so there is nothing to close.
+// It goes to that one URL: no redirects, cookies or proxies, 5 seconds, 256 KiB, and no address
+// that is not public unless allowed (RFC 8725bis §3.10). It is safe for concurrent use; nothing
+// runs between fetches, so there is nothing to close.
 type Remote struct {
 	url     string
 	config  RemoteConfig
@@ -68,8 +74,9 @@ type remoteSet struct {
 // flight is one fetch that all who need it share.
 type flight struct{ done chan struct{} }
 
-// NewRemote returns a source of the keys at a URL, or every mistake at once. It fetches nothing yet. The URL is https; http is for loopback
-// hosts only, and these need [RemoteConfig.AllowPrivate].
+// NewRemote returns a source of the keys at a URL, or every mistake at once. It fetches nothing
+// yet. The URL is https; http is for loopback hosts only, and these need
+// [RemoteConfig.AllowPrivate].
 func NewRemote(rawURL string, c RemoteConfig) (*Remote, error) {
 	var mistakes []error
 	u, err := url.Parse(rawURL)
@@ -96,12 +103,15 @@ func NewRemote(rawURL string, c RemoteConfig) (*Remote, error) {
 	return &Remote{url: rawURL, config: c, fetcher: newFetcher(u, c)}, nil
 }
 
-// Key implements [Source]. It waits for a fetch only if there is no set yet, the one at hand is too old, or the ID is unknown. An error wraps
-// [ErrUnknownKey], or [ErrUnavailable] when the host could not be asked or ctx is done.
+// Key implements [Source]. It waits for a fetch only if there is no set yet, the one at hand is too
+// old, or the ID is unknown. An error wraps [ErrUnknownKey], or [ErrUnavailable] when the host
+// could not be asked or ctx is done.
 func (r *Remote) Key(ctx context.Context, id string) (Key, error) {
-	// The time of day: the monotonic clock stands still while a machine sleeps, and keys are taken back meanwhile.
+	// The time of day: the monotonic clock stands still while a machine sleeps, and keys are taken
+	// back meanwhile.
 	set, now := r.current.Load(), r.config.Now().Round(0)
-	// A set from the future is from before the clock was set back, and nobody can tell how old it is.
+	// A set from the future is from before the clock was set back, and nobody can tell how old it
+	// is.
 	fresh := set != nil && !now.Before(set.fetchedAt) && now.Before(set.freshUntil)
 	if fresh {
 		if key := set.byID[id]; key != nil {
@@ -120,8 +130,8 @@ func (r *Remote) Key(ctx context.Context, id string) (Key, error) {
 	return r.lookUp(id, now)
 }
 
-// isUsable reports whether a set's key may be used while the next set is fetched: if the host did not answer the last time, so that
-// an outage does not hold up each request.
+// isUsable reports whether a set's key may be used while the next set is fetched: if the host did
+// not answer the last time, so that an outage does not hold up each request.
 func (r *Remote) isUsable(set *remoteSet, id string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,7 +157,8 @@ func (r *Remote) lookUp(id string, now time.Time) (Key, error) {
 	return nil, fmt.Errorf("%w: %w", ErrUnavailable, failure)
 }
 
-// fetch returns the fetch under way, or begins one. It returns nil if it is too soon after the last.
+// fetch returns the fetch under way, or begins one. It returns nil if it is too soon after the
+// last.
 func (r *Remote) fetch(now time.Time, unknown bool) *flight {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -169,7 +180,8 @@ func (r *Remote) fetch(now time.Time, unknown bool) *flight {
 	return r.flight
 }
 
-// isWithin reports whether less than d has passed since then. A time in the future is from before the clock was set back.
+// isWithin reports whether less than d has passed since then. A time in the future is from before
+// the clock was set back.
 func isWithin(d time.Duration, then, now time.Time) bool {
 	passed := now.Sub(then)
 	return passed >= 0 && passed < d
@@ -214,7 +226,8 @@ func (r *Remote) load(ctx context.Context, now time.Time) (*remoteSet, error) {
 	}, nil
 }
 
-// keepValues replaces each public key by the previous set's if that is the same, so that callers may compare keys by identity.
+// keepValues replaces each public key by the previous set's if that is the same, so that callers
+// may compare keys by identity.
 func (s *Set) keepValues(previous *Set) {
 	for i, k := range s.keys {
 		now, isPublic := k.(*PublicKey)

@@ -122,7 +122,8 @@ func TestRemote_aCallerThatGivesUpDoesNotEndTheFetch(t *testing.T) {
 	}
 }
 
-// A host that sends a byte now and then is given up after five seconds, also by callers without a deadline.
+// A host that sends a byte now and then is given up after five seconds, also by callers without a
+// deadline.
 func TestRemote_givesUpAHostThatTakesItsTime(t *testing.T) {
 	t.Parallel()
 	p := newPublisher(t)
@@ -211,7 +212,8 @@ func TestRemote_countsTheAgeOfAnAnswer(t *testing.T) {
 	}
 }
 
-// When the clock is set back nobody knows how old the keys at hand are, so they are asked for again.
+// When the clock is set back nobody knows how old the keys at hand are, so they are asked for
+// again.
 func TestRemote_aClockThatIsSetBack(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	p := newPublisher(t, key)
@@ -234,7 +236,8 @@ func TestRemote_aClockThatIsSetBack(t *testing.T) {
 	}
 }
 
-// A caller whose clock read the time long after the fetch that it waits for learns nothing from that fetch.
+// A caller whose clock read the time long after the fetch that it waits for learns nothing from
+// that fetch.
 func TestRemote_aFetchThatBeganLongAgo(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	p := newPublisher(t)
@@ -262,7 +265,8 @@ func TestRemote_takesAnAnswerOfTheLongestLength(t *testing.T) {
 	}
 }
 
-// A set without a key that is known here is an answer all the same: the ID is unknown, not unavailable.
+// A set without a key that is known here is an answer all the same: the ID is unknown, not
+// unavailable.
 func TestRemote_anEmptySetIsAnAnswer(t *testing.T) {
 	r := newPublisher(t, map[string]string{"kty": "AKP"}).remote(t, nil)
 	if _, err := r.Key(t.Context(), "k"); !errors.Is(err, jwk.ErrUnknownKey) || errors.Is(err, jwk.ErrUnavailable) {

@@ -387,7 +387,8 @@ func TestNewRemote_refusesURLs(t *testing.T) {
 	}
 }
 
-// J23: a name that looks public and an address that is not: the address decides, when it is dialled.
+// J23: a name that looks public and an address that is not: the address decides, when it is
+// dialled.
 func TestRemote_refusesNamesOfPrivateAddresses(t *testing.T) {
 	p := newPublisher(t, generate(t, jwk.ES256).Public())
 	r, err := jwk.NewRemote("https://LOCALHOST"+p.URL[strings.LastIndexByte(p.URL, ':'):], jwk.RemoteConfig{})

@@ -8,8 +8,8 @@ import (
 	"math/big"
 )
 
-// The bounds of RSA keys in bits: RFC 7518 §3.3 wants 2048, generated ones have 128 bits of strength, and beyond
-// the highest a signature costs more than it is worth.
+// The bounds of RSA keys in bits: RFC 7518 §3.3 wants 2048, generated ones have 128 bits of
+// strength, and beyond the highest a signature costs more than it is worth.
 const (
 	minRSABits       = 2048
 	generatedRSABits = 3072
@@ -98,8 +98,9 @@ func checkRSA(k *rsa.PublicKey) error {
 	return nil
 }
 
-// rocaPrimes are the primes by which the moduli of CVE-2017-15361 give themselves away: modulo each of them such a modulus
-// is a power of 65537, which a random one is for all of them about once in 2^27.
+// rocaPrimes are the primes by which the moduli of CVE-2017-15361 give themselves away: modulo each
+// of them such a modulus is a power of 65537, which a random one is for all of them about once in
+// 2^27.
 var rocaPrimes = []int64{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157}
 
 func isROCA(n *big.Int) bool {

@@ -11,7 +11,8 @@ const maxSetKeys = 256
 
 var errNilKey = fmt.Errorf("%w: a key is nil", ErrInvalidKey)
 
-// Set is a fixed set of keys to verify with: public ones, or HMAC secrets, never both. It is a [Source].
+// Set is a fixed set of keys to verify with: public ones, or HMAC secrets, never both. It is a
+// [Source].
 type Set struct {
 	keys    []Key
 	byID    map[string]Key
@@ -64,7 +65,8 @@ func (s *Set) Key(_ context.Context, id string) (Key, error) {
 // Keys returns the keys in their order. The slice is the caller's.
 func (s *Set) Keys() []Key { return append([]Key(nil), s.keys...) }
 
-// MarshalJSON writes a JWK set of public members (RFC 7517 §5). Secrets are refused: nothing of them is public.
+// MarshalJSON writes a JWK set of public members (RFC 7517 §5). Secrets are refused: nothing of
+// them is public.
 func (s *Set) MarshalJSON() ([]byte, error) {
 	if s.secrets && len(s.keys) > 0 {
 		return nil, errors.New("jwk: a set of secrets cannot be published")

@@ -95,7 +95,8 @@ func TestVerify_publishedSignatures(t *testing.T) {
 					}
 				}
 				for _, c := range group.Tests {
-					// "acceptable" are those whose DigestInfo lacks its NULL: no signer makes them any more.
+					// "acceptable" are those whose DigestInfo lacks its NULL: no signer makes them
+					// any more.
 					if got, want := key.Verify(c.Msg, c.Sig), c.Result == "valid"; got != want {
 						t.Errorf("tcId %d (%s): Verify = %v, want %v", c.TcID, c.Comment, got, want)
 					}
@@ -155,7 +156,8 @@ func TestVerify_publishedMACs(t *testing.T) {
 	}
 }
 
-// TestParseSet_publishedKeySets runs the key sets of Wycheproof: each comes with a token that must or must not verify.
+// TestParseSet_publishedKeySets runs the key sets of Wycheproof: each comes with a token that must
+// or must not verify.
 func TestParseSet_publishedKeySets(t *testing.T) {
 	var vectors struct {
 		NumberOfTests int
@@ -189,7 +191,8 @@ func TestParseSet_publishedKeySets(t *testing.T) {
 	}
 }
 
-// TestKeys_cookbook signs with the keys of RFC 7520 and RFC 8037, and verifies what is printed there.
+// TestKeys_cookbook signs with the keys of RFC 7520 and RFC 8037, and verifies what is printed
+// there.
 func TestKeys_cookbook(t *testing.T) {
 	for file, alg := range map[string]jwk.Algorithm{
 		"jws/4_1.rsa_v15_signature.json":              jwk.RS256,

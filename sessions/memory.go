@@ -17,8 +17,9 @@ var (
 	errRevocationKind = errors.New("sessions: Revoke takes a RevokedToken")
 )
 
-// Memory is a [Store] in the memory of one process. It is the reference for the others, and right for tests and
-// for programs that may forget all sessions when they end. What has expired stays until [Memory.Sweep] is called.
+// Memory is a [Store] in the memory of one process. It is the reference for the others, and right
+// for tests and for programs that may forget all sessions when they end. What has expired stays
+// until [Memory.Sweep] is called.
 type Memory struct {
 	mu          sync.Mutex
 	sessions    map[string]*Session            // guarded by mu; session id → session

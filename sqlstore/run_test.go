@@ -13,8 +13,9 @@ import (
 	"github.com/hallpass-go/hallpass/sqlstore"
 )
 
-// A program that keeps its sessions in a database and is restarted accepts no token before it has read what was
-// revoked: until [hallpass.Auth.Run] has, the answer is that the store is not available.
+// A program that keeps its sessions in a database and is restarted accepts no token before it has
+// read what was revoked: until [hallpass.Auth.Run] has, the answer is that the store is not
+// available.
 func TestAuth_acceptsNothingBeforeTheRevocationsAreRead(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 	keys, err := jwk.OpenFile(filepath.Join(t.TempDir(), "keys.json"))

@@ -188,9 +188,9 @@ var revocationTests = []subtest{
 	{"nothingBeginsBehindACut", nothingBeginsBehindACut},
 }
 
-// nothingBeginsBehindACut lets sessions begin, step up and rotate while their subject is cut off. Afterwards
-// none lives that has not seen the last cut, as one would that looked before the cut was there and was
-// written after it had looked.
+// nothingBeginsBehindACut lets sessions begin, step up and rotate while their subject is cut off.
+// Afterwards none lives that has not seen the last cut, as one would that looked before the cut was
+// there and was written after it had looked.
 func nothingBeginsBehindACut(s *suite) {
 	const cuts = 25
 	var (
@@ -243,7 +243,8 @@ func nothingBeginsBehindACut(s *suite) {
 	}
 }
 
-// ends checks that recorded are the revocations of the sessions with these ids, in their order, and all there are.
+// ends checks that recorded are the revocations of the sessions with these ids, in their order, and
+// all there are.
 func ends(s *suite, recorded []sessions.Revocation, ids ...string) {
 	s.Helper()
 	s.equal("revocations", recorded, s.revocations(0, 0, 100))

@@ -8,7 +8,8 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// staleRead presents what a caller has read before something else happened to the session: what is kept decides.
+// staleRead presents what a caller has read before something else happened to the session: what is
+// kept decides.
 func staleRead(s *suite) {
 	s.create(session("a", "ada", 0), session("b", "ada", 0))
 	first := s.session("a")
@@ -192,7 +193,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// endedBy checks that the session can be rotated until just before end, and that nothing changes from then on.
+// endedBy checks that the session can be rotated until just before end, and that nothing changes
+// from then on.
 func endedBy(s *suite, session sessions.Session, end time.Duration) {
 	s.Helper()
 	other := session
@@ -212,8 +214,8 @@ func stays(s *suite, id string, d time.Duration) {
 	s.equal("number of revocations", len(s.revocations(0, 0, 10)), recorded)
 }
 
-// atOnce presents each of three generations n times at once: one call is Rotated, the others Replayed, and all say the
-// same generation.
+// atOnce presents each of three generations n times at once: one call is Rotated, the others
+// Replayed, and all say the same generation.
 func atOnce(s *suite, n int) {
 	s.create(session("a", "ada", 0))
 	for generation := uint32(1); generation <= 3; generation++ {
@@ -261,7 +263,8 @@ func presentAtOnce(s *suite, n int, r sessions.Rotation) ([]sessions.Session, []
 	return after, outcomes
 }
 
-// rotationAndEndAtOnce ends sessions while they are rotated: none lives on, and each end is recorded once.
+// rotationAndEndAtOnce ends sessions while they are rotated: none lives on, and each end is
+// recorded once.
 func rotationAndEndAtOnce(s *suite) {
 	const n = 8
 	for i := range n {

@@ -16,8 +16,9 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// Run checks every sentence of the contracts of [sessions.SessionStore] and [sessions.RevocationStore]. It calls open
-// for an empty store once a subtest; open registers what has to be cleaned up with its t.
+// Run checks every sentence of the contracts of [sessions.SessionStore] and
+// [sessions.RevocationStore]. It calls open for an empty store once a subtest; open registers what
+// has to be cleaned up with its t.
 func Run(t *testing.T, open func(t *testing.T) sessions.Store) {
 	for _, group := range []struct {
 		name  string
@@ -44,14 +45,15 @@ type subtest struct {
 	run  func(s *suite)
 }
 
-// suite is one subtest and its store. Its methods make a call that must succeed, and fail the subtest otherwise.
+// suite is one subtest and its store. Its methods make a call that must succeed, and fail the
+// subtest otherwise.
 type suite struct {
 	*testing.T
 	store sessions.Store
 }
 
-// start is when the sessions of the suite begin. It is off the whole second, in a zone of its own, and has
-// nanoseconds: a store rounds them down.
+// start is when the sessions of the suite begin. It is off the whole second, in a zone of its own,
+// and has nanoseconds: a store rounds them down.
 var start = time.Date(2026, 3, 14, 15, 9, 26, 535_897_932, time.FixedZone("", -5*3600))
 
 // at returns the moment that a store keeps for d after start.
@@ -160,7 +162,8 @@ func (s *suite) session(id string) sessions.Session {
 	return got
 }
 
-// rotate presents r, checks the outcome and that the session returned is the one that is kept, and returns it.
+// rotate presents r, checks the outcome and that the session returned is the one that is kept, and
+// returns it.
 func (s *suite) rotate(r sessions.Rotation, want sessions.Outcome) sessions.Session {
 	s.Helper()
 	got, outcome, err := s.store.Rotate(s.Context(), r)

@@ -9,11 +9,12 @@ import (
 	"github.com/hallpass-go/hallpass/internal/keyring"
 )
 
-// algorithms are those that a server signs with: others verify with the half of the key that is published.
+// algorithms are those that a server signs with: others verify with the half of the key that is
+// published.
 var algorithms = []string{"ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 
-// checkAlgorithm refuses an algorithm that a server cannot sign with. HMAC's only key is a secret, so nothing could be
-// published: neither keys nor revocations that others believe.
+// checkAlgorithm refuses an algorithm that a server cannot sign with. HMAC's only key is a secret,
+// so nothing could be published: neither keys nor revocations that others believe.
 func checkAlgorithm(flag, name string) error {
 	if slices.Contains(algorithms, name) {
 		return nil

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// certificate is a TLS certificate that is read again when its files change, so that renewing it needs no restart.
+// certificate is a TLS certificate that is read again when its files change, so that renewing it
+// needs no restart.
 type certificate struct {
 	certFile, keyFile string
 
@@ -43,7 +44,8 @@ func (c *certificate) load() error {
 	return nil
 }
 
-// get is for [tls.Config]. Files that do not fit together, as in the middle of a renewal, leave the old certificate in use.
+// get is for [tls.Config]. Files that do not fit together, as in the middle of a renewal, leave the
+// old certificate in use.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

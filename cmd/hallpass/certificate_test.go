@@ -48,7 +48,8 @@ func writePEM(t *testing.T, path, kind string, der []byte) {
 	}
 }
 
-// age makes a file look as if it had been written so long ago, since two may be written within one tick of the file system's clock.
+// age makes a file look as if it had been written so long ago, since two may be written within one
+// tick of the file system's clock.
 func age(t *testing.T, path string, d time.Duration) {
 	t.Helper()
 	at := time.Now().Add(-d)

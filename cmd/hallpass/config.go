@@ -92,8 +92,8 @@ func origin(parsed *kong.Context, flag *kong.Flag) string {
 	return "default"
 }
 
-// masked hides what may be the password of a URL: that of its user, and every value of its query. Of what looks like a URL
-// and cannot be read as one, only the scheme is shown.
+// masked hides what may be the password of a URL: that of its user, and every value of its query.
+// Of what looks like a URL and cannot be read as one, only the scheme is shown.
 func masked(text string) string {
 	scheme, _, isURL := strings.Cut(text, ":")
 	u, err := url.Parse(text)

@@ -27,7 +27,8 @@ type tokenInspectCommand struct {
 	Leeway   time.Duration `default:"30s" help:"How far clocks may be apart. Default: ${default}."`
 }
 
-// inspection is what is found of one token. It is the one place that reads a token without having verified it, to be looked at by a person.
+// inspection is what is found of one token. It is the one place that reads a token without having
+// verified it, to be looked at by a person.
 type inspection struct {
 	c      *tokenInspectCommand
 	w      io.Writer
@@ -137,8 +138,9 @@ func (i *inspection) readHeader(segment string) {
 
 func (i *inspection) readPayload(segment string) { i.payload = i.members("payload", segment) }
 
-// signature has the library verify the whole token. Which check failed is in its words; a failure of what needs an issuer or an audience to
-// be known is left to the lines about claims when none was given.
+// signature has the library verify the whole token. Which check failed is in its words; a failure
+// of what needs an issuer or an audience to be known is left to the lines about claims when none
+// was given.
 func (i *inspection) signature(ctx context.Context, set *jwk.Set, token string) {
 	if set == nil {
 		i.skip("signature", "no key was given")

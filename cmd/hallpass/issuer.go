@@ -20,7 +20,8 @@ type tokenSettings struct {
 	Audience string `placeholder:"NAME" help:"API that the tokens are for, their aud. Defaults to the issuer."`
 }
 
-// maxAccessTTL is how long a token may live for a verifier to take it, unless it was told otherwise.
+// maxAccessTTL is how long a token may live for a verifier to take it, unless it was told
+// otherwise.
 const maxAccessTTL = jwk.MaxTokenLife
 
 // mistakes returns what is wrong with the settings.
@@ -46,8 +47,9 @@ func (s serveSettings) scheme() string {
 	return "http"
 }
 
-// issuer returns the issuer of a server that listens at that address: what was given, or on loopback the URL that leads there,
-// with the port that it got. Elsewhere there is none but what was given.
+// issuer returns the issuer of a server that listens at that address: what was given, or on
+// loopback the URL that leads there, with the port that it got. Elsewhere there is none but what
+// was given.
 func (s serveSettings) issuer(listening string) string {
 	host, _, err := net.SplitHostPort(s.Addr)
 	if s.Issuer != "" || err != nil || !isLoopback(host) {
@@ -73,7 +75,8 @@ func (c *commands) remember(t tokenSettings) error {
 	return writeWhole(c.servedPath(), lastServed{Issuer: t.Issuer, Audience: t.audience()})
 }
 
-// writeWhole writes a file of the data folder, for its owner alone: whoever reads it finds the old text or the new one.
+// writeWhole writes a file of the data folder, for its owner alone: whoever reads it finds the old
+// text or the new one.
 func writeWhole(path string, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -93,7 +96,8 @@ func writeWhole(path string, v any) error {
 	return err
 }
 
-// likeServer fills in what was not given as the server that was started last has it, and warns of what that server would refuse.
+// likeServer fills in what was not given as the server that was started last has it, and warns of
+// what that server would refuse.
 func (c *commands) likeServer(t *tokenSettings, warnings io.Writer) error {
 	var last lastServed
 	text, err := os.ReadFile(c.servedPath())

@@ -70,7 +70,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run runs one command and returns its exit code. stop gives the signals back, so that a second one ends the program at once.
+// run runs one command and returns its exit code. stop gives the signals back, so that a second one
+// ends the program at once.
 func run(ctx context.Context, stop context.CancelFunc, args []string, std streams) (code int) {
 	c := commands{errors: std.err}
 	type exited int

@@ -54,7 +54,8 @@ func (c *commands) secretPath() string {
 	return filepath.Join(c.Data, "secret")
 }
 
-// open opens the data folder and the database. On first run it makes them, with the secret and the first key.
+// open opens the data folder and the database. On first run it makes them, with the secret and the
+// first key.
 func (c *commands) open(ctx context.Context, o openOptions) (*installation, error) {
 	url := c.DB
 	if url == "" || url == "sqlite:" {
@@ -91,8 +92,8 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	return in, nil
 }
 
-// users changes users and their sessions as the server does. A server that is running follows within a
-// second.
+// users changes users and their sessions as the server does. A server that is running follows
+// within a second.
 func (in *installation) users() (*users.Service, error) {
 	issuer, err := in.issuer()
 	return users.New(users.Config{Accounts: in.accounts, Issuer: issuer}), err
@@ -106,7 +107,8 @@ func (in *installation) issuer() (*users.Issuer, error) {
 	})
 }
 
-// findUser returns the user that an argument names, by ID when it has the shape of one and by name otherwise.
+// findUser returns the user that an argument names, by ID when it has the shape of one and by name
+// otherwise.
 func (in *installation) findUser(ctx context.Context, text string) (account.User, error) {
 	user, err := in.accounts.Find(ctx, text)
 	if errors.Is(err, account.ErrNotFound) {
@@ -120,8 +122,8 @@ func (in *installation) keyChanged(ctx context.Context, key keyring.KeyInfo) {
 	in.observe(ctx, hallpass.Event{Name: server.EventKeyChanged, KeyID: key.ID, Reason: string(key.State)})
 }
 
-// listener is o or, for a command beside the server, one that writes to standard error when that is asked
-// for with --verbose.
+// listener is o or, for a command beside the server, one that writes to standard error when that is
+// asked for with --verbose.
 func (c *commands) listener(o func(context.Context, hallpass.Event)) func(context.Context, hallpass.Event) {
 	switch {
 	case o != nil:
@@ -134,7 +136,8 @@ func (c *commands) listener(o func(context.Context, hallpass.Event)) func(contex
 
 func (in *installation) Close() error { return in.db.Close() }
 
-// makeDataFolder makes the folder, and mends or refuses one that others can look into: what it holds makes whoever reads it anybody.
+// makeDataFolder makes the folder, and mends or refuses one that others can look into: what it
+// holds makes whoever reads it anybody.
 func makeDataFolder(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)

@@ -14,14 +14,16 @@ import (
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
 )
 
-// A database that was restored from a backup revives what was logged out since, and takes refresh tokens that were used. So
-// the data folder remembers the highest number that a revocation has had, which no database but an older one is below.
+// A database that was restored from a backup revives what was logged out since, and takes refresh
+// tokens that were used. So the data folder remembers the highest number that a revocation has had,
+// which no database but an older one is below.
 
-// sequenceInterval is how often the number is written down: a restore is noticed if anything was revoked longer ago.
+// sequenceInterval is how often the number is written down: a restore is noticed if anything was
+// revoked longer ago.
 const sequenceInterval = 5 * time.Second
 
-// restoreCheck notices a database that is older than the data folder remembers. Its file has the highest number of a
-// revocation, by database.
+// restoreCheck notices a database that is older than the data folder remembers. Its file has the
+// highest number of a revocation, by database.
 type restoreCheck struct {
 	path     string
 	database string

@@ -34,7 +34,8 @@ func readSettings(r io.Reader) (kong.Resolver, error) {
 	return file.Settings, nil
 }
 
-// Validate implements [kong.Resolver]: a setting that no command has is a mistake, not a wish to be passed over.
+// Validate implements [kong.Resolver]: a setting that no command has is a mistake, not a wish to be
+// passed over.
 func (s settings) Validate(app *kong.Application) error {
 	known := map[string]bool{}
 	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {

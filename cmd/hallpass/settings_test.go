@@ -156,7 +156,8 @@ func equal(a, b []string) bool {
 	return strings.Join(a, "|") == strings.Join(b, "|") && len(a) == len(b)
 }
 
-// The forgeries of the generator, and good tokens between them, through the command: a line of JSON for each, in order.
+// The forgeries of the generator, and good tokens between them, through the command: a line of JSON
+// for each, in order.
 func TestTokenVerify_forgeries(t *testing.T) {
 	key, err := jwk.Generate(jwk.ES256)
 	if err != nil {

@@ -107,7 +107,8 @@ type lineReader struct{ r *bufio.Reader }
 // longestLine is more than a token may have, so that what is cut off stays invalid.
 const longestLine = 16 << 10
 
-// next returns what stands before the next line feed, or before the end, and io.EOF when nothing does.
+// next returns what stands before the next line feed, or before the end, and io.EOF when nothing
+// does.
 func (l lineReader) next() (string, error) {
 	var line []byte
 	started := false
@@ -142,7 +143,8 @@ func verifyOne(ctx context.Context, v *jwt.Verifier, token string, now time.Time
 		}
 		return verdict{Code: code, Detail: strings.TrimPrefix(err.Error(), "jwt: ")}
 	}
-	// The payload has just been verified; it is shown as it is, so that numbers stay as they were written.
+	// The payload has just been verified; it is shown as it is, so that numbers stay as they were
+	// written.
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
 	if err != nil {
 		return verdict{Code: hallpass.ErrTokenInvalid.Code, Detail: "the payload cannot be read"}

@@ -32,7 +32,8 @@ type tour struct {
 	step   int
 }
 
-// Run walks sign-up → login → protected call → refresh → replay of the old refresh token → logout → 401.
+// Run walks sign-up → login → protected call → refresh → replay of the old refresh token → logout →
+// 401.
 func (c *tourCommand) Run(ctx context.Context, std streams) error {
 	t := &tour{ctx: ctx, url: strings.TrimSuffix(c.URL, "/"), w: std.out, client: http.Client{Timeout: 15 * time.Second}}
 	name := "tour-" + strings.ToLower(rand.Text()[:8])

@@ -55,7 +55,8 @@ func (v variables) expand(text string) (string, error) {
 	return expanded, failed
 }
 
-// expandJSON puts values into the texts of a JSON value. Members keep no order: use a text where it matters.
+// expandJSON puts values into the texts of a JSON value. Members keep no order: use a text where it
+// matters.
 func (v variables) expandJSON(data json.RawMessage) ([]byte, error) {
 	tree, err := decode(data)
 	if err != nil {

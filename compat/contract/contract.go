@@ -1,10 +1,11 @@
-// Package contract checks what a server answers on the wire against cases that are data, so that one list of cases
-// runs against a first system and against what stands in for it.
+// Package contract checks what a server answers on the wire against cases that are data, so that
+// one list of cases runs against a first system and against what stands in for it.
 //
-// A file of cases is one [System]. Texts in it may name variables, as ${name}: those that a step saved, those that the
-// caller gave in [Options], ${unique}, which no other run has, and ${now}, ${now+300} or ${now-11}, in seconds. In a
-// JSON value a text that is one variable and nothing else stands for the variable's value, a number as a number. In
-// what is wanted, ${*} stands for anything but nothing, and ${none} for a header that is not there.
+// A file of cases is one [System]. Texts in it may name variables, as ${name}: those that a step
+// saved, those that the caller gave in [Options], ${unique}, which no other run has, and ${now},
+// ${now+300} or ${now-11}, in seconds. In a JSON value a text that is one variable and nothing else
+// stands for the variable's value, a number as a number. In what is wanted, ${*} stands for
+// anything but nothing, and ${none} for a header that is not there.
 package contract
 
 import (
@@ -39,12 +40,13 @@ type Step struct {
 	Mint    *Mint    `json:"mint"`
 	Request *Request `json:"request"`
 	Want    *Want    `json:"want"`
-	// Original is what the first system answers, where that is another thing: it is broken there, or unsafe.
+	// Original is what the first system answers, where that is another thing: it is broken there,
+	// or unsafe.
 	Original *Want `json:"original"`
 	// Repeat is how often the request may be sent until the answer is as wanted. Defaults to once.
 	Repeat int `json:"repeat"`
-	// Save names variables by where their value is in the answer: "/access_token" (a JSON pointer, RFC 6901),
-	// "header Location", "cookie session" or "body".
+	// Save names variables by where their value is in the answer: "/access_token" (a JSON pointer,
+	// RFC 6901), "header Location", "cookie session" or "body".
 	Save map[string]string `json:"save"`
 }
 

@@ -191,7 +191,8 @@ func TestLoad_everySystem(t *testing.T) {
 	}
 }
 
-// TestCases_differencesAreDocumented: whoever moves is told each place where a stand-in answers otherwise.
+// TestCases_differencesAreDocumented: whoever moves is told each place where a stand-in answers
+// otherwise.
 func TestCases_differencesAreDocumented(t *testing.T) {
 	document, err := os.ReadFile("../../docs/from-flask.md")
 	if err != nil {

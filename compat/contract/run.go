@@ -155,7 +155,8 @@ func (p *player) request(ctx context.Context, r *Request) (*http.Request, error)
 	return request, nil
 }
 
-// mint makes a token: header and claims as objects with their variables, or as texts that may be no JSON at all.
+// mint makes a token: header and claims as objects with their variables, or as texts that may be no
+// JSON at all.
 func (p *player) mint(m *Mint) error {
 	if p.Key == nil {
 		return ErrNoKey

@@ -1,10 +1,11 @@
-// Package flaskjwt speaks the wire of Flask-JWT 0.3: its login, its "Authorization: JWT <token>", its claims
-// and each of its error bodies, so that clients of such an API can stay as they are while the server moves.
+// Package flaskjwt speaks the wire of Flask-JWT 0.3: its login, its "Authorization: JWT <token>",
+// its claims and each of its error bodies, so that clients of such an API can stay as they are
+// while the server moves.
 //
-// What one gives up by choosing it, compared with package hallpass: tokens name no issuer and no audience,
-// the secret that verifies them also makes them, there are no refresh tokens and no sessions, and a token
-// holds until it expires, whoever has it. That is why it lives five minutes. Nothing here changes the
-// defaults of package hallpass.
+// What one gives up by choosing it, compared with package hallpass: tokens name no issuer and no
+// audience, the secret that verifies them also makes them, there are no refresh tokens and no
+// sessions, and a token holds until it expires, whoever has it. That is why it lives five minutes.
+// Nothing here changes the defaults of package hallpass.
 //
 // It answers with another thing than the original only where that falls over or is unsafe: a secret
 // must be a strong one; a request that made the original fail with 500 (a list as login, a token
@@ -31,16 +32,17 @@ import (
 
 // Config has Flask-JWT's settings and handlers. U is the application's user.
 type Config[U any] struct {
-	// Secret signs and verifies (JWT_SECRET_KEY). At least as many random bytes as the algorithm's hash has.
-	// Required.
+	// Secret signs and verifies (JWT_SECRET_KEY). At least as many random bytes as the algorithm's
+	// hash has. Required.
 	Secret []byte
-	// Authenticate is the authentication_handler: it returns whose user name and password these are, or false.
-	// Take as long for a user who does not exist as for a wrong password. Required.
+	// Authenticate is the authentication_handler: it returns whose user name and password these
+	// are, or false. Take as long for a user who does not exist as for a wrong password. Required.
 	Authenticate func(ctx context.Context, username, password string) (U, bool, error)
-	// Identify is the identity_handler: it returns the user of a verified token, or false for one who is gone.
-	// Required.
+	// Identify is the identity_handler: it returns the user of a verified token, or false for one
+	// who is gone. Required.
 	Identify func(ctx context.Context, claims Claims) (U, bool, error)
-	// Identity returns the "identity" claim of a user: what their ID is in JSON, mostly a number. Required.
+	// Identity returns the "identity" claim of a user: what their ID is in JSON, mostly a number.
+	// Required.
 	Identity func(user U) any
 	// Payload is the rest of the jwt_payload_handler: more claims of a user. Optional.
 	Payload func(user U) map[string]any
@@ -59,12 +61,13 @@ type Config[U any] struct {
 	PasswordKey string
 	// Expiration is JWT_EXPIRATION_DELTA, how long a token lives. Defaults to 5 minutes.
 	Expiration time.Duration
-	// NotBefore is JWT_NOT_BEFORE_DELTA, how long after its making a token begins to hold. Defaults to none.
+	// NotBefore is JWT_NOT_BEFORE_DELTA, how long after its making a token begins to hold. Defaults
+	// to none.
 	NotBefore time.Duration
 	// Leeway is JWT_LEEWAY, how far clocks may differ; negative for none. Defaults to 10 seconds.
 	Leeway time.Duration
-	// RequiredClaims is JWT_REQUIRED_CLAIMS, beside exp, iat and nbf, which are always required. Defaults to no
-	// others.
+	// RequiredClaims is JWT_REQUIRED_CLAIMS, beside exp, iat and nbf, which are always required.
+	// Defaults to no others.
 	RequiredClaims []string
 
 	// GuessesPerAccount is how many wrong passwords a user name may be given a minute: more are
@@ -79,11 +82,11 @@ type Config[U any] struct {
 	// connection, which behind a proxy is the proxy's.
 	ClientAddress func(r *http.Request) string
 
-	// Indented writes JSON as Flask does in debug mode and with JSONIFY_PRETTYPRINT_REGULAR. Defaults to one
-	// line.
+	// Indented writes JSON as Flask does in debug mode and with JSONIFY_PRETTYPRINT_REGULAR.
+	// Defaults to one line.
 	Indented bool
-	// Failed is told the errors of Authenticate and Identify, which a client sees as 500 only, but for those
-	// that are an [Error]. Optional.
+	// Failed is told the errors of Authenticate and Identify, which a client sees as 500 only, but
+	// for those that are an [Error]. Optional.
 	Failed func(ctx context.Context, err error)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
@@ -141,8 +144,8 @@ func New[U any](c Config[U]) (*Auth[U], error) {
 	return &Auth[U]{c: c, key: key, decoder: decoder, guesses: guesses}, nil
 }
 
-// mistakes are those of a Config that has its defaults, the secret's apart. With any of them nobody could
-// ever log in.
+// mistakes are those of a Config that has its defaults, the secret's apart. With any of them nobody
+// could ever log in.
 func (c *Config[U]) mistakes() error {
 	var found []error
 	for _, check := range []struct {
@@ -245,8 +248,8 @@ func (a *Auth[U]) token(header []string, realm string) (string, *Error) {
 	return parts[1], nil
 }
 
-// credentials returns the user name and the password of a login's body: exactly these two members, neither of
-// them empty.
+// credentials returns the user name and the password of a login's body: exactly these two members,
+// neither of them empty.
 func (a *Auth[U]) credentials(members map[string]string) (username, password string, ok bool) {
 	names := slices.Sorted(maps.Keys(members))
 	wanted := []string{a.c.UsernameKey, a.c.PasswordKey}

@@ -113,7 +113,8 @@ func get(t *testing.T, url, authorization string) *http.Response {
 	return response
 }
 
-// TestAuth_refusesForgeries of every class but for what Flask-JWT reads in another way or does not know.
+// TestAuth_refusesForgeries of every class but for what Flask-JWT reads in another way or does not
+// know.
 func TestAuth_refusesForgeries(t *testing.T) {
 	c := config()
 	now := time.Now()
@@ -149,9 +150,9 @@ func TestAuth_refusesForgeries(t *testing.T) {
 	}
 }
 
-// readsOtherwise names what is no forgery to Flask-JWT: it has one key, so it needs no kid; it looks at no
-// issuer, no scope and no lifetime; an integer may be written as text; and blanks around a token are the
-// header's.
+// readsOtherwise names what is no forgery to Flask-JWT: it has one key, so it needs no kid; it
+// looks at no issuer, no scope and no lifetime; an integer may be written as text; and blanks
+// around a token are the header's.
 func readsOtherwise(f attack.Forgery) bool {
 	switch f.Class {
 	case "kid", "issuer":
@@ -306,7 +307,8 @@ func TestError_isTheAnswer(t *testing.T) {
 	}
 }
 
-// TestToken_lacksARequiredClaim: the original answers 500 to the login; here the application is told.
+// TestToken_lacksARequiredClaim: the original answers 500 to the login; here the application is
+// told.
 func TestToken_lacksARequiredClaim(t *testing.T) {
 	c := config()
 	c.RequiredClaims = []string{"team"}

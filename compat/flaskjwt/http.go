@@ -68,8 +68,8 @@ func (a *Auth[U]) login(r *http.Request, members map[string]string) (string, *Er
 
 var errNotJSON = errors.New("the body is not JSON")
 
-// readBody returns the members that are strings, and an empty one for each other. What is JSON and no object
-// has none, as no login is made of it.
+// readBody returns the members that are strings, and an empty one for each other. What is JSON and
+// no object has none, as no login is made of it.
 func readBody(w http.ResponseWriter, r *http.Request) (map[string]string, error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
@@ -116,9 +116,9 @@ func (a *Auth[U]) FuncRealm(realm string, handler func(w http.ResponseWriter, r 
 	})
 }
 
-// Error is a JWTError. Authenticate and Identify may return one to have the client told something of the
-// application's own: that it is to come again later, say. Its members are in the order in which they are
-// written.
+// Error is a JWTError. Authenticate and Identify may return one to have the client told something
+// of the application's own: that it is to come again later, say. Its members are in the order in
+// which they are written.
 type Error struct {
 	Description string      `json:"description"`
 	Name        string      `json:"error"`
@@ -129,7 +129,8 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return e.Name + ": " + e.Description }
 
-// failed returns the answer to an error of the application, which is told of those that a client is not.
+// failed returns the answer to an error of the application, which is told of those that a client is
+// not.
 func (a *Auth[U]) failed(ctx context.Context, doing string, err error) *Error {
 	own, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -154,8 +155,8 @@ func (a *Auth[U]) writeFailure(w http.ResponseWriter, e *Error) {
 	a.writeJSON(w, e.StatusCode, e)
 }
 
-// writeJSON writes as Flask's jsonify does: sorted members, a line break at the end, and a blank before each
-// of those inside when it is indented.
+// writeJSON writes as Flask's jsonify does: sorted members, a line break at the end, and a blank
+// before each of those inside when it is indented.
 func (a *Auth[U]) writeJSON(w http.ResponseWriter, status int, v any) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

@@ -13,7 +13,8 @@ import (
 	"github.com/hallpass-go/hallpass/compat/contract"
 )
 
-// TestContract_isTheOriginals: the library itself keeps it, where the cases do not say that it is unsafe.
+// TestContract_isTheOriginals: the library itself keeps it, where the cases do not say that it is
+// unsafe.
 func TestContract_isTheOriginals(t *testing.T) {
 	if exec.Command("python3", "testdata/original.py").Run() != nil {
 		const name = "flask-jwt"

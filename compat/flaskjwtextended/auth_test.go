@@ -137,7 +137,8 @@ func TestNew_keys(t *testing.T) {
 	}
 }
 
-// TestFunc_keysOfTwoAlgorithms: tokens of both are taken, and of a third algorithm or another key none.
+// TestFunc_keysOfTwoAlgorithms: tokens of both are taken, and of a third algorithm or another key
+// none.
 func TestFunc_keysOfTwoAlgorithms(t *testing.T) {
 	old, _ := config()
 	c, _ := config()
@@ -240,8 +241,8 @@ func TestFunc_never(t *testing.T) {
 	}
 }
 
-// TestFunc_publicKeyAsASecret: its text in an HMAC does not make a token (RFC 8725 §3.1), whatever the
-// algorithm.
+// TestFunc_publicKeyAsASecret: its text in an HMAC does not make a token (RFC 8725 §3.1), whatever
+// the algorithm.
 func TestFunc_publicKeyAsASecret(t *testing.T) {
 	private, public := pair(t)
 	c := fje.Config[user]{PrivateKey: private, Algorithm: jwk.ES256}
@@ -330,7 +331,8 @@ func TestFunc_settings(t *testing.T) {
 	}
 }
 
-// TestFunc_identitiesThatAreNoText are refused, unless JWT_VERIFY_SUB was off or the claim is another.
+// TestFunc_identitiesThatAreNoText are refused, unless JWT_VERIFY_SUB was off or the claim is
+// another.
 func TestFunc_identitiesThatAreNoText(t *testing.T) {
 	c, target := target(t)
 	c.Lookup = nil

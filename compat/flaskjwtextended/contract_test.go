@@ -206,7 +206,8 @@ func TestAuth_keepsTheContract(t *testing.T) {
 	keepsContract(t, contract.Options{URL: serve(t, c, gone), Key: serverKey(t, c.Secret)})
 }
 
-// TestContract_isTheOriginals: the library itself keeps it, where the cases do not say that it is unsafe.
+// TestContract_isTheOriginals: the library itself keeps it, where the cases do not say that it is
+// unsafe.
 func TestContract_isTheOriginals(t *testing.T) {
 	if exec.Command("python3", "-c", "import flask_jwt_extended").Run() != nil {
 		const name = "flask-jwt-extended"

@@ -10,8 +10,8 @@ import (
 // aYear is how long persistent cookies live, in seconds: the original's year.
 const aYear = 31540000
 
-// SetCookies is set_access_cookies and set_refresh_cookies: each token goes into the cookie of its type,
-// which scripts cannot read, and its CSRF value into one that they can.
+// SetCookies is set_access_cookies and set_refresh_cookies: each token goes into the cookie of its
+// type, which scripts cannot read, and its CSRF value into one that they can.
 func (a *Auth[U]) SetCookies(w http.ResponseWriter, tokens ...Token) {
 	for _, t := range tokens {
 		names := a.c.cookie(t.Refresh)
@@ -53,8 +53,9 @@ func (a *Auth[U]) setCookie(w http.ResponseWriter, cookie http.Cookie) {
 
 var sameSites = map[http.SameSite]string{http.SameSiteLaxMode: "Lax", http.SameSiteStrictMode: "Strict", http.SameSiteNoneMode: "None"}
 
-// writeCookie has the attributes in Werkzeug's order, so that answers can be compared byte by byte. New has
-// found the name, the path and the domain to be sound; the value is a token, a UUID, or nothing.
+// writeCookie has the attributes in Werkzeug's order, so that answers can be compared byte by byte.
+// New has found the name, the path and the domain to be sound; the value is a token, a UUID, or
+// nothing.
 func (a *Auth[U]) writeCookie(w http.ResponseWriter, cookie http.Cookie) {
 	attributes := []string{cookie.Name + "=" + cookie.Value}
 	add := func(condition bool, attribute string) {

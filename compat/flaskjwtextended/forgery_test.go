@@ -27,8 +27,8 @@ func target(t *testing.T) (fje.Config[user], attack.Target) {
 	}
 }
 
-// TestFunc_refusesForgeries of every class but for what the original reads in another way or does not know.
-// They come in the query, where no blank or comma is the location's.
+// TestFunc_refusesForgeries of every class but for what the original reads in another way or does
+// not know. They come in the query, where no blank or comma is the location's.
 func TestFunc_refusesForgeries(t *testing.T) {
 	c, target := target(t)
 	handler := newAuth(t, c).Func(func(w http.ResponseWriter, _ *http.Request, _ fje.Identity[user]) {
@@ -58,9 +58,9 @@ func TestFunc_refusesForgeries(t *testing.T) {
 	}
 }
 
-// readsOtherwise names what is no forgery here: there is no kid, a typ may be absent, an integer may be
-// written as text, lifetimes have no bound, "nbf", "fresh" and "csrf" are looked at where a route wants them,
-// and what is in a subject is the application's.
+// readsOtherwise names what is no forgery here: there is no kid, a typ may be absent, an integer
+// may be written as text, lifetimes have no bound, "nbf", "fresh" and "csrf" are looked at where a
+// route wants them, and what is in a subject is the application's.
 func readsOtherwise(f attack.Forgery) bool {
 	claim, value, _ := strings.Cut(f.Name, " ")
 	switch f.Class {

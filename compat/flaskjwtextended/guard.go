@@ -42,9 +42,9 @@ type Guard struct {
 	Locations []Location
 }
 
-// Func guards a handler as jwt_required() does: it is called with who sent the request. OPTIONS is answered
-// without it, as by Flask; a mux sends that here for a pattern without a method, and for the others
-// [flask.Options] has it. Func panics for a guard with a location that does not exist.
+// Func guards a handler as jwt_required() does: it is called with who sent the request. OPTIONS is
+// answered without it, as by Flask; a mux sends that here for a pattern without a method, and for
+// the others [flask.Options] has it. Func panics for a guard with a location that does not exist.
 func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, id Identity[U]), g Guard) http.Handler {
 	return a.guarded(g, func(w http.ResponseWriter, r *http.Request, id Identity[U], failed *Failure) {
 		if failed != nil {
@@ -55,8 +55,8 @@ func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, id I
 	})
 }
 
-// Optional guards a handler as jwt_required(optional=True) does: id is nil for a request without a token. One
-// with a token that is not valid is refused. For the rest it is as Func.
+// Optional guards a handler as jwt_required(optional=True) does: id is nil for a request without a
+// token. One with a token that is not valid is refused. For the rest it is as Func.
 func (a *Auth[U]) Optional(handler func(w http.ResponseWriter, r *http.Request, id *Identity[U]), g Guard) http.Handler {
 	return a.guarded(g, func(w http.ResponseWriter, r *http.Request, id Identity[U], failed *Failure) {
 		switch {
@@ -87,8 +87,8 @@ func (a *Auth[U]) guarded(g Guard, then func(w http.ResponseWriter, r *http.Requ
 	})
 }
 
-// identify checks in the original's order: the locations, the token, its type, freshness, revocation, claims,
-// the user.
+// identify checks in the original's order: the locations, the token, its type, freshness,
+// revocation, claims, the user.
 func (a *Auth[U]) identify(r *http.Request, g Guard) (Identity[U], *Failure) {
 	read, location, failed := a.read(r, g)
 	if failed == nil {
@@ -124,8 +124,8 @@ func (a *Auth[U]) fail(ctx context.Context, doing string, err error) *Failure {
 	return internal
 }
 
-// read returns the first token that is there. When none is, the failure says what is missing at each
-// location.
+// read returns the first token that is there. When none is, the failure says what is missing at
+// each location.
 func (a *Auth[U]) read(r *http.Request, g Guard) (pyjwt.Token, Location, *Failure) {
 	var missing []string
 	for _, location := range g.Locations {
@@ -174,7 +174,8 @@ func (a *Auth[U]) decode(text, csrf string) (pyjwt.Token, *Failure) {
 	return token, nil
 }
 
-// verify tries each key: no two have the same algorithm, so that at most one gets to verify the signature.
+// verify tries each key: no two have the same algorithm, so that at most one gets to verify the
+// signature.
 func (a *Auth[U]) verify(text string, expiredToo bool) (token pyjwt.Token, err error) {
 	for _, decoder := range a.decoders {
 		decoder.ExpiredToo = expiredToo
@@ -229,8 +230,8 @@ func (g Guard) check(claims pyjwt.Members, now int64) *Failure {
 	return nil
 }
 
-// checkEnd refuses a token without exp unless it is of the type that never expires: the decoder asks for exp
-// only when no type does.
+// checkEnd refuses a token without exp unless it is of the type that never expires: the decoder
+// asks for exp only when no type does.
 func (a *Auth[U]) checkEnd(claims pyjwt.Members) *Failure {
 	expires := a.c.AccessExpires
 	if kind, _ := claims.String("type"); kind == "refresh" {

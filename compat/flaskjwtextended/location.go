@@ -19,8 +19,8 @@ import (
 // maxPeek is how much of a body is looked at.
 const maxPeek = 1 << 20
 
-// find returns the token that is at a location, and the CSRF value that came with it. A failure may be an
-// absent one.
+// find returns the token that is at a location, and the CSRF value that came with it. A failure may
+// be an absent one.
 func (a *Auth[U]) find(r *http.Request, at Location, refresh bool) (token, csrf string, failed *Failure) {
 	switch at {
 	case Cookies:
@@ -37,7 +37,8 @@ func (a *Auth[U]) find(r *http.Request, at Location, refresh bool) (token, csrf 
 
 func blank(r rune) bool { return r == ' ' || '\t' <= r && r <= '\r' }
 
-// inHeader: the header may list several fields, of which one is of the type; its letter case counts.
+// inHeader: the header may list several fields, of which one is of the type; its letter case
+// counts.
 func (a *Auth[U]) inHeader(r *http.Request) (string, *Failure) {
 	name, kind := a.c.HeaderName, a.c.HeaderType
 	value := strings.Trim(strings.TrimFunc(strings.Join(r.Header.Values(name), ","), blank), ",")

@@ -31,18 +31,20 @@ type Mint struct {
 	FreshFor time.Duration
 	// Expires is how long the token lives (expires_delta). Defaults to what Config says.
 	Expires time.Duration
-	// Claims are additional_claims; they go before those of Config.AdditionalClaims. Defaults to none.
+	// Claims are additional_claims; they go before those of Config.AdditionalClaims. Defaults to
+	// none.
 	Claims map[string]any
 }
 
-// AccessToken is create_access_token. It fails when the subject is empty, an additional claim is one of the
-// token's own, the token would be longer than a request may bring, there is no key to sign with, or
-// AdditionalClaims does.
+// AccessToken is create_access_token. It fails when the subject is empty, an additional claim is
+// one of the token's own, the token would be longer than a request may bring, there is no key to
+// sign with, or AdditionalClaims does.
 func (a *Auth[U]) AccessToken(ctx context.Context, subject string, m Mint) (Token, error) {
 	return a.mint(ctx, subject, m, Token{Refresh: false})
 }
 
-// RefreshToken is create_refresh_token. It fails as AccessToken does, and for a token that is to be fresh.
+// RefreshToken is create_refresh_token. It fails as AccessToken does, and for a token that is to be
+// fresh.
 func (a *Auth[U]) RefreshToken(ctx context.Context, subject string, m Mint) (Token, error) {
 	if m.Fresh || m.FreshFor != 0 {
 		return Token{}, errors.New("flaskjwtextended: a refresh token is never fresh")
@@ -103,7 +105,8 @@ func (a *Auth[U]) mint(ctx context.Context, subject string, m Mint, t Token) (To
 	return t, nil
 }
 
-// additional returns the claims of Config.AdditionalClaims and those of one call, which go before them.
+// additional returns the claims of Config.AdditionalClaims and those of one call, which go before
+// them.
 func (a *Auth[U]) additional(ctx context.Context, subject string, more map[string]any) (map[string]any, error) {
 	claims := map[string]any{}
 	if a.c.AdditionalClaims != nil {

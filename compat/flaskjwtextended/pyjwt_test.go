@@ -17,7 +17,8 @@ func options(c fje.Config[user]) map[string]any {
 	}
 }
 
-// TestAccessToken_isTakenByPyJWT with all the claims of the original's, and one of another secret is not.
+// TestAccessToken_isTakenByPyJWT with all the claims of the original's, and one of another secret
+// is not.
 func TestAccessToken_isTakenByPyJWT(t *testing.T) {
 	python := pyjwttest.Find(t)
 	c, _ := target(t)
@@ -55,7 +56,8 @@ func TestAccessToken_isTakenByPyJWT(t *testing.T) {
 	}
 }
 
-// TestFunc_takesATokenOfPyJWT, and refuses an expired one and those of another secret, algorithm and type.
+// TestFunc_takesATokenOfPyJWT, and refuses an expired one and those of another secret, algorithm
+// and type.
 func TestFunc_takesATokenOfPyJWT(t *testing.T) {
 	python := pyjwttest.Find(t)
 	c, target := target(t)

@@ -1,4 +1,5 @@
-// Command flaskjwt-posts is the chapter's API of users and their posts, with a file for each resource.
+// Command flaskjwt-posts is the chapter's API of users and their posts, with a file for each
+// resource.
 package main
 
 import (
@@ -106,8 +107,8 @@ func routes(users *users, posts *posts, auth *flaskjwt.Auth[user]) http.Handler 
 	return flask.Options(mux)
 }
 
-// self refuses a path that names another user than the token's, so that every handler works on what is the
-// caller's.
+// self refuses a path that names another user than the token's, so that every handler works on what
+// is the caller's.
 func self(handler func(http.ResponseWriter, *http.Request, user)) func(http.ResponseWriter, *http.Request, user) {
 	return func(w http.ResponseWriter, r *http.Request, caller user) {
 		if r.PathValue("id") != fmt.Sprint(caller.ID) {

@@ -113,7 +113,8 @@ func TestHole_twoUsersOfOneName(t *testing.T) {
 	}
 }
 
-// TestHole_unknownUserIs500: it tells who has an account, and so would an answer that comes too soon.
+// TestHole_unknownUserIs500: it tells who has an account, and so would an answer that comes too
+// soon.
 func TestHole_unknownUserIs500(t *testing.T) {
 	p, _ := start(t)
 	join(t, p, "ann")
@@ -175,8 +176,8 @@ func TestHole_forgedTokens(t *testing.T) {
 	now := time.Now()
 	target := attack.Target{
 		Key: key, Issuer: "https://issuer.example", Audience: "api", Now: now, Header: map[string]any{"typ": "JWT", "alg": "HS256"},
-		// Of a user who is not there, so that what is no forgery to Flask-JWT is refused too. Package flaskjwt
-		// tests which these are.
+		// Of a user who is not there, so that what is no forgery to Flask-JWT is refused too.
+		// Package flaskjwt tests which these are.
 		Claims: map[string]any{"identity": 99, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Unix() + 300},
 	}
 	exampletest.RefusesForgeries(t, target, http.StatusUnauthorized, func(token string) *http.Request {

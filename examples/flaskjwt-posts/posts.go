@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// posts is the resource /users/{id}/posts. Each statement names the caller, so that nobody reaches another's.
+// posts is the resource /users/{id}/posts. Each statement names the caller, so that nobody reaches
+// another's.
 type posts struct{ *sql.DB }
 
 type post struct {

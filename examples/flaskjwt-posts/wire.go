@@ -13,8 +13,8 @@ import (
 // maxBody is how many bytes of a body are read.
 const maxBody = 64 << 10
 
-// arguments returns what a request says in JSON or in a form, as the chapter's reqparse does. What is no text
-// is nothing.
+// arguments returns what a request says in JSON or in a form, as the chapter's reqparse does. What
+// is no text is nothing.
 func arguments(w http.ResponseWriter, r *http.Request) (map[string]string, bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	said := map[string]string{}

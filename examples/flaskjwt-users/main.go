@@ -1,4 +1,5 @@
-// Command flaskjwt-users is the chapter's user API, which its clients cannot tell from the one on Flask-JWT.
+// Command flaskjwt-users is the chapter's user API, which its clients cannot tell from the one on
+// Flask-JWT.
 package main
 
 import (

@@ -57,7 +57,8 @@ func post(t *testing.T, url, body string) (int, string) {
 	return answer.StatusCode, string(text)
 }
 
-// TestHole_unknownUserIs500: it tells who has an account, and so would an answer that comes too soon.
+// TestHole_unknownUserIs500: it tells who has an account, and so would an answer that comes too
+// soon.
 func TestHole_unknownUserIs500(t *testing.T) {
 	p, _ := start(t)
 	post(t, p.URL+"/users", `{"username":"matt","password":"foo"}`)
@@ -179,8 +180,8 @@ func TestHole_loginByAnyField(t *testing.T) {
 	}
 }
 
-// TestHole_floodOfLogins: hashes for nobody, who may ask for any number of them, wait for each other and then
-// give up.
+// TestHole_floodOfLogins: hashes for nobody, who may ask for any number of them, wait for each
+// other and then give up.
 func TestHole_floodOfLogins(t *testing.T) {
 	users, err := openUsers(t.Context(), filepath.Join(t.TempDir(), "users.db"))
 	if err != nil {
@@ -209,8 +210,8 @@ func TestHole_floodOfLogins(t *testing.T) {
 	}
 }
 
-// TestHole_secretInTheSource: with one of the environment tokens of another are nothing, and the tutorial's
-// own is refused.
+// TestHole_secretInTheSource: with one of the environment tokens of another are nothing, and the
+// tutorial's own is refused.
 func TestHole_secretInTheSource(t *testing.T) {
 	t.Setenv("JWT_SECRET_KEY", "Ill never tell")
 	if err := run(t.Context(), []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "users.db")}, io.Discard); err == nil {
@@ -224,8 +225,8 @@ func TestHole_forgedTokens(t *testing.T) {
 	now := time.Now()
 	target := attack.Target{
 		Key: key, Issuer: "https://issuer.example", Audience: "api", Now: now, Header: map[string]any{"typ": "JWT", "alg": "HS256"},
-		// The user is gone, so that what is no forgery to Flask-JWT is refused too. Package flaskjwt tests which
-		// these are.
+		// The user is gone, so that what is no forgery to Flask-JWT is refused too. Package
+		// flaskjwt tests which these are.
 		Claims: map[string]any{"identity": 99, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Unix() + 300},
 	}
 	exampletest.RefusesForgeries(t, target, http.StatusUnauthorized, func(token string) *http.Request {

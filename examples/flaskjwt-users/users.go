@@ -15,8 +15,8 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// users is the chapter's table. An ID is never given twice. Anybody may log in and sign up, so hashes are
-// governed.
+// users is the chapter's table. An ID is never given twice. Anybody may log in and sign up, so
+// hashes are governed.
 type users struct {
 	*sql.DB
 	hashes *password.Governor

@@ -1,4 +1,5 @@
-// Command gettoken is a REST API of users with a login by e-mail address. Its token stands in Authorization, without a scheme.
+// Command gettoken is a REST API of users with a login by e-mail address. Its token stands in
+// Authorization, without a scheme.
 package main
 
 import (

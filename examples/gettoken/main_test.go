@@ -108,7 +108,8 @@ func TestHole_eternalToken(t *testing.T) {
 	}
 }
 
-// TestHole_aTokenOutlivesItsUser: not even across a restart, and not for whoever would get the same number.
+// TestHole_aTokenOutlivesItsUser: not even across a restart, and not for whoever would get the same
+// number.
 func TestHole_aTokenOutlivesItsUser(t *testing.T) {
 	p, file := start(t)
 	send(t, http.MethodPost, p.URL+"/users/", "", harry)

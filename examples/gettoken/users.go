@@ -78,7 +78,8 @@ type user struct {
 	Email string `json:"email"`
 }
 
-// authenticate takes as long for an address that nobody has as for a wrong password, and says the same.
+// authenticate takes as long for an address that nobody has as for a wrong password, and says the
+// same.
 func (u *users) authenticate(ctx context.Context, login credentials) (who claims, err error) {
 	var hash string
 	row := u.QueryRowContext(ctx,

@@ -1,5 +1,6 @@
-// Command offlineservice is a service beside a hallpass server: it verifies access tokens by itself, with the server's published keys, and
-// follows what the server revokes. No request of its own waits for the server.
+// Command offlineservice is a service beside a hallpass server: it verifies access tokens by
+// itself, with the server's published keys, and follows what the server revokes. No request of its
+// own waits for the server.
 package main
 
 import (

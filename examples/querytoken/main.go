@@ -1,4 +1,5 @@
-// Command querytoken protects a page by a token in the query, for clients that know no other way: URLs end up in logs and histories.
+// Command querytoken protects a page by a token in the query, for clients that know no other way:
+// URLs end up in logs and histories.
 package main
 
 import (

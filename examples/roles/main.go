@@ -82,7 +82,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// firstAdmin makes the first user, with the password of the environment or a new one, which it tells.
+// firstAdmin makes the first user, with the password of the environment or a new one, which it
+// tells.
 func firstAdmin(ctx context.Context, users *users, name string, out io.Writer) error {
 	if some, err := users.any(ctx); err != nil || some {
 		return err
@@ -95,7 +96,8 @@ func firstAdmin(ctx context.Context, users *users, name string, out io.Writer) e
 	return users.add(ctx, credentials{name, password}, "admin")
 }
 
-// claims are in the token beside the registered ones: those of the tutorial. What one may do is decided by the registered "roles".
+// claims are in the token beside the registered ones: those of the tutorial. What one may do is
+// decided by the registered "roles".
 type claims struct {
 	Username string `json:"username"`
 	Role     string `json:"role"`

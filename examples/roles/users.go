@@ -19,7 +19,8 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// users is a table of names with a role each. Anybody may log in and register, so hashes are governed.
+// users is a table of names with a role each. Anybody may log in and register, so hashes are
+// governed.
 type users struct {
 	*sql.DB
 	hashes *password.Governor

@@ -99,7 +99,8 @@ func refuseUpload(w http.ResponseWriter, err error) {
 	}
 }
 
-// harmless is a file's name without its path, and with what means something in a page or a shell replaced.
+// harmless is a file's name without its path, and with what means something in a page or a shell
+// replaced.
 func harmless(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || strings.ContainsRune("<>&\"'`$|;\\\x7f", r) {

@@ -67,7 +67,8 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"token": token})
 }
 
-// startBrowserSession answers the login form with a cookie that scripts cannot read and other sites cannot have sent.
+// startBrowserSession answers the login form with a cookie that scripts cannot read and other sites
+// cannot have sent.
 func (a *api) startBrowserSession(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	token, err := a.token(r, r.PostFormValue("username"), r.PostFormValue("password"))

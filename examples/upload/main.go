@@ -1,4 +1,5 @@
-// Command upload takes files from a form, behind a token: in the query as its first clients send it, or in a cookie for a browser.
+// Command upload takes files from a form, behind a token: in the query as its first clients send
+// it, or in a cookie for a browser.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // Package account keeps the users of the server: their names, passwords, roles and state.
 //
-// [Accounts.Authenticate] is the one way in. It does the same work for a user that does not exist, a password that is
-// wrong and a user that is disabled, and says the same.
+// [Accounts.Authenticate] is the one way in. It does the same work for a user that does not exist,
+// a password that is wrong and a user that is disabled, and says the same.
 package account
 
 import (
@@ -38,8 +38,8 @@ type Changes struct {
 	Username *string
 	Email    *string // empty for none
 	Password *string
-	// Proof is of the password that allows the change: if it is not the user's any more when the change
-	// is written, that is [ErrCredentials]. Nil when something else allows it.
+	// Proof is of the password that allows the change: if it is not the user's any more when the
+	// change is written, that is [ErrCredentials]. Nil when something else allows it.
 	Proof *Proof
 }
 
@@ -84,8 +84,8 @@ func New(ctx context.Context, c Config) (*Accounts, error) {
 	return &Accounts{db: c.DB, passwords: c.Passwords, policy: c.Policy, now: c.Now}, nil
 }
 
-// Create adds a user. Of any number of calls with one name, in whatever spelling, one succeeds and the others get
-// [ErrUsernameTaken]. What breaks a rule is an [*InvalidError].
+// Create adds a user. Of any number of calls with one name, in whatever spelling, one succeeds and
+// the others get [ErrUsernameTaken]. What breaks a rule is an [*InvalidError].
 func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	if n.Roles == nil {
 		n.Roles = []string{defaultRole}
@@ -96,7 +96,8 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	if err := invalid(nameProblem, checkEmail(n.Email), passwordProblem, rolesProblem); err != nil {
 		return User{}, err
 	}
-	// A name that is taken is told anyway, so it need not cost a hash. Whether it still is free is for the transaction.
+	// A name that is taken is told anyway, so it need not cost a hash. Whether it still is free is
+	// for the transaction.
 	if _, err := scan(a.db.QueryRow(ctx, selectByKey, key)); err == nil {
 		return User{}, ErrUsernameTaken
 	} else if !errors.Is(err, ErrNotFound) {
@@ -130,10 +131,11 @@ type Update struct {
 	key, hash *string // of the new name and password; nil where there is none
 }
 
-// Prepare checks what is to become of a user. What breaks a rule is an [*InvalidError]; another error is
-// [ErrNotFound].
+// Prepare checks what is to become of a user. What breaks a rule is an [*InvalidError]; another
+// error is [ErrNotFound].
 //
-// Whether the caller may do that, and what becomes of the user's sessions, is for the caller to see to.
+// Whether the caller may do that, and what becomes of the user's sessions, is for the caller to see
+// to.
 func (a *Accounts) Prepare(ctx context.Context, id string, c Changes) (*Update, error) {
 	before, err := a.User(ctx, id)
 	if err != nil {
@@ -197,7 +199,8 @@ func (a *Accounts) checkChanges(before User, c Changes) (key *string, err error)
 	return key, invalid(problems...)
 }
 
-// SetRoles gives a user exactly these roles. Errors are an [*InvalidError], [ErrLastAdmin] and [ErrNotFound].
+// SetRoles gives a user exactly these roles. Errors are an [*InvalidError], [ErrLastAdmin] and
+// [ErrNotFound].
 func (a *Accounts) SetRoles(ctx context.Context, id string, roles []string) (User, error) {
 	roles, problem := canonicalRoles(roles)
 	if err := invalid(problem); err != nil {
@@ -214,7 +217,8 @@ func (a *Accounts) SetRoles(ctx context.Context, id string, roles []string) (Use
 	})
 }
 
-// SetDisabled says whether a user is kept from logging in. Errors are [ErrLastAdmin] and [ErrNotFound].
+// SetDisabled says whether a user is kept from logging in. Errors are [ErrLastAdmin] and
+// [ErrNotFound].
 func (a *Accounts) SetDisabled(ctx context.Context, id string, disabled bool) (User, error) {
 	return a.change(ctx, "setting whether user is disabled", id, func(tx *sqldb.Tx, r record) error {
 		if disabled {
@@ -227,7 +231,8 @@ func (a *Accounts) SetDisabled(ctx context.Context, id string, disabled bool) (U
 	})
 }
 
-// Delete removes a user, whose name stays reserved for [NameReserved]. Errors are [ErrLastAdmin] and [ErrNotFound].
+// Delete removes a user, whose name stays reserved for [NameReserved]. Errors are [ErrLastAdmin]
+// and [ErrNotFound].
 func (a *Accounts) Delete(ctx context.Context, id string) error {
 	err := a.db.Write(ctx, func(tx *sqldb.Tx) error {
 		r, err := scan(tx.QueryRow(selectByID, id))
@@ -283,7 +288,8 @@ func (a *Accounts) byUsername(ctx context.Context, name string) (record, error) 
 	return scan(a.db.QueryRow(ctx, selectByKey, key))
 }
 
-// List returns at most limit users, oldest first (to the millisecond), starting after the one whose ID is after ("" for the first page).
+// List returns at most limit users, oldest first (to the millisecond), starting after the one whose
+// ID is after ("" for the first page).
 func (a *Accounts) List(ctx context.Context, after string, limit int) ([]User, error) {
 	rows, err := a.db.Query(ctx, selectPage, after, limit)
 	if err != nil {
@@ -301,8 +307,8 @@ func (a *Accounts) List(ctx context.Context, after string, limit int) ([]User, e
 	return users, failure("listing users", rows.Err())
 }
 
-// failure makes an error of a transaction or a query one of this package. Every key of the tables but the name's is
-// random, so a key that is there already is the name's.
+// failure makes an error of a transaction or a query one of this package. Every key of the tables
+// but the name's is random, so a key that is there already is the name's.
 func failure(doing string, err error) error {
 	switch {
 	case err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLastAdmin) || errors.Is(err, ErrCredentials) ||

@@ -394,7 +394,8 @@ func TestNew_refusesAnIncompleteConfig(t *testing.T) {
 	}
 }
 
-// A name that is taken is told before anything is hashed: whoever tries many keeps nobody from logging in.
+// A name that is taken is told before anything is hashed: whoever tries many keeps nobody from
+// logging in.
 func TestCreate_takenNameCostsNoHash(t *testing.T) {
 	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
 	create(t, openAccounts(t, db, cheap), "anna")

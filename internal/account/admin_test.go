@@ -106,7 +106,8 @@ func TestLastAdmin_doesNotHinderOthers(t *testing.T) {
 	}
 }
 
-// Nobody is an administrator who is enabled only after something else than this program wrote to the database.
+// Nobody is an administrator who is enabled only after something else than this program wrote to
+// the database.
 func TestLastAdmin_isNotOneWhoIsDisabled(t *testing.T) {
 	for name, remove := range removals {
 		t.Run(name, func(t *testing.T) {

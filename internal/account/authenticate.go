@@ -20,8 +20,8 @@ type Claimant struct {
 	exists bool
 }
 
-// Claimant looks for the user whose name that is, in any spelling. That nobody has the name is no error:
-// see [Accounts.Authenticate].
+// Claimant looks for the user whose name that is, in any spelling. That nobody has the name is no
+// error: see [Accounts.Authenticate].
 func (a *Accounts) Claimant(ctx context.Context, username string) (Claimant, error) {
 	key, problem := canonicalUsername(username)
 	if problem != nil {
@@ -40,16 +40,16 @@ func (a *Accounts) Claimant(ctx context.Context, username string) (Claimant, err
 // UserLimitKey is the [Claimant.LimitKey] of the user with that ID.
 func UserLimitKey(id string) string { return "id:" + id }
 
-// Authenticate returns the user if this is their password. Otherwise the error is [ErrCredentials]: after
-// the same work and without a word on why, for an unknown user, a wrong password and a disabled user. An
-// old or weak hash is replaced on the way.
+// Authenticate returns the user if this is their password. Otherwise the error is [ErrCredentials]:
+// after the same work and without a word on why, for an unknown user, a wrong password and a
+// disabled user. An old or weak hash is replaced on the way.
 func (a *Accounts) Authenticate(ctx context.Context, c Claimant, secret string) (User, error) {
 	r, err := a.authenticate(ctx, c.record, c.exists, secret)
 	return r.User, err
 }
 
-// CheckPassword checks the password of a user who is logged in, and returns the proof that a change of it
-// wants. The errors are those of [Accounts.Authenticate].
+// CheckPassword checks the password of a user who is logged in, and returns the proof that a change
+// of it wants. The errors are those of [Accounts.Authenticate].
 func (a *Accounts) CheckPassword(ctx context.Context, id, secret string) (Proof, error) {
 	r, err := scan(a.db.QueryRow(ctx, selectByID, id))
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -79,8 +79,8 @@ func (a *Accounts) authenticate(ctx context.Context, r record, exists bool, secr
 	return r, nil
 }
 
-// rehash replaces a hash that is weaker than a new one would be, and returns the one that is kept then.
-// The login stands whether that succeeds or not, and the next one tries again.
+// rehash replaces a hash that is weaker than a new one would be, and returns the one that is kept
+// then. The login stands whether that succeeds or not, and the next one tries again.
 func (a *Accounts) rehash(ctx context.Context, r record, secret string) string {
 	if !a.passwords.NeedsRehash(r.passwordHash) {
 		return r.passwordHash

@@ -135,7 +135,8 @@ func TestAuthenticate_replacesAHashOfOtherCosts(t *testing.T) {
 	}
 }
 
-// A login that is slow to replace a hash must not bring back the password that was changed meanwhile.
+// A login that is slow to replace a hash must not bring back the password that was changed
+// meanwhile.
 func TestAuthenticate_doesNotUndoAChangeOfPassword(t *testing.T) {
 	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
 	weak := openAccounts(t, db, cheap)

@@ -23,8 +23,8 @@ const defaultRole = "user"
 
 var roleName = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
 
-// checkEmail takes an address that mail can be sent to, and no display name, comment or route around it. The empty
-// string is no address, which is allowed.
+// checkEmail takes an address that mail can be sent to, and no display name, comment or route
+// around it. The empty string is no address, which is allowed.
 func checkEmail(email string) *FieldProblem {
 	problem := func(code, detail string) *FieldProblem {
 		return &FieldProblem{Field: "email", Code: code, Detail: detail}
@@ -44,8 +44,8 @@ func checkEmail(email string) *FieldProblem {
 	return nil
 }
 
-// isUnfitForEmail finds blanks, controls and what cannot be seen, and the brackets of an address literal, by which mail
-// would be sent to any machine within reach (RFC 5321 §4.1.3).
+// isUnfitForEmail finds blanks, controls and what cannot be seen, and the brackets of an address
+// literal, by which mail would be sent to any machine within reach (RFC 5321 §4.1.3).
 func isUnfitForEmail(r rune) bool {
 	return r == '[' || r == ']' || unicode.IsSpace(r) || !unicode.IsGraphic(r)
 }

@@ -12,10 +12,11 @@ import (
 	"github.com/hallpass-go/hallpass/internal/uid"
 )
 
-// A username has two forms. The one shown is as it was typed. The one compared, its key, is what the unique index and
-// every look-up use: RFC 8265's UsernameCaseMapped (width folded, lower case, NFC, the Bidi Rule, letters and digits and
-// ASCII punctuation only), then full case folding, so that "STRASSE" and "Straße" or "ΝΙΚΟΣ" and "νικος" are one name.
-// Scripts may be mixed: letters that look alike in two scripts make two names.
+// A username has two forms. The one shown is as it was typed. The one compared, its key, is what
+// the unique index and every look-up use: RFC 8265's UsernameCaseMapped (width folded, lower case,
+// NFC, the Bidi Rule, letters and digits and ASCII punctuation only), then full case folding, so
+// that "STRASSE" and "Straße" or "ΝΙΚΟΣ" and "νικος" are one name. Scripts may be mixed: letters
+// that look alike in two scripts make two names.
 
 const (
 	maxUsername      = 64   // code points of the key
@@ -23,8 +24,9 @@ const (
 	maxMarks         = 4    // combining marks in a row, as UTS #39 §5.4 advises
 )
 
-// CanonicalUsername returns the form of a username that is compared: two names are one user's exactly when it is the
-// same. It is what a limiter should count by. The error is an [*InvalidError] when the name cannot be anybody's.
+// CanonicalUsername returns the form of a username that is compared: two names are one user's
+// exactly when it is the same. It is what a limiter should count by. The error is an
+// [*InvalidError] when the name cannot be anybody's.
 func CanonicalUsername(name string) (string, error) {
 	key, problem := canonicalUsername(name)
 	if problem != nil {
@@ -63,9 +65,10 @@ func canonicalUsername(name string) (string, *FieldProblem) {
 	return key, nil
 }
 
-// newUsername returns the key of a name that somebody is to have from now on. It has not the shape of an ID, so that an
-// ID that is read out, typed or pasted is never somebody else's name. The key is looked at, not what was typed: an ID in
-// capitals folds to one. Looking a name up does not ask this, because who took such a name in time may still log in.
+// newUsername returns the key of a name that somebody is to have from now on. It has not the shape
+// of an ID, so that an ID that is read out, typed or pasted is never somebody else's name. The key
+// is looked at, not what was typed: an ID in capitals folds to one. Looking a name up does not ask
+// this, because who took such a name in time may still log in.
 func newUsername(name string) (string, *FieldProblem) {
 	key, problem := canonicalUsername(name)
 	if problem == nil && uid.Shaped(key) {
@@ -75,8 +78,8 @@ func newUsername(name string) (string, *FieldProblem) {
 	return key, problem
 }
 
-// isJoiner finds the two characters of no width that RFC 5892 allows where a script uses them. They mostly cannot be
-// seen, so they would make two names that look the same.
+// isJoiner finds the two characters of no width that RFC 5892 allows where a script uses them. They
+// mostly cannot be seen, so they would make two names that look the same.
 func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
 
 // marksAreBounded decides on the decomposed form, in which no mark hides in a letter.

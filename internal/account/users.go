@@ -81,8 +81,8 @@ func (a *Accounts) HasAdmin(ctx context.Context) (bool, error) {
 	return has, nil
 }
 
-// keepAdmin is for a transaction that takes r's administration away: [ErrLastAdmin] when no other user
-// has it. Under the lock that stays true until the commit.
+// keepAdmin is for a transaction that takes r's administration away: [ErrLastAdmin] when no other
+// user has it. Under the lock that stays true until the commit.
 func keepAdmin(tx *sqldb.Tx, r record) error {
 	if !r.administers() {
 		return nil

@@ -1,5 +1,5 @@
-// Package attack forges access tokens, for tests: each kind that a standard forbids or that some product once took. A
-// verifier refuses all of them.
+// Package attack forges access tokens, for tests: each kind that a standard forbids or that some
+// product once took. A verifier refuses all of them.
 package attack
 
 import (
@@ -28,8 +28,9 @@ type Target struct {
 	Audience string
 	Now      time.Time
 
-	// Header and Claims are those of the target's own tokens, if they are not the ones of RFC 9068. Such a target may
-	// take forgeries of claims that it does not know: its test says which classes it leaves out.
+	// Header and Claims are those of the target's own tokens, if they are not the ones of RFC 9068.
+	// Such a target may take forgeries of claims that it does not know: its test says which classes
+	// it leaves out.
 	Header, Claims map[string]any
 }
 
@@ -146,8 +147,8 @@ func (f *forger) none() {
 	}
 }
 
-// confusion: the public key as an HMAC secret, in every form in which it lies about. CVE-2015-9235, CVE-2016-10555,
-// CVE-2022-29217, CVE-2024-33663, CVE-2026-34950.
+// confusion: the public key as an HMAC secret, in every form in which it lies about. CVE-2015-9235,
+// CVE-2016-10555, CVE-2022-29217, CVE-2024-33663, CVE-2026-34950.
 func (f *forger) confusion() {
 	secrets := map[string][]byte{"an empty secret": {}, "the kid": []byte(f.Key.ID()), "the issuer": []byte(f.Issuer), "a zero": {0}}
 	if private, ok := f.Key.(*jwk.PrivateKey); ok {
@@ -183,7 +184,8 @@ func (f *forger) confusion() {
 	}
 }
 
-// PublicForms returns a key's public half in the forms that programs hand about: DER and PEM, with the blanks that editors leave.
+// PublicForms returns a key's public half in the forms that programs hand about: DER and PEM, with
+// the blanks that editors leave.
 func PublicForms(tb testing.TB, key *jwk.PrivateKey) map[string][]byte {
 	tb.Helper()
 	standard := standardPublic(tb, key)

@@ -24,7 +24,8 @@ func newTarget(t *testing.T, alg jwk.Algorithm) attack.Target {
 	return target
 }
 
-// A forgery that is the valid token would be a verifier's failure to take, and one that comes twice is none of more than before.
+// A forgery that is the valid token would be a verifier's failure to take, and one that comes twice
+// is none of more than before.
 func TestForgeries_differFromTheValidTokenAndFromEachOther(t *testing.T) {
 	for _, alg := range []jwk.Algorithm{jwk.HS256, jwk.ES256, jwk.EdDSA} {
 		target := newTarget(t, alg)

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// laxTexts are what lax readers take an object to be: RFC 8259, RFC 8725 §2.4, and the traps of encoding/json.
+// laxTexts are what lax readers take an object to be: RFC 8259, RFC 8725 §2.4, and the traps of
+// encoding/json.
 func laxTexts(object, member, value string) map[string]string {
 	inside := strings.TrimSuffix(strings.TrimPrefix(object, "{"), "}")
 	quoted := fmt.Sprintf("%q", member)
@@ -166,7 +167,8 @@ func (f *forger) audiences() {
 	}
 }
 
-// spellings: other texts of the same bytes, and blanks of all sorts. RFC 7515 §2, RFC 4648 §3.5, RFC 8725bis §3.14.
+// spellings: other texts of the same bytes, and blanks of all sorts. RFC 7515 §2, RFC 4648 §3.5,
+// RFC 8725bis §3.14.
 func (f *forger) spellings() {
 	token := f.signed(f.header(), f.claims())
 	parts := strings.Split(token, ".")

@@ -95,7 +95,8 @@ func (f *forger) types() {
 	}
 }
 
-// extensions: parameters that change what a token means, and that nobody here understands. CVE-2026-32597, CVE-2025-59420.
+// extensions: parameters that change what a token means, and that nobody here understands.
+// CVE-2026-32597, CVE-2025-59420.
 func (f *forger) extensions() {
 	for _, crit := range []any{
 		[]string{}, []string{"x"}, []string{"exp"}, []string{"alg"}, []string{"crit"}, []string{"b64"}, []string{""}, []string{"x", "x"}, "x", "", json.RawMessage("null"), 0, true,

@@ -1,8 +1,8 @@
-// Package conns bounds the connections of a server: in all, so that descriptors are left for everything else, and by
-// client address, so that nobody takes the places of all others.
+// Package conns bounds the connections of a server: in all, so that descriptors are left for
+// everything else, and by client address, so that nobody takes the places of all others.
 //
-// A connection that waits for a request is what gives way: the address that holds the most loses the one that has
-// waited longest. One that is answering a request is never closed.
+// A connection that waits for a request is what gives way: the address that holds the most loses
+// the one that has waited longest. One that is answering a request is never closed.
 package conns
 
 import (
@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// nearIdle is how long a connection may wait for a request while three quarters of the places are taken.
+	// nearIdle is how long a connection may wait for a request while three quarters of the places
+	// are taken.
 	nearIdle = 10 * time.Second
 	// sweepEvery is how often they are looked for then.
 	sweepEvery = time.Second
@@ -28,20 +29,24 @@ const (
 
 // Config is what [New] needs.
 type Config struct {
-	// Max is how many connections there are at a time. Required; [Limit] tells what the descriptors allow.
+	// Max is how many connections there are at a time. Required; [Limit] tells what the descriptors
+	// allow.
 	Max int
-	// PerAddress is how many of them one address has, an IPv6 address with all of its /64. Defaults to a quarter of Max.
+	// PerAddress is how many of them one address has, an IPv6 address with all of its /64. Defaults
+	// to a quarter of Max.
 	PerAddress int
-	// Exempt are the networks whose addresses may have Max: proxies, behind which there is everybody.
+	// Exempt are the networks whose addresses may have Max: proxies, behind which there is
+	// everybody.
 	Exempt []netip.Prefix
-	// Log is warned, now and then, of limits that are reached and of connections that cannot be accepted. Required.
+	// Log is warned, now and then, of limits that are reached and of connections that cannot be
+	// accepted. Required.
 	Log *slog.Logger
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Listener is a [net.Listener] with bounds. [Listener.ConnState] must be told what becomes of its connections. It is
-// safe for concurrent use.
+// Listener is a [net.Listener] with bounds. [Listener.ConnState] must be told what becomes of its
+// connections. It is safe for concurrent use.
 type Listener struct {
 	net.Listener
 	c Config
@@ -72,8 +77,8 @@ func New(l net.Listener, c Config) (*Listener, error) {
 	return b, nil
 }
 
-// Accept returns the next connection that has a place. When all are taken by requests under way it waits; the
-// connections that come meanwhile wait with the system.
+// Accept returns the next connection that has a place. When all are taken by requests under way it
+// waits; the connections that come meanwhile wait with the system.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.Listener.Accept()
@@ -92,7 +97,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// madeRoom answers an error of Accept for which closing a connection helps: no descriptor is left. It tells the others, too.
+// madeRoom answers an error of Accept for which closing a connection helps: no descriptor is left.
+// It tells the others, too.
 func (l *Listener) madeRoom(err error) bool {
 	if errors.Is(err, net.ErrClosed) {
 		return false
@@ -145,8 +151,8 @@ func (l *Listener) sweep() {
 	}
 }
 
-// closeIdle closes one idle connection of the address, or of the one with the most when it is zero, and reports whether there was
-// one. l.mu is held.
+// closeIdle closes one idle connection of the address, or of the one with the most when it is zero,
+// and reports whether there was one. l.mu is held.
 func (l *Listener) closeIdle(of netip.Prefix) bool {
 	for {
 		var victim *conn
@@ -216,7 +222,8 @@ type conn struct {
 	net.Conn
 	listener *Listener
 	address  netip.Prefix
-	// idleSince is when the connection began to wait for a request, in nanoseconds since 1970; 0 while it has one.
+	// idleSince is when the connection began to wait for a request, in nanoseconds since 1970; 0
+	// while it has one.
 	idleSince atomic.Int64
 }
 
@@ -229,8 +236,8 @@ func (c *conn) Close() error {
 	return err
 }
 
-// addressOf returns what is counted as one address: an IPv4 address, or the /64 of an IPv6 one, of which whoever has
-// one address has all.
+// addressOf returns what is counted as one address: an IPv4 address, or the /64 of an IPv6 one, of
+// which whoever has one address has all.
 func addressOf(peer net.Addr) netip.Prefix {
 	tcp, ok := peer.(*net.TCPAddr)
 	if !ok {

@@ -74,7 +74,8 @@ func (s *site) dial(t *testing.T, from string) net.Conn {
 	return c
 }
 
-// get sends a request on the connection and returns what comes back, as an error when it isn't an answer of 200.
+// get sends a request on the connection and returns what comes back, as an error when it isn't an
+// answer of 200.
 func get(c net.Conn, path string) error {
 	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		return err

@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// ConnState is for [http.Server]: by it the listener learns which connections wait for a request. Those that have
-// sent a part of one only count among them.
+// ConnState is for [http.Server]: by it the listener learns which connections wait for a request.
+// Those that have sent a part of one only count among them.
 func (l *Listener) ConnState(c net.Conn, state http.ConnState) {
 	if encrypted, ok := c.(*tls.Conn); ok {
 		c = encrypted.NetConn()

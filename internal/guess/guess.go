@@ -1,11 +1,13 @@
-// Package guess bounds how often somebody may try to prove who they are, by account and by client address.
+// Package guess bounds how often somebody may try to prove who they are, by account and by client
+// address.
 //
-// It decides before any password is hashed: an attempt is counted when it begins and given back when it succeeds, so that
-// guesses in parallel cannot overrun the limit, and whoever knows the password does not use it up. One that was hung up on is
-// a guess like any other.
+// It decides before any password is hashed: an attempt is counted when it begins and given back
+// when it succeeds, so that guesses in parallel cannot overrun the limit, and whoever knows the
+// password does not use it up. One that was hung up on is a guess like any other.
 //
-// An address from which an account was logged in to has a bucket of its own for that account, and so has whoever holds a
-// session. Strangers' guesses fill the account's common bucket, and keep neither out.
+// An address from which an account was logged in to has a bucket of its own for that account, and
+// so has whoever holds a session. Strangers' guesses fill the account's common bucket, and keep
+// neither out.
 package guess
 
 import (
@@ -37,14 +39,16 @@ func New(account, address limit.Rate, now func() time.Time) *Guard {
 type Attempt struct {
 	// Place is the client's address as it is counted: see [Place].
 	Place string
-	// Known says that the account was logged in to from there before, or that the client holds a session of it.
+	// Known says that the account was logged in to from there before, or that the client holds a
+	// session of it.
 	Known bool
 
 	guard           *Guard
 	account, bucket string
 }
 
-// Login counts an attempt to log in to an account ("" for what can be none) from an address, unless a limit is reached.
+// Login counts an attempt to log in to an account ("" for what can be none) from an address, unless
+// a limit is reached.
 func (g *Guard) Login(account, ip string) (Attempt, *limit.Refused) {
 	return g.begin(account, account, ip)
 }
@@ -74,8 +78,8 @@ func (g *Guard) begin(account, bucket, ip string) (Attempt, *limit.Refused) {
 	return a, nil
 }
 
-// Failed keeps an attempt counted when the password was wrong, and gives it back when the server could not look at it. A
-// client that hung up made it end itself.
+// Failed keeps an attempt counted when the password was wrong, and gives it back when the server
+// could not look at it. A client that hung up made it end itself.
 func (a Attempt) Failed(err error, wrong bool) {
 	hungUp := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	if !wrong && !hungUp {

@@ -1,8 +1,9 @@
-// Package keyring keeps the server's signing keys in its database, sealed under a secret that is not in it, so that
-// neither a copy of the database nor a copy of the data folder's secret alone signs anything.
+// Package keyring keeps the server's signing keys in its database, sealed under a secret that is
+// not in it, so that neither a copy of the database nor a copy of the data folder's secret alone
+// signs anything.
 //
-// A [Ring] answers from memory. [Ring.Refresh] is what makes it follow the database, in which another process may have
-// changed the keys.
+// A [Ring] answers from memory. [Ring.Refresh] is what makes it follow the database, in which
+// another process may have changed the keys.
 package keyring
 
 import (
@@ -21,9 +22,11 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// Errors that callers branch on. Besides them, one that wraps sqldb.ErrUnavailable says that the database could not be asked.
+// Errors that callers branch on. Besides them, one that wraps sqldb.ErrUnavailable says that the
+// database could not be asked.
 var (
-	// ErrWrongSecret says that keys in the database were sealed under another secret, or that the secret is not there.
+	// ErrWrongSecret says that keys in the database were sealed under another secret, or that the
+	// secret is not there.
 	ErrWrongSecret = errors.New("keyring: wrong secret")
 	// ErrDamagedKey says that a key in the database is not what was written there.
 	ErrDamagedKey = errors.New("keyring: damaged key")
@@ -38,22 +41,26 @@ var errMixed = errors.New("keyring: HMAC secrets and key pairs do not go into on
 type Config struct {
 	// DB keeps the keys. Required.
 	DB *sqldb.DB
-	// SecretFile is the path of the secret's file, which [LoadSecret] makes as long as the database has no keys.
-	// Either it or Secret is required, not both.
+	// SecretFile is the path of the secret's file, which [LoadSecret] makes as long as the database
+	// has no keys. Either it or Secret is required, not both.
 	SecretFile string
 	// Secret is the secret itself, 32 bytes, for those who keep it elsewhere: see [ParseSecret].
 	Secret []byte
-	// Algorithm is that of the first key. Keys that are there already keep theirs. Defaults to ES256.
+	// Algorithm is that of the first key. Keys that are there already keep theirs. Defaults to
+	// ES256.
 	Algorithm jwk.Algorithm
-	// Publish is how long the next key is published before it signs: as long as verifiers may keep what is published, and
-	// a little more. Defaults to 6 minutes.
+	// Publish is how long the next key is published before it signs: as long as verifiers may keep
+	// what is published, and a little more. Defaults to 6 minutes.
 	Publish time.Duration
-	// Retire is how long a key that signs no more is published: as long as a token may live, and a little more. Defaults to 24 hours and 10 minutes.
+	// Retire is how long a key that signs no more is published: as long as a token may live, and a
+	// little more. Defaults to 24 hours and 10 minutes.
 	Retire time.Duration
-	// Rotation is how long a key signs before [Ring.Advance] begins to rotate it. Defaults to forever.
+	// Rotation is how long a key signs before [Ring.Advance] begins to rotate it. Defaults to
+	// forever.
 	Rotation time.Duration
-	// Changed is told of each key that is seen in another state than before, whichever process brought it there; a new one, and one that
-	// is gone, too. It must not block nor call the ring. Defaults to nobody.
+	// Changed is told of each key that is seen in another state than before, whichever process
+	// brought it there; a new one, and one that is gone, too. It must not block nor call the ring.
+	// Defaults to nobody.
 	Changed func(context.Context, KeyInfo)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
@@ -85,8 +92,8 @@ type snapshot struct {
 	published *jwk.Set
 }
 
-// Open returns the keys of a database, whose tables it brings up to date, and makes the first key when there is none to
-// sign with. Of several programs that do so at one time all use the same key.
+// Open returns the keys of a database, whose tables it brings up to date, and makes the first key
+// when there is none to sign with. Of several programs that do so at one time all use the same key.
 //
 // It never makes new keys beside some that the secret does not open: that is [ErrWrongSecret].
 func Open(ctx context.Context, c Config) (*Ring, error) {
@@ -186,8 +193,8 @@ func (r *Ring) createActive(ctx context.Context, algorithm jwk.Algorithm) error 
 	return nil
 }
 
-// Refresh reads the keys from the database. After an error the ring is as before, except for [ErrNoActiveKey]: then it
-// verifies with what is left and cannot sign.
+// Refresh reads the keys from the database. After an error the ring is as before, except for
+// [ErrNoActiveKey]: then it verifies with what is left and cannot sign.
 func (r *Ring) Refresh(ctx context.Context) error {
 	r.refreshing.Lock()
 	defer r.refreshing.Unlock()
@@ -226,8 +233,8 @@ func (r *Ring) tell(ctx context.Context, before, next *snapshot) {
 	}
 }
 
-// take makes a snapshot of rows, or returns the one before when nothing has changed. A key whose row has not changed is
-// the value that it was before.
+// take makes a snapshot of rows, or returns the one before when nothing has changed. A key whose
+// row has not changed is the value that it was before.
 func (r *Ring) take(rows []row, before *snapshot) (*snapshot, error) {
 	rows = slices.DeleteFunc(rows, func(row row) bool { return row.State == Gone })
 	if before == nil {

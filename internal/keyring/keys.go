@@ -73,7 +73,8 @@ func readKeys(ctx context.Context, db *sqldb.DB) ([]row, error) {
 	return found, rows.Err()
 }
 
-// insertActive adds a key that signs. Its error is one of [sqldb.IsUnique] when another has come first.
+// insertActive adds a key that signs. Its error is one of [sqldb.IsUnique] when another has come
+// first.
 func insertActive(tx *sqldb.Tx, r row) error {
 	created := sqldb.Micros(r.CreatedAt)
 	_, err := tx.Exec(insertActiveKey, r.ID, r.Algorithm, r.sealed, r.sealedBy, created, created)

@@ -41,8 +41,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child opens the keys of a folder and does what it is told, a word a line: "rotate" and "advance" take a step and answer with the ID of the key
-// that is next or signs, and "spin" takes steps without an end. A next key may sign after a millisecond.
+// child opens the keys of a folder and does what it is told, a word a line: "rotate" and "advance"
+// take a step and answer with the ID of the key that is next or signs, and "spin" takes steps
+// without an end. A next key may sign after a millisecond.
 func child(dir string, in io.Reader, out io.Writer) error {
 	ctx := context.Background()
 	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(dir, "test.db"))
@@ -119,7 +120,8 @@ func (p *process) answer() string {
 	return p.answers.Text()
 }
 
-// Two processes rotate a hundred times at the same moment: there is one next key each time, and then both sign with it.
+// Two processes rotate a hundred times at the same moment: there is one next key each time, and
+// then both sign with it.
 func TestRotate_byTwoRealProcessesAtOnce(t *testing.T) {
 	f := newFolder(t)
 	processes := []*process{f.process(), f.process()}
@@ -140,7 +142,8 @@ func TestRotate_byTwoRealProcessesAtOnce(t *testing.T) {
 	}
 }
 
-// A process that does nothing but rotate is killed at any moment, again and again. Each time one key signs, and is published.
+// A process that does nothing but rotate is killed at any moment, again and again. Each time one
+// key signs, and is published.
 func TestRotate_killedAtAnyMoment(t *testing.T) {
 	f := newFolder(t)
 	keys := 0
@@ -178,9 +181,10 @@ func TestRotate_killedAtAnyMoment(t *testing.T) {
 
 var rotations = flag.Int("rotations", 1, "rotations under load: go test ./internal/keyring -run underLoad -v -args -rotations 10")
 
-// Under 500 requests a second, with a verifier elsewhere that keeps the published keys as long as it may, no token is refused
-// while the key changes. All is as in a server, but for the clock, which runs 50 times as fast: the five minutes for which a verifier may keep
-// keys are over in six seconds.
+// Under 500 requests a second, with a verifier elsewhere that keeps the published keys as long as
+// it may, no token is refused while the key changes. All is as in a server, but for the clock,
+// which runs 50 times as fast: the five minutes for which a verifier may keep keys are over in six
+// seconds.
 func TestRotate_underLoad(t *testing.T) {
 	t.Parallel()
 	f, begin := newFolder(t), time.Now()

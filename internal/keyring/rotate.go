@@ -10,9 +10,10 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// A rotation goes through the states of a key: a next key is published; once every verifier can have it, it signs, and the one that
-// signed is retired; once the last token of that is dead, it is gone. Each step is one transaction, so it happens as a whole or
-// not at all, and once, however many processes take it.
+// A rotation goes through the states of a key: a next key is published; once every verifier can
+// have it, it signs, and the one that signed is retired; once the last token of that is dead, it is
+// gone. Each step is one transaction, so it happens as a whole or not at all, and once, however
+// many processes take it.
 
 const (
 	insertNextKey = `
@@ -28,8 +29,9 @@ var ErrNoSuchKey = errors.New("keyring: no such key")
 // errOvertaken says that another process took the step first, which is as good.
 var errOvertaken = errors.New("keyring: another process was first")
 
-// Rotate makes the next key, which is published from now on and signs once [Config.Publish] is over. While there is a next key it
-// returns that. An empty algorithm is that of the key that signs.
+// Rotate makes the next key, which is published from now on and signs once [Config.Publish] is
+// over. While there is a next key it returns that. An empty algorithm is that of the key that
+// signs.
 func (r *Ring) Rotate(ctx context.Context, algorithm jwk.Algorithm) (KeyInfo, error) {
 	if err := r.Refresh(ctx); err != nil {
 		return KeyInfo{}, err
@@ -66,8 +68,9 @@ func (r *Ring) Rotate(ctx context.Context, algorithm jwk.Algorithm) (KeyInfo, er
 	return next, nil
 }
 
-// Advance takes the steps that are due: the next key signs, a retired one goes, and when [Config.Rotation] is over a new rotation begins.
-// It reads the database only when something is due, so it may be called often.
+// Advance takes the steps that are due: the next key signs, a retired one goes, and when
+// [Config.Rotation] is over a new rotation begins. It reads the database only when something is
+// due, so it may be called often.
 func (r *Ring) Advance(ctx context.Context) error {
 	now := r.now()
 	snapshot := r.current.Load()
@@ -113,8 +116,9 @@ func (r *Ring) drop(ctx context.Context, id string, from State, now time.Time) e
 	return r.after(ctx, "dropping a key", err)
 }
 
-// Revoke drops a key at once, whatever its state: no token that it signed is taken from now on. When it is the one that signs, a new one
-// takes its place, which verifiers elsewhere do not know until they ask for keys again. Errors: [ErrNoSuchKey].
+// Revoke drops a key at once, whatever its state: no token that it signed is taken from now on.
+// When it is the one that signs, a new one takes its place, which verifiers elsewhere do not know
+// until they ask for keys again. Errors: [ErrNoSuchKey].
 func (r *Ring) Revoke(ctx context.Context, id string) (KeyInfo, error) {
 	if err := r.Refresh(ctx); err != nil && !errors.Is(err, ErrNoActiveKey) {
 		return KeyInfo{}, err

@@ -153,8 +153,8 @@ func TestAdvance_rotatesBySchedule(t *testing.T) {
 	}
 }
 
-// Two processes on one database rotate a hundred times at the same moment. Each time there is one new key, and whatever a process signs with,
-// the other has, at the latest after its next look.
+// Two processes on one database rotate a hundred times at the same moment. Each time there is one
+// new key, and whatever a process signs with, the other has, at the latest after its next look.
 func TestRotate_byTwoProcessesAtOnce(t *testing.T) {
 	f, clock := newFolder(t), &atomic.Int64{}
 	stations := []station{f.station(clock, nil), f.station(clock, nil)}
@@ -228,7 +228,8 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
-// Whatever is written of a rotation is written as a whole: with the database gone in the middle the ring is as before.
+// Whatever is written of a rotation is written as a whole: with the database gone in the middle the
+// ring is as before.
 func TestRotate_databaseGone(t *testing.T) {
 	f, clock := newFolder(t), &atomic.Int64{}
 	db := f.database()

@@ -13,9 +13,10 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// Keys are sealed with XChaCha20-Poly1305, whose nonces are long enough to be random, under a key derived from the
-// secret in the data folder. The seal covers the key's ID and algorithm, so rows cannot be swapped. Every use of the
-// secret derives bytes of its own by HKDF-SHA-256 (RFC 5869) from a label; no label is the start of another.
+// Keys are sealed with XChaCha20-Poly1305, whose nonces are long enough to be random, under a key
+// derived from the secret in the data folder. The seal covers the key's ID and algorithm, so rows
+// cannot be swapped. Every use of the secret derives bytes of its own by HKDF-SHA-256 (RFC 5869)
+// from a label; no label is the start of another.
 const (
 	labelSeal        = "hallpass keyring/seal/1"
 	labelFingerprint = "hallpass keyring/fingerprint/1"
@@ -59,7 +60,8 @@ func (s *sealer) open(id string, algorithm jwk.Algorithm, sealed []byte) ([]byte
 	return plain, nil
 }
 
-// sealContext is what the seal covers beside the key. The length keeps an ID from reaching into the algorithm.
+// sealContext is what the seal covers beside the key. The length keeps an ID from reaching into the
+// algorithm.
 func sealContext(id string, algorithm jwk.Algorithm) []byte {
 	return fmt.Appendf(nil, "%d:%s%s", len(id), id, algorithm)
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// The seal is tested from within: from without, what it guards is guarded a second time by what the key says of itself.
+// The seal is tested from within: from without, what it guards is guarded a second time by what the
+// key says of itself.
 
 func testSealer(t *testing.T, fill byte) *sealer {
 	t.Helper()

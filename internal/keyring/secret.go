@@ -17,11 +17,12 @@ const SecretSize = 32
 
 const maxSecretFile = 1024 // bytes; more is not a secret of ours
 
-// LoadSecret returns the 32 bytes that the file at path holds as hexadecimal text. When there is no such file it makes
-// one, of mode 0600 with random bytes; of several programs that do so at one time all return the same bytes.
+// LoadSecret returns the 32 bytes that the file at path holds as hexadecimal text. When there is no
+// such file it makes one, of mode 0600 with random bytes; of several programs that do so at one
+// time all return the same bytes.
 //
-// It refuses a file that others than its owner may read or write, that belongs to somebody else, that is a symbolic
-// link or that holds anything but a secret, and says what to do.
+// It refuses a file that others than its owner may read or write, that belongs to somebody else,
+// that is a symbolic link or that holds anything but a secret, and says what to do.
 func LoadSecret(path string) ([]byte, error) {
 	secret, err := readSecret(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -33,8 +34,9 @@ func LoadSecret(path string) ([]byte, error) {
 	return readSecret(path)
 }
 
-// ParseSecret returns the secret that text holds: 64 hexadecimal digits, and blanks around them. It is for secrets that
-// come from elsewhere than a file of [LoadSecret]. Its errors tell nothing of the text.
+// ParseSecret returns the secret that text holds: 64 hexadecimal digits, and blanks around them. It
+// is for secrets that come from elsewhere than a file of [LoadSecret]. Its errors tell nothing of
+// the text.
 func ParseSecret(text string) ([]byte, error) {
 	secret, err := hex.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(secret) != SecretSize {
@@ -70,8 +72,8 @@ func readSecret(path string) ([]byte, error) {
 	return secret, nil
 }
 
-// readPrivate reads a small file that only its owner can. What is checked is the file that was opened, and that the
-// path leads to it without a link.
+// readPrivate reads a small file that only its owner can. What is checked is the file that was
+// opened, and that the path leads to it without a link.
 func readPrivate(path string) ([]byte, error) {
 	named, err := os.Lstat(path)
 	if err != nil {
@@ -110,8 +112,8 @@ func notMissing(err error) error {
 	return err
 }
 
-// createSecret makes the file whole or not at all: it appears under its name once it is on the disk, and never takes
-// the place of another.
+// createSecret makes the file whole or not at all: it appears under its name once it is on the
+// disk, and never takes the place of another.
 func createSecret(path string) (err error) {
 	var secret [SecretSize]byte
 	rand.Read(secret[:]) // never fails: crypto/rand ends the program instead

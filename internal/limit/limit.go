@@ -1,5 +1,5 @@
-// Package limit bounds how often something may be tried, in memory, by the generic cell rate algorithm (GCRA): one number for a key,
-// exact times for when to come again.
+// Package limit bounds how often something may be tried, in memory, by the generic cell rate
+// algorithm (GCRA): one number for a key, exact times for when to come again.
 package limit
 
 import (
@@ -60,7 +60,8 @@ type Limiter struct {
 
 type shard struct {
 	mu sync.Mutex
-	// key → its theoretical arrival time: when its burst is whole again. A key whose time has passed is as good as none.
+	// key → its theoretical arrival time: when its burst is whole again. A key whose time has
+	// passed is as good as none.
 	full map[string]time.Time
 }
 
@@ -120,8 +121,9 @@ func (l *Limiter) GiveBack(key string, now time.Time) {
 	}
 }
 
-// makeRoom keeps a shard within its bound: of a few keys that the map yields, which are different ones each time, the one whose burst is whole
-// first goes. Who floods the limiter with keys so gets others forgotten one by one, but never makes it let everything pass. s.mu is held.
+// makeRoom keeps a shard within its bound: of a few keys that the map yields, which are different
+// ones each time, the one whose burst is whole first goes. Who floods the limiter with keys so gets
+// others forgotten one by one, but never makes it let everything pass. s.mu is held.
 func (s *shard) makeRoom() {
 	const sample = 8
 	if len(s.full) < maxKeys/shardCount {
@@ -144,7 +146,8 @@ func (l *Limiter) shard(key string) *shard {
 	return &l.shards[maphash.String(l.seed, key)%shardCount]
 }
 
-// ClientKey is what a client's address counts as: an IPv4 address as it is, an IPv6 address as its /64, which is what one customer gets.
+// ClientKey is what a client's address counts as: an IPv4 address as it is, an IPv6 address as its
+// /64, which is what one customer gets.
 func ClientKey(address netip.Addr) string {
 	address = address.Unmap().WithZone("")
 	if address.Is6() {

@@ -1,4 +1,5 @@
-// Package page has the shape of lists on the wire: {"items": […], "next_cursor": "…"|null}, with ?limit= and ?cursor=.
+// Package page has the shape of lists on the wire: {"items": […], "next_cursor": "…"|null}, with
+// ?limit= and ?cursor=.
 package page
 
 import (
@@ -32,13 +33,15 @@ var (
 	ErrCursor = &Error{"cursor", "the next_cursor of an earlier page"}
 )
 
-// Request asks for the items after the one with the ID After ("" for the first page), at most Limit.
+// Request asks for the items after the one with the ID After ("" for the first page), at most
+// Limit.
 type Request struct {
 	Limit int
 	After string
 }
 
-// Parse reads a page's parameters. A cursor is an identifier, so nothing else gets as far as a query.
+// Parse reads a page's parameters. A cursor is an identifier, so nothing else gets as far as a
+// query.
 func Parse(q url.Values) (Request, error) {
 	p := Request{Limit: DefaultLimit, After: q.Get("cursor")}
 	if q.Has("limit") {
@@ -62,7 +65,8 @@ type List[T any] struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// NewList makes the page that p asked for out of at most p.Limit+1 items: the one too many says that there is a next page.
+// NewList makes the page that p asked for out of at most p.Limit+1 items: the one too many says
+// that there is a next page.
 func NewList[T any](p Request, items []T, id func(T) string) List[T] {
 	if items == nil {
 		items = []T{}

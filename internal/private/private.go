@@ -9,8 +9,9 @@ import (
 	"os"
 )
 
-// Keep takes from others what the mode of the file or folder at path gives them, when this program owns it, and warns of that in
-// the log of [slog.Default]. Of somebody else's it returns an error that says what to run. One that does not exist is as it should be.
+// Keep takes from others what the mode of the file or folder at path gives them, when this program
+// owns it, and warns of that in the log of [slog.Default]. Of somebody else's it returns an error
+// that says what to run. One that does not exist is as it should be.
 func Keep(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,5 +1,6 @@
-// Package query refuses the parameters of a URL that a route does not know. A filter that is misspelt, or cut off by a stray
-// character, would else be passed over, and the answer would be about more than was asked for.
+// Package query refuses the parameters of a URL that a route does not know. A filter that is
+// misspelt, or cut off by a stray character, would else be passed over, and the answer would be
+// about more than was asked for.
 package query
 
 import (
@@ -9,8 +10,8 @@ import (
 	"strings"
 )
 
-// Parse reads the query of a URL. It fails when the query is malformed, holds another parameter than those named, or holds one
-// more than once, unless its name was given with a star: "role*".
+// Parse reads the query of a URL. It fails when the query is malformed, holds another parameter
+// than those named, or holds one more than once, unless its name was given with a star: "role*".
 func Parse(raw string, names ...string) (url.Values, error) {
 	if raw == "" {
 		return url.Values{}, nil

@@ -17,8 +17,8 @@ func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
 
-// BenchmarkEnvelope is what the server adds to a request beside its socket: of GET /v1/verify, whose
-// authentication is remembered, and of GET /healthz, which has none.
+// BenchmarkEnvelope is what the server adds to a request beside its socket: of GET /v1/verify,
+// whose authentication is remembered, and of GET /healthz, which has none.
 func BenchmarkEnvelope(b *testing.B) {
 	for _, log := range []struct {
 		name    string

@@ -13,7 +13,8 @@ import (
 // introspectScope lets a service ask about tokens that are not its own.
 const introspectScope = "introspect"
 
-// introspection is the answer about an active token (RFC 7662 §2.2). About any other there is nothing to say but that.
+// introspection is the answer about an active token (RFC 7662 §2.2). About any other there is
+// nothing to say but that.
 type introspection struct {
 	Active    bool     `json:"active"`
 	TokenType string   `json:"token_type,omitempty"`
@@ -60,8 +61,8 @@ func (s *Server) aboutToken(ctx context.Context, token string) (introspection, e
 	}, nil
 }
 
-// revoke ends the session of a token, or of a token without a session that alone (RFC 7009 §2.1). A token
-// that is none of ours has nothing to end, which is what was asked for.
+// revoke ends the session of a token, or of a token without a session that alone (RFC 7009 §2.1). A
+// token that is none of ours has nothing to end, which is what was asked for.
 func (s *Server) revoke(r request) (answer, error) {
 	token, err := formToken(r)
 	if err != nil {
@@ -89,8 +90,8 @@ func (s *Server) revokeToken(ctx context.Context, token string) error {
 	return s.auth.RevokeSession(ctx, sessionID)
 }
 
-// formToken reads the token of a form (RFC 7662 §2.1, RFC 7009 §2.1). Other members, like token_type_hint,
-// are passed over.
+// formToken reads the token of a form (RFC 7662 §2.1, RFC 7009 §2.1). Other members, like
+// token_type_hint, are passed over.
 func formToken(r request) (string, error) {
 	form, err := r.ReadForm()
 	if err != nil {
@@ -102,8 +103,8 @@ func formToken(r request) (string, error) {
 	return form["token"][0], nil
 }
 
-// verifyRequest tells a proxy who sent the request that it asks about, by header fields of the answer.
-// ?role= and ?scope= narrow it.
+// verifyRequest tells a proxy who sent the request that it asks about, by header fields of the
+// answer. ?role= and ?scope= narrow it.
 func (s *Server) verifyRequest(r request) (answer, error) {
 	id, roles, scopes := r.Identity, r.Query["role"], r.Query["scope"]
 	if slices.Contains(roles, "") || slices.Contains(scopes, "") {

@@ -15,8 +15,8 @@ const (
 	EventKeyRotation = "key_rotation" // somebody asked for the next key
 )
 
-// LogEvents returns a listener that writes a line for each event. The refusal of a request is on the
-// request's own line.
+// LogEvents returns a listener that writes a line for each event. The refusal of a request is on
+// the request's own line.
 func LogEvents(log *slog.Logger) func(context.Context, hallpass.Event) {
 	return func(ctx context.Context, e hallpass.Event) {
 		rec := recordOf(ctx)

@@ -19,8 +19,8 @@ import (
 	"github.com/hallpass-go/hallpass"
 )
 
-// record is what is known of a request by its end: the handlers fill it in, and one line of the log says
-// it. It is also what the answer is written to.
+// record is what is known of a request by its end: the handlers fill it in, and one line of the log
+// says it. It is also what the answer is written to.
 type record struct {
 	answerWriter
 	id      string
@@ -47,8 +47,8 @@ var constantFields = http.Header{
 	"Referrer-Policy":         {"no-referrer"},
 }
 
-// wrap is what every request passes through: an ID, the client's address, one line in the log, and an
-// answer whatever happens.
+// wrap is what every request passes through: an ID, the client's address, one line in the log, and
+// an answer whatever happens.
 func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
@@ -70,11 +70,11 @@ func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 
 var requestIDKey = http.CanonicalHeaderKey(hallpass.RequestIDHeader)
 
-// serve hands the request to its route. What has none is refused in the same form as everything else:
-// what the mux answers to it is kept back.
+// serve hands the request to its route. What has none is refused in the same form as everything
+// else: what the mux answers to it is kept back.
 func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
-	// The mux would redirect a path with // or .. in it, and a client would send its password along to
-	// wherever that is.
+	// The mux would redirect a path with // or .. in it, and a client would send its password along
+	// to wherever that is.
 	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
 		rec.routed = true
 		s.auth.WriteError(rec, r, hallpass.ErrNotFound)
@@ -135,8 +135,9 @@ func (s *Server) logRequest(r *http.Request, rec *record, took time.Duration) {
 // client tells where a request comes from, as [Server.clientOf] has found out.
 func client(r *http.Request) hallpass.Client { return recordOf(r.Context()).client }
 
-// clientOf tells where a request comes from. The connection's peer is believed, and X-Forwarded-For only when the peer is a trusted proxy: from the
-// right, each hop that a trusted proxy named, up to the first that is none of ours. What a client wrote there itself stands further left.
+// clientOf tells where a request comes from. The connection's peer is believed, and X-Forwarded-For
+// only when the peer is a trusted proxy: from the right, each hop that a trusted proxy named, up to
+// the first that is none of ours. What a client wrote there itself stands further left.
 func (s *Server) clientOf(r *http.Request) hallpass.Client {
 	client := hallpass.ClientOf(r)
 	peer, err := netip.ParseAddr(client.IP)
@@ -170,8 +171,8 @@ func parseHop(hop string) (netip.Addr, error) {
 	return address.Unmap().WithZone(""), err
 }
 
-// answerWriter notes the status and the size of an answer. What is answered to a request without a route
-// it keeps back.
+// answerWriter notes the status and the size of an answer. What is answered to a request without a
+// route it keeps back.
 type answerWriter struct {
 	http.ResponseWriter
 	record *record

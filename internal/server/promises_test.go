@@ -39,7 +39,8 @@ func (f *fixture) usersOf(ttl, ahead time.Duration) *users.Service {
 	return users.New(users.Config{Accounts: f.accounts, Issuer: f.issuerOf(ttl, ahead)})
 }
 
-// follow lets the server learn what other processes have revoked, and forget what it need not know any more.
+// follow lets the server learn what other processes have revoked, and forget what it need not know
+// any more.
 func (f *fixture) follow() {
 	f.t.Helper()
 	if err := f.server.Follow(f.t.Context()); err != nil {
@@ -47,7 +48,8 @@ func (f *fixture) follow() {
 	}
 }
 
-// A token that lives for a day stays refused for a day, although whoever revoked it makes shorter ones.
+// A token that lives for a day stays refused for a day, although whoever revoked it makes shorter
+// ones.
 func TestRevocation_outlivesWhatItRevokes(t *testing.T) {
 	for name, revoke := range map[string]func(*users.Service, string) error{
 		"disable": func(u *users.Service, id string) error { return second(u.Disable(context.Background(), id)) },
@@ -105,7 +107,8 @@ func TestChangePassword_putsOutALoginUnderWay(t *testing.T) {
 	f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusUnauthorized, "refresh_token_reused")
 }
 
-// Log-ins and changes of the password at once: afterwards no session lives but the one that made the last change.
+// Log-ins and changes of the password at once: afterwards no session lives but the one that made
+// the last change.
 func TestChangePassword_noLoginWithTheOldOneSurvives(t *testing.T) {
 	f := newFixture(t, options{})
 	alice := f.join("alice")
@@ -217,8 +220,8 @@ func TestUsers_aDeedThatFailsRevokesNothing(t *testing.T) {
 	f.do("GET /v1/me", "", root.bearer()).want(http.StatusOK, "")
 }
 
-// Roles change twice in one second, by processes whose clocks are 2 s apart: no token from before the last change
-// is taken, and every one from after it is.
+// Roles change twice in one second, by processes whose clocks are 2 s apart: no token from before
+// the last change is taken, and every one from after it is.
 func TestCut_isLaterThanEveryTokenItRefuses(t *testing.T) {
 	f := newFixture(t, options{})
 	f.admin("root")
@@ -246,8 +249,8 @@ func TestCut_isLaterThanEveryTokenItRefuses(t *testing.T) {
 	}
 }
 
-// However many wrong guesses strangers make, the owner logs in from where they have before, steps up in a session, and is
-// limited there like anybody; strangers gain no guess by it.
+// However many wrong guesses strangers make, the owner logs in from where they have before, steps
+// up in a session, and is limited there like anybody; strangers gain no guess by it.
 func TestLogin_strangersCannotLockOut(t *testing.T) {
 	f := newFixture(t, options{config: func(c *server.Config) { c.AccountLimit = limit.Rate{Burst: 4, Per: time.Hour} }})
 	alice := f.join("alice")
@@ -281,7 +284,8 @@ func TestSignup_isLimitedByAddress(t *testing.T) {
 	f.do("POST /v1/login", credentials("user0", passwordOf("user"))).want(http.StatusOK, "")
 }
 
-// Two addresses sign up and guess as fast as they can; a log-in from another waits for a hash or two, and is not refused.
+// Two addresses sign up and guess as fast as they can; a log-in from another waits for a hash or
+// two, and is not refused.
 func TestLogin_floodLeavesOthersTheirLogins(t *testing.T) {
 	if raceEnabled {
 		t.Skip("under the race detector a hash takes as long as a log-in may wait")

@@ -11,8 +11,8 @@ import (
 	"github.com/hallpass-go/hallpass/internal/server"
 )
 
-// A filter that is misspelt or malformed is refused, at forward-auth and on every other route: passed over it would
-// let in whom it was to keep out.
+// A filter that is misspelt or malformed is refused, at forward-auth and on every other route:
+// passed over it would let in whom it was to keep out.
 func TestQuery_unknownAndMalformedParametersAreRefused(t *testing.T) {
 	f := newFixture(t, options{})
 	alice := f.join("alice")

@@ -9,9 +9,9 @@ import (
 	"github.com/hallpass-go/hallpass/internal/page"
 )
 
-// freshFor is how recently somebody must have logged in to do what could give them, or keep, power: to
-// change or delete a user (their own too), to give roles, to disable and enable, to make a user where only
-// administrators may, to rotate keys.
+// freshFor is how recently somebody must have logged in to do what could give them, or keep, power:
+// to change or delete a user (their own too), to give roles, to disable and enable, to make a user
+// where only administrators may, to rotate keys.
 const freshFor = 5 * time.Minute
 
 type (
@@ -20,8 +20,8 @@ type (
 	answer  = hallpass.Answer
 )
 
-// routes is the whole table: method and path, who may, and what answers. A route without Public wants a
-// token. The library's own come first.
+// routes is the whole table: method and path, who may, and what answers. A route without Public
+// wants a token. The library's own come first.
 func (s *Server) routes() []route {
 	var (
 		admin       = hallpass.Role(account.AdminRole)
@@ -72,8 +72,8 @@ func (s *Server) routes() []route {
 
 func only(rules ...hallpass.Rule) []hallpass.Rule { return rules }
 
-// mux makes every route of the table a handler. Whose request it is goes to the log, and what an error of
-// the packages below is to a client is said here, once.
+// mux makes every route of the table a handler. Whose request it is goes to the log, and what an
+// error of the packages below is to a client is said here, once.
 func (s *Server) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, r := range s.routes() {

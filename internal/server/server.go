@@ -1,5 +1,6 @@
-// Package server is the JSON API of hallpass serve: users, tokens and sessions over HTTP. It is the first customer of
-// package hallpass and uses its exported API only. routes.go has every route on one screen.
+// Package server is the JSON API of hallpass serve: users, tokens and sessions over HTTP. It is the
+// first customer of package hallpass and uses its exported API only. routes.go has every route on
+// one screen.
 package server
 
 import (
@@ -41,7 +42,8 @@ type Config struct {
 	Ping func(context.Context) error
 	// ClosedSignup leaves the making of users to administrators.
 	ClosedSignup bool
-	// AccessTTL, IdleTTL, SessionTTL and RefreshGrace are those of [hallpass.Config], with its defaults.
+	// AccessTTL, IdleTTL, SessionTTL and RefreshGrace are those of [hallpass.Config], with its
+	// defaults.
 	AccessTTL, IdleTTL, SessionTTL, RefreshGrace time.Duration
 	// MaxSessions is how many sessions a user may have at a time. Defaults to no limit.
 	MaxSessions int
@@ -60,7 +62,8 @@ type Config struct {
 // Keys are a ring that is kept young and rotated: a [keyring.Ring].
 type Keys interface {
 	jwk.Ring
-	// Refresh reads the keys anew from where they are kept; Advance takes the steps of a rotation that are due.
+	// Refresh reads the keys anew from where they are kept; Advance takes the steps of a rotation
+	// that are due.
 	Refresh(ctx context.Context) error
 	Advance(ctx context.Context) error
 	Rotate(ctx context.Context, algorithm jwk.Algorithm) (keyring.KeyInfo, error)
@@ -77,7 +80,8 @@ type Server struct {
 	draining    atomic.Bool
 }
 
-// New returns the server. It reads the live revocations, so that nothing revoked is let in; [Server.Run] then follows them.
+// New returns the server. It reads the live revocations, so that nothing revoked is let in;
+// [Server.Run] then follows them.
 func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Keys == nil || c.Store == nil || c.Accounts == nil || c.Ping == nil || c.Log == nil {
 		return nil, errors.New("server: Keys, Store, Accounts, Ping and Log are required")
@@ -93,7 +97,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{c: c, revocations: hallpass.NewRevocations()}
 	var err error
-	// It has no way to check a password: users.Service does, and login and reauthenticate are the server's.
+	// It has no way to check a password: users.Service does, and login and reauthenticate are the
+	// server's.
 	s.auth, err = hallpass.New(hallpass.Config[noClaims]{
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: s.revocations,
 		Authorize: users.Authorize(c.Accounts), AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL,
@@ -117,7 +122,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 // Handler is the whole API.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// HTTPServer returns an HTTP server of the API with limits on what a client may send and how slowly.
+// HTTPServer returns an HTTP server of the API with limits on what a client may send and how
+// slowly.
 func (s *Server) HTTPServer() *http.Server {
 	return &http.Server{
 		Handler:           s.handler,
@@ -140,8 +146,8 @@ const (
 	sweepBatch    = 500
 )
 
-// Run looks after the server until ctx ends: it follows revocations and keys, and sweeps what has expired. Failures are
-// logged, and tried again.
+// Run looks after the server until ctx ends: it follows revocations and keys, and sweeps what has
+// expired. Failures are logged, and tried again.
 func (s *Server) Run(ctx context.Context) {
 	followed := make(chan struct{})
 	go func() { defer close(followed); s.auth.Run(ctx) }()
@@ -168,7 +174,8 @@ func (s *Server) Run(ctx context.Context) {
 	}
 }
 
-// sweep deletes the reservations of names that are over, in batches that hold the database for a moment each.
+// sweep deletes the reservations of names that are over, in batches that hold the database for a
+// moment each.
 func (s *Server) sweep(ctx context.Context) error {
 	for {
 		n, err := s.users.Sweep(ctx, s.c.Now(), sweepBatch)

@@ -279,7 +279,8 @@ func (f *fixture) lineOf(id string) map[string]any {
 	return nil
 }
 
-// Who closes the connection before the answer is there, as phones do, must not make anybody look for a fault of the server.
+// Who closes the connection before the answer is there, as phones do, must not make anybody look
+// for a fault of the server.
 func TestLog_clientThatHangsUpIsNoError(t *testing.T) {
 	f := newFixture(t, options{})
 	alice := f.join("alice")

@@ -27,7 +27,8 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// fixture is a server on a database of its own, without a socket: requests are handed to its handler.
+// fixture is a server on a database of its own, without a socket: requests are handed to its
+// handler.
 type fixture struct {
 	t        testing.TB
 	server   *server.Server
@@ -129,7 +130,8 @@ type answer struct {
 	Body   string
 }
 
-// do sends one request: "METHOD /path", a body, and header lines. The client's address is 192.0.2.7 unless a "From:" line says another.
+// do sends one request: "METHOD /path", a body, and header lines. The client's address is 192.0.2.7
+// unless a "From:" line says another.
 func (f *fixture) do(request, body string, headers ...string) answer {
 	f.t.Helper()
 	method, path, _ := strings.Cut(request, " ")

@@ -90,14 +90,15 @@ func (s *Server) showUser(r request) (answer, error) {
 	return userAnswer(s.users.User(r.Context(), r.PathValue("id")))
 }
 
-// changedDocument is the answer to a change of one's own password. It has the tokens by which the session
-// goes on.
+// changedDocument is the answer to a change of one's own password. It has the tokens by which the
+// session goes on.
 type changedDocument struct {
 	userDocument
 	Tokens *hallpass.Tokens `json:"tokens"`
 }
 
-// changeUser changes the caller themselves or, for an administrator with a fresh login, somebody else.
+// changeUser changes the caller themselves or, for an administrator with a fresh login, somebody
+// else.
 func (s *Server) changeUser(r request) (answer, error) {
 	var body struct {
 		userFields

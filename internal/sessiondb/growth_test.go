@@ -14,7 +14,8 @@ import (
 
 var revocations = flag.Int("revocations", 20_000, "live revocations of TestStart_withManyRevocations")
 
-// A start with many live revocations is short, takes little memory, and gives it back when they expire.
+// A start with many live revocations is short, takes little memory, and gives it back when they
+// expire.
 func TestStart_withManyRevocations(t *testing.T) {
 	url := freshURL(t)
 	db, err := sqldb.Open(t.Context(), url)

@@ -42,7 +42,8 @@ func newIssuer(tb testing.TB, now func() time.Time) (*hallpass.Issuer[struct{}],
 	return issuer, file
 }
 
-// refreshAll has clients refresh a session each, as fast as they get answers, until n refreshes are acknowledged.
+// refreshAll has clients refresh a session each, as fast as they get answers, until n refreshes are
+// acknowledged.
 func refreshAll(tb testing.TB, issuer *hallpass.Issuer[struct{}], clients, n int) {
 	tb.Helper()
 	var left atomic.Int64
@@ -65,8 +66,8 @@ func refreshAll(tb testing.TB, issuer *hallpass.Issuer[struct{}], clients, n int
 	group.Wait()
 }
 
-// BenchmarkRefresh compares refreshes of 64 clients with a bare loop that commits one row's update at a time, on a
-// file with the same pragmas.
+// BenchmarkRefresh compares refreshes of 64 clients with a bare loop that commits one row's update
+// at a time, on a file with the same pragmas.
 func BenchmarkRefresh(b *testing.B) {
 	b.Run("64-clients", func(b *testing.B) {
 		issuer, _ := newIssuer(b, nil)
@@ -101,7 +102,8 @@ func TestRefresh_aMillionTimesIsOneRowASession(t *testing.T) {
 	refreshAll(t, issuer, clients, *refreshes/4*3)
 	after := size(t, file)
 	t.Logf("%d refreshes: %d bytes; %d more in %v: %d bytes", *refreshes/4, before, *refreshes/4*3, time.Since(begin), after)
-	// The second round has begun sessions of its own, and a log that is not yet in the file is as long as it ever gets.
+	// The second round has begun sessions of its own, and a log that is not yet in the file is as
+	// long as it ever gets.
 	if after > before+96<<10 {
 		t.Errorf("the file grew from %d to %d bytes", before, after)
 	}

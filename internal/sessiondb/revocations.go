@@ -13,9 +13,9 @@ var (
 	errRevocationKind = errors.New("sessiondb: Revoke takes a RevokedToken")
 )
 
-// numbers is the lock under which revocations are numbered, and under which a write looks whether its
-// subject has been changed. So numbers become visible in their order, and no session begins between a
-// revocation and its commit.
+// numbers is the lock under which revocations are numbered, and under which a write looks whether
+// its subject has been changed. So numbers become visible in their order, and no session begins
+// between a revocation and its commit.
 const numbers = "revocations"
 
 const selectSequence = `SELECT highest FROM revocation_epoch WHERE id = 1`
@@ -84,7 +84,8 @@ func (s *Store) EndSessions(ctx context.Context, e sessions.Ending) ([]sessions.
 
 const selectAccessExpiry = `SELECT COALESCE(MAX(access_expiry), 0) FROM sessions WHERE subject = ?`
 
-// record records what e says of its subject, until the last of the subject's access tokens has expired.
+// record records what e says of its subject, until the last of the subject's access tokens has
+// expired.
 func record(tx *sqldb.Tx, e sessions.Ending) (sessions.Revocation, error) {
 	var accessExpiry int64
 	if err := tx.QueryRow(selectAccessExpiry, e.Subject).Scan(&accessExpiry); err != nil {

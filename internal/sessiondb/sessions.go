@@ -41,8 +41,8 @@ const changes = `kind IN ('subject', 'credentials', 'all')`
 const selectChanged = `SELECT sequence FROM revocations
 	WHERE revoked_id IN (?, '') AND sequence > ? AND ` + changes + ` LIMIT 1`
 
-// unchanged returns [sessions.ErrSubjectChanged] when the subject was changed after the revocation of
-// that number. Under the lock it stays so until the commit.
+// unchanged returns [sessions.ErrSubjectChanged] when the subject was changed after the revocation
+// of that number. Under the lock it stays so until the commit.
 func unchanged(tx *sqldb.Tx, subject string, since int64) error {
 	if err := tx.Lock(numbers); err != nil {
 		return err
@@ -179,8 +179,8 @@ func (s *Store) Rotate(ctx context.Context, r sessions.Rotation) (sessions.Sessi
 	return session, outcome, nil
 }
 
-// rotateAsRead rotates a session that is still as the caller has read it, which it mostly is. Any other outcome than
-// [sessions.Rotated] says nothing.
+// rotateAsRead rotates a session that is still as the caller has read it, which it mostly is. Any
+// other outcome than [sessions.Rotated] says nothing.
 func rotateAsRead(tx *sqldb.Tx, r sessions.Rotation) (sessions.Session, sessions.Outcome, error) {
 	after, outcome := r.Apply(r.Read)
 	if r.Read.ID != r.SessionID || outcome != sessions.Rotated {
@@ -203,8 +203,9 @@ func rotateAsRead(tx *sqldb.Tx, r sessions.Rotation) (sessions.Session, sessions
 
 var errChanged = fmt.Errorf("%w: another transaction changed the session", sqldb.ErrUnavailable)
 
-// replaceSession writes after over before, which the transaction has read. The condition of the statement makes that
-// one step: a session that another transaction has changed meanwhile is not written over.
+// replaceSession writes after over before, which the transaction has read. The condition of the
+// statement makes that one step: a session that another transaction has changed meanwhile is not
+// written over.
 func replaceSession(tx *sqldb.Tx, before, after sessions.Session) error {
 	result, err := tx.Exec(updateSession, updateArguments(before, after)...)
 	if err != nil {

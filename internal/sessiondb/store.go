@@ -1,5 +1,5 @@
-// Package sessiondb keeps sessions and revocations in a SQL database. Package sqlstore gives it to everybody;
-// the server puts it into the database of its users.
+// Package sessiondb keeps sessions and revocations in a SQL database. Package sqlstore gives it to
+// everybody; the server puts it into the database of its users.
 package sessiondb
 
 import (
@@ -16,7 +16,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Store is a [sessions.Store] in a SQL database. It is safe for concurrent use, by several programs too.
+// Store is a [sessions.Store] in a SQL database. It is safe for concurrent use, by several programs
+// too.
 type Store struct {
 	db    *sqldb.DB
 	owned bool // Close closes db
@@ -24,10 +25,11 @@ type Store struct {
 
 var _ sessions.Store = (*Store)(nil)
 
-// Open opens the database at url, "sqlite:" and the path of a file, and brings its tables up to date. The file is made
-// with mode 0600 when it does not exist; its folder must. One of ours that others can reach is mended, with a warning in the log of
-// slog.Default; somebody else's is refused. The caller closes the store. An error that wraps
-// [sessions.ErrUnavailable] says that the database could not be asked.
+// Open opens the database at url, "sqlite:" and the path of a file, and brings its tables up to
+// date. The file is made with mode 0600 when it does not exist; its folder must. One of ours that
+// others can reach is mended, with a warning in the log of slog.Default; somebody else's is
+// refused. The caller closes the store. An error that wraps [sessions.ErrUnavailable] says that the
+// database could not be asked.
 func Open(ctx context.Context, url string) (*Store, error) {
 	db, err := sqldb.Open(ctx, url)
 	if err != nil {
@@ -53,8 +55,8 @@ func New(ctx context.Context, db *sqldb.DB) (*Store, error) {
 	return &Store{db: db}, nil
 }
 
-// Close closes the database if [Open] opened it. Calls that have begun are waited for; later ones fail with
-// [sessions.ErrUnavailable].
+// Close closes the database if [Open] opened it. Calls that have begun are waited for; later ones
+// fail with [sessions.ErrUnavailable].
 func (s *Store) Close() error {
 	if !s.owned {
 		return nil

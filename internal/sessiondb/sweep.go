@@ -8,7 +8,8 @@ import (
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 )
 
-// sweepBatch is how many records one transaction deletes at most, so that other writes need not wait for long.
+// sweepBatch is how many records one transaction deletes at most, so that other writes need not
+// wait for long.
 const sweepBatch = 500
 
 // The inner SELECT has a name because MySQL takes a LIMIT nowhere else.
@@ -18,7 +19,8 @@ const deleteSessions = `DELETE FROM sessions WHERE id IN (SELECT id FROM
 const deleteRevocations = `DELETE FROM revocations WHERE sequence IN (SELECT sequence FROM
 	(SELECT sequence FROM revocations WHERE expires_at < ? ORDER BY expires_at LIMIT ?) AS expired)`
 
-// Sweep implements [sessions.SessionStore]. When it fails, what it has deleted so far stays deleted and is counted.
+// Sweep implements [sessions.SessionStore]. When it fails, what it has deleted so far stays deleted
+// and is counted.
 func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	swept := 0
 	for _, step := range []struct {

@@ -17,7 +17,8 @@ import (
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 )
 
-// hold begins a transaction, and returns once its caller leads. Those who write before release is called wait.
+// hold begins a transaction, and returns once its caller leads. Those who write before release is
+// called wait.
 func hold(t *testing.T, db *sqldb.DB, inside func(tx *sqldb.Tx) error) (release func() error) {
 	t.Helper()
 	begun, resume, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -119,8 +120,9 @@ func insert(tx *sqldb.Tx, id int) error {
 	return err
 }
 
-// TestWrite_ledger has callers that fail, panic, end their goroutine or are cancelled at any moment, beside callers
-// that do not, and who all succeed. A row is there exactly when its caller was told so.
+// TestWrite_ledger has callers that fail, panic, end their goroutine or are cancelled at any
+// moment, beside callers that do not, and who all succeed. A row is there exactly when its caller
+// was told so.
 func TestWrite_ledger(t *testing.T) {
 	db, _ := open(t)
 	const callers, each = 32, 40
@@ -267,8 +269,8 @@ func TestWrite_contextThatHasEnded(t *testing.T) {
 	}
 }
 
-// TestWrite_databaseThatFillsUp fills the database in the midst of a shared transaction, which SQLite may undo as a
-// whole by itself. One caller hides the failure and writes on.
+// TestWrite_databaseThatFillsUp fills the database in the midst of a shared transaction, which
+// SQLite may undo as a whole by itself. One caller hides the failure and writes on.
 func TestWrite_databaseThatFillsUp(t *testing.T) {
 	db, _ := open(t)
 	release := hold(t, db, func(tx *sqldb.Tx) error {
@@ -360,7 +362,8 @@ func TestWrite_transactionHasALimit(t *testing.T) {
 	}
 }
 
-// TestTx_isRefusedAfterItsFunctionReturned uses the leader's Tx while the transaction that it belongs to goes on.
+// TestTx_isRefusedAfterItsFunctionReturned uses the leader's Tx while the transaction that it
+// belongs to goes on.
 func TestTx_isRefusedAfterItsFunctionReturned(t *testing.T) {
 	db, _ := open(t)
 	var kept *sqldb.Tx

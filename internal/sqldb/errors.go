@@ -8,8 +8,9 @@ import (
 	"fmt"
 )
 
-// ErrUnavailable says that the database could not be asked: it cannot be reached, read or written, is busy or full
-// or closed, or the caller's time was over before it was asked. Nothing is known of the outcome.
+// ErrUnavailable says that the database could not be asked: it cannot be reached, read or written,
+// is busy or full or closed, or the caller's time was over before it was asked. Nothing is known of
+// the outcome.
 var ErrUnavailable = errors.New("sqldb: database unavailable")
 
 // ErrNoRows is [sql.ErrNoRows], for those who need nothing else of its package.

@@ -41,12 +41,14 @@ type migration struct {
 	script  string
 }
 
-// Migrate brings the tables of one set up to date: it runs the files that the database has not seen, in order, each
-// in its own transaction. The files are named NNNN_name.sql, numbered from 0001 without a gap, at the top of files,
-// which is the folder of this database's [DB.Dialect]. Several programs may call it at one time.
+// Migrate brings the tables of one set up to date: it runs the files that the database has not
+// seen, in order, each in its own transaction. The files are named NNNN_name.sql, numbered from
+// 0001 without a gap, at the top of files, which is the folder of this database's [DB.Dialect].
+// Several programs may call it at one time.
 //
-// It refuses a file that has changed since it was run, and a database in which a newer program has run more than files
-// has. An error that wraps [ErrUnavailable] says that the database could not be asked; what has been run stays.
+// It refuses a file that has changed since it was run, and a database in which a newer program has
+// run more than files has. An error that wraps [ErrUnavailable] says that the database could not be
+// asked; what has been run stays.
 func (db *DB) Migrate(ctx context.Context, set string, files fs.FS) error {
 	known, err := readMigrations(files)
 	if err != nil {
@@ -99,7 +101,8 @@ func readMigrations(files fs.FS) ([]migration, error) {
 	return known, nil
 }
 
-// migrateStep runs the first of known that the database has not seen, and reports whether there was none.
+// migrateStep runs the first of known that the database has not seen, and reports whether there was
+// none.
 func migrateStep(tx *Tx, set string, known []migration) (done bool, err error) {
 	if _, err := tx.Exec(createMigrations); err != nil {
 		return false, err

@@ -97,7 +97,8 @@ func TestWrite_survivesAKill(t *testing.T) {
 	}
 }
 
-// TestWrite_twoProcesses has this process write without a pause, and the other make progress all the same.
+// TestWrite_twoProcesses has this process write without a pause, and the other make progress all
+// the same.
 func TestWrite_twoProcesses(t *testing.T) {
 	db, url := open(t)
 	command, stdin, acknowledged := start(t, url)

@@ -1,7 +1,7 @@
-// Package sqldb is the project's way to a SQL database: transactions, a pool of readers, migrations, and one
-// sentinel for a database that cannot be asked. What differs between databases is an engine; SQLite's is
-// the only one yet (sqlite.go). The package imports no driver: the program does (modernc.org/sqlite for
-// SQLite).
+// Package sqldb is the project's way to a SQL database: transactions, a pool of readers,
+// migrations, and one sentinel for a database that cannot be asked. What differs between databases
+// is an engine; SQLite's is the only one yet (sqlite.go). The package imports no driver: the
+// program does (modernc.org/sqlite for SQLite).
 package sqldb
 
 import (
@@ -19,9 +19,11 @@ import (
 const (
 	// transactionLimit is how long a transaction may take, whoever takes part in it.
 	transactionLimit = 30 * time.Second
-	// migrationLimit is the same for one file of a migration, which may have to rewrite a large table.
+	// migrationLimit is the same for one file of a migration, which may have to rewrite a large
+	// table.
 	migrationLimit = 30 * time.Minute
-	// statementLimit is how many statements are kept prepared. The texts are constants of the program.
+	// statementLimit is how many statements are kept prepared. The texts are constants of the
+	// program.
 	statementLimit = 256
 )
 
@@ -61,9 +63,10 @@ type DB struct {
 	prepared atomic.Int64
 }
 
-// Open opens the database at url, "sqlite:" and the path of a file, which is made with mode 0600 when it
-// does not exist; its folder must. Of a file of ours that others can reach the mode is mended, with a
-// warning in the log. An error that wraps [ErrUnavailable] says that the file cannot be read or written.
+// Open opens the database at url, "sqlite:" and the path of a file, which is made with mode 0600
+// when it does not exist; its folder must. Of a file of ours that others can reach the mode is
+// mended, with a warning in the log. An error that wraps [ErrUnavailable] says that the file cannot
+// be read or written.
 func Open(ctx context.Context, url string) (*DB, error) {
 	location, err := parseURL(url)
 	if err != nil {
@@ -97,19 +100,20 @@ func parseURL(url string) (path string, err error) {
 	return path, nil
 }
 
-// Close waits for the writes that have begun and closes the database. Later calls fail with [ErrUnavailable].
+// Close waits for the writes that have begun and closes the database. Later calls fail with
+// [ErrUnavailable].
 func (db *DB) Close() error { return db.engine.close() }
 
 // Dialect names the kind of database, which is also the name of its folder of migrations: "sqlite".
 func (db *DB) Dialect() string { return db.engine.dialect() }
 
-// Write runs f in a transaction and returns nil once that is durable. When f returns an error its part is undone and
-// Write returns that error; a panic of f undoes it too. An error that wraps [ErrUnavailable] says that the transaction
-// may have taken place or not.
+// Write runs f in a transaction and returns nil once that is durable. When f returns an error its
+// part is undone and Write returns that error; a panic of f undoes it too. An error that wraps
+// [ErrUnavailable] says that the transaction may have taken place or not.
 //
-// When ctx ends before f has begun, f is not run, and the error wraps ctx's error too. Once it has begun, Write waits
-// for the outcome, whatever becomes of ctx. f may be called more than once, each time in a new transaction, and it
-// must not call Write, but with a context of [WithTx].
+// When ctx ends before f has begun, f is not run, and the error wraps ctx's error too. Once it has
+// begun, Write waits for the outcome, whatever becomes of ctx. f may be called more than once, each
+// time in a new transaction, and it must not call Write, but with a context of [WithTx].
 func (db *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
 	return db.write(ctx, transactionLimit, f)
 }
@@ -128,8 +132,8 @@ func (db *DB) write(ctx context.Context, limit time.Duration, f func(tx *Tx) err
 	})
 }
 
-// Ping reads from the database and, if the last transaction failed, as when the disk is full, tries to
-// write. An error wraps [ErrUnavailable].
+// Ping reads from the database and, if the last transaction failed, as when the disk is full, tries
+// to write. An error wraps [ErrUnavailable].
 func (db *DB) Ping(ctx context.Context) error {
 	if err := db.engine.unmoved(); err != nil {
 		return err
@@ -147,7 +151,8 @@ func (db *DB) Ping(ctx context.Context) error {
 	})
 }
 
-// Query runs a query outside a transaction. Placeholders are written "?". The caller closes the rows.
+// Query runs a query outside a transaction. Placeholders are written "?". The caller closes the
+// rows.
 func (db *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
 	rows, err := db.query(ctx, query, args)
 	if err != nil {
@@ -161,7 +166,8 @@ func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
 	return &Row{func(dest []any) error { return db.engine.failure(db.scan(ctx, query, args, dest)) }}
 }
 
-// query runs a query, prepared at its first use. The texts are constants of the program; more than the limit are not kept.
+// query runs a query, prepared at its first use. The texts are constants of the program; more than
+// the limit are not kept.
 func (db *DB) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
 	if s, ok := db.queries.Load(query); ok {
 		return s.(*sql.Stmt).QueryContext(ctx, args...)

@@ -27,8 +27,8 @@ const (
 	readers = 4
 )
 
-// sqlite is the engine of SQLite. A file has one writer at a time, so each process has one connection that
-// writes, and its callers share transactions (sqlite_commit.go).
+// sqlite is the engine of SQLite. A file has one writer at a time, so each process has one
+// connection that writes, and its callers share transactions (sqlite_commit.go).
 type sqlite struct {
 	location string      // the file
 	opened   os.FileInfo // what location was when it was opened
@@ -99,8 +99,8 @@ func (e *sqlite) failure(err error) error {
 	return err
 }
 
-// unmoved fails when the file is no longer the one that was opened: what is written to a deleted file is lost
-// with the process, although the database knows of no failure.
+// unmoved fails when the file is no longer the one that was opened: what is written to a deleted
+// file is lost with the process, although the database knows of no failure.
 func (e *sqlite) unmoved() error {
 	info, err := os.Stat(e.location)
 	if err != nil {
@@ -112,8 +112,8 @@ func (e *sqlite) unmoved() error {
 	return nil
 }
 
-// creating is held while a descriptor that is not SQLite's own is open on a database file: closing one drops the
-// locks that the process holds on the file, those of another DB included.
+// creating is held while a descriptor that is not SQLite's own is open on a database file: closing
+// one drops the locks that the process holds on the file, those of another DB included.
 var creating sync.Mutex
 
 // createFile makes the file at path, for its owner alone, unless it exists, and returns what it is.
@@ -131,7 +131,8 @@ func createFile(path string) (os.FileInfo, error) {
 	return os.Stat(path)
 }
 
-// keepPrivate mends or refuses files of the database that others can read or write. SQLite gives new ones beside it its mode.
+// keepPrivate mends or refuses files of the database that others can read or write. SQLite gives
+// new ones beside it its mode.
 func keepPrivate(path string) error {
 	path, err := filepath.EvalSymlinks(path) // beside which the others are
 	if err != nil {
@@ -148,8 +149,9 @@ func syncDir(path string) {
 	}
 }
 
-// A writer waits for the lock by itself (see writer.begin), so its connection does not: SQLite asks again only every
-// 100 ms, too seldom to find the gap that a process which writes without a pause leaves.
+// A writer waits for the lock by itself (see writer.begin), so its connection does not: SQLite asks
+// again only every 100 ms, too seldom to find the gap that a process which writes without a pause
+// leaves.
 func sqliteWriterDSN(path string) string {
 	return sqliteDSN(path, "busy_timeout(0)", "journal_size_limit(67108864)")
 }
@@ -171,8 +173,9 @@ func sqliteDSN(path string, pragmas ...string) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}).String()
 }
 
-// sqliteUseWAL sets the journal mode, which stays with the file. The change takes an exclusive lock for which
-// SQLite does not wait, so of several processes that start together all but one have to ask again.
+// sqliteUseWAL sets the journal mode, which stays with the file. The change takes an exclusive lock
+// for which SQLite does not wait, so of several processes that start together all but one have to
+// ask again.
 func sqliteUseWAL(ctx context.Context, db *sql.DB) error {
 	var mode string
 	err := retryBusy(ctx, sqliteIsBusy, func() error {
@@ -221,7 +224,8 @@ const (
 	sqliteConstraintRowID      = 2579
 )
 
-// sqliteCode returns the result code in err, or 0. The driver's error type is known by its method alone.
+// sqliteCode returns the result code in err, or 0. The driver's error type is known by its method
+// alone.
 func sqliteCode(err error) int {
 	var coded interface {
 		error

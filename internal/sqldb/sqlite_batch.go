@@ -13,8 +13,8 @@ type writer struct {
 	statements map[string]*sql.Stmt // SQL text → the same, prepared on conn
 }
 
-// batch is a transaction and those who take part in it. It is used by one goroutine at a time: the leader's, or that
-// of the caller to whom the leader lent it.
+// batch is a transaction and those who take part in it. It is used by one goroutine at a time: the
+// leader's, or that of the caller to whom the leader lent it.
 type batch struct {
 	engine   *sqlite
 	ctx      context.Context // has the transaction's time limit, and nothing of any caller
@@ -25,8 +25,8 @@ type batch struct {
 	err      error         // why the transaction did not take place
 }
 
-// begin starts a transaction that may take as long as limit; it waits for the lock while the context wait lasts.
-// Its end is [batch.end].
+// begin starts a transaction that may take as long as limit; it waits for the lock while the
+// context wait lasts. Its end is [batch.end].
 func (e *sqlite) begin(wait context.Context, limit time.Duration) (*batch, error) {
 	if err := wait.Err(); err != nil {
 		return nil, unavailable(err)
@@ -44,8 +44,8 @@ func (e *sqlite) begin(wait context.Context, limit time.Duration) (*batch, error
 	return b, nil
 }
 
-// start uses a context without an end, as do all statements that begin or end a transaction: cut short they could
-// have taken effect and be reported as failed.
+// start uses a context without an end, as do all statements that begin or end a transaction: cut
+// short they could have taken effect and be reported as failed.
 func (b *batch) start() (err error) {
 	w := &b.engine.writer
 	if w.conn == nil {
@@ -58,7 +58,8 @@ func (b *batch) start() (err error) {
 	return err
 }
 
-// run gives t its part of the transaction: all of it or, when t's function fails or panics, nothing.
+// run gives t its part of the transaction: all of it or, when t's function fails or panics,
+// nothing.
 func (b *batch) run(t *turn) (err error) {
 	if err := t.ctx.Err(); err != nil {
 		return unavailable(err)
@@ -107,8 +108,9 @@ func (b *batch) end() {
 	close(b.ended)
 }
 
-// failure makes an error of the database/sql layer one of this package. After an error that says that the database
-// could not be asked, it may have undone the transaction by itself, and what came next would be a transaction each.
+// failure makes an error of the database/sql layer one of this package. After an error that says
+// that the database could not be asked, it may have undone the transaction by itself, and what came
+// next would be a transaction each.
 func (b *batch) failure(err error) error {
 	err = b.engine.failure(err)
 	if isUnavailable(err) && b.broken == nil {
@@ -174,7 +176,8 @@ func (w *writer) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	return s, err
 }
 
-// discard undoes what is not committed and closes the connection, about which nothing is known any more.
+// discard undoes what is not committed and closes the connection, about which nothing is known any
+// more.
 func (w *writer) discard() {
 	if w.conn == nil {
 		return

@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// Callers of [DB.Write] share transactions. The first that comes leads: it begins a transaction, runs its own function,
-// lends the transaction to each caller that waits, one after the other, commits, and hands the lead to one that came
-// too late. Every caller runs its own function on its own goroutine, under a savepoint, so that a panic is its own and
-// a failure undoes its own part alone. A caller is told of success only after the commit that holds its part.
+// Callers of [DB.Write] share transactions. The first that comes leads: it begins a transaction,
+// runs its own function, lends the transaction to each caller that waits, one after the other,
+// commits, and hands the lead to one that came too late. Every caller runs its own function on its
+// own goroutine, under a savepoint, so that a panic is its own and a failure undoes its own part
+// alone. A caller is told of success only after the commit that holds its part.
 
 // batchLimit is how many callers share a transaction at most.
 const batchLimit = 128
@@ -56,13 +57,15 @@ type turn struct {
 	signal chan signal // one is sent, once the turn has left the queue
 }
 
-// signal tells a caller who waits what to do: to fail with err, to take part in batch, or else to lead.
+// signal tells a caller who waits what to do: to fail with err, to take part in batch, or else to
+// lead.
 type signal struct {
 	err   error
 	batch *batch
 }
 
-// lead runs a transaction for t and for those who wait. The deferred part runs also when t's function panics.
+// lead runs a transaction for t and for those who wait. The deferred part runs also when t's
+// function panics.
 func (e *sqlite) lead(t *turn) (err error) {
 	defer e.queue.handOver()
 	b, err := e.begin(t.ctx, t.limit)
@@ -169,7 +172,8 @@ func (q *queue) handOver() {
 	q.led = false
 }
 
-// fail sends err to all who wait, so that they do not wait for the same failure one after the other.
+// fail sends err to all who wait, so that they do not wait for the same failure one after the
+// other.
 func (q *queue) fail(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -2,7 +2,8 @@ package sqldb
 
 import "time"
 
-// Micros returns t as microseconds since 1970, the form in which times are stored. The zero time is 0.
+// Micros returns t as microseconds since 1970, the form in which times are stored. The zero time is
+// 0.
 func Micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

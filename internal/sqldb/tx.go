@@ -9,10 +9,11 @@ import (
 
 var errOver = errors.New("sqldb: Tx used after the function that it was given to returned")
 
-// Tx is one caller's part of a transaction. It is valid until the function that it was given to returns, and is not
-// safe for concurrent use. Placeholders are written "?".
+// Tx is one caller's part of a transaction. It is valid until the function that it was given to
+// returns, and is not safe for concurrent use. Placeholders are written "?".
 //
-// Once the database could not be asked, every later call fails too: what the transaction has done is undone.
+// Once the database could not be asked, every later call fails too: what the transaction has done
+// is undone.
 type Tx struct {
 	db   *DB
 	part transaction
@@ -21,9 +22,10 @@ type Tx struct {
 
 type txKey struct{}
 
-// WithTx returns a context whose calls of [DB.Write] take part in tx, as long as that lasts, instead of
-// beginning a transaction: so two packages that share a database do one deed in one transaction. An error
-// of such a call must become the error of the function that tx was given to, which undoes all.
+// WithTx returns a context whose calls of [DB.Write] take part in tx, as long as that lasts,
+// instead of beginning a transaction: so two packages that share a database do one deed in one
+// transaction. An error of such a call must become the error of the function that tx was given to,
+// which undoes all.
 func WithTx(ctx context.Context, tx *Tx) context.Context {
 	return context.WithValue(ctx, txKey{}, tx)
 }
@@ -58,10 +60,10 @@ func (tx *Tx) QueryRow(query string, args ...any) *Row {
 	}}
 }
 
-// Lock waits until no other transaction has the lock of that name, and has it until the transaction ends.
-// What a transaction reads and then relies on is true until its commit only under a lock: that there is
-// another administrator, which number comes next. On SQLite a transaction that writes is alone, so there
-// is nothing to wait for; a database with many writers needs it.
+// Lock waits until no other transaction has the lock of that name, and has it until the transaction
+// ends. What a transaction reads and then relies on is true until its commit only under a lock:
+// that there is another administrator, which number comes next. On SQLite a transaction that writes
+// is alone, so there is nothing to wait for; a database with many writers needs it.
 func (tx *Tx) Lock(name string) error {
 	if err := tx.usable(); err != nil {
 		return err
@@ -98,5 +100,6 @@ type Row struct {
 	scan func(dest []any) error
 }
 
-// Scan runs the query and puts the columns of its first row where dest points. [ErrNoRows] when there is no row.
+// Scan runs the query and puts the columns of its first row where dest points. [ErrNoRows] when
+// there is no row.
 func (r *Row) Scan(dest ...any) error { return r.scan(dest) }

@@ -134,7 +134,8 @@ func TestDB_damagedFile(t *testing.T) {
 	}
 }
 
-// TestDB_deletedFile deletes the file under an open database: the system lets SQLite write on, and forgets it all.
+// TestDB_deletedFile deletes the file under an open database: the system lets SQLite write on, and
+// forgets it all.
 func TestDB_deletedFile(t *testing.T) {
 	for name, replace := range map[string]bool{"deleted": false, "replaced": true} {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +169,8 @@ func TestDB_deletedFile(t *testing.T) {
 	}
 }
 
-// readEverywhere has all connections of the read pool open at one time. Whether they can be is not its concern.
+// readEverywhere has all connections of the read pool open at one time. Whether they can be is not
+// its concern.
 func readEverywhere(t *testing.T, db *sqldb.DB) {
 	for range 4 {
 		rows, err := db.Query(t.Context(), "SELECT id FROM counters")

@@ -1,5 +1,5 @@
-// Package uid makes identifiers: 128 bits, the first 48 of which are the time in milliseconds so that they
-// sort by age, written as 26 lower-case letters and digits.
+// Package uid makes identifiers: 128 bits, the first 48 of which are the time in milliseconds so
+// that they sort by age, written as 26 lower-case letters and digits.
 package uid
 
 import (
@@ -40,8 +40,8 @@ func Bytes(id string) ([16]byte, error) {
 	return b, nil
 }
 
-// Shaped reports whether text has the shape of an identifier: its length and its characters. It is wider than [Bytes],
-// so that an identifier with a slip of the pen in it is still nothing else.
+// Shaped reports whether text has the shape of an identifier: its length and its characters. It is
+// wider than [Bytes], so that an identifier with a slip of the pen in it is still nothing else.
 func Shaped(text string) bool {
 	return len(text) == Len && strings.Trim(text, "0123456789abcdefghijklmnopqrstuv") == ""
 }

@@ -31,8 +31,8 @@ type Caller struct {
 	Client hallpass.Client
 }
 
-// Change changes another user's name, e-mail address or password. A new password ends every session.
-// Errors are those of [account.Accounts.Prepare] and [account.Update.Write].
+// Change changes another user's name, e-mail address or password. A new password ends every
+// session. Errors are those of [account.Accounts.Prepare] and [account.Update.Write].
 func (s *Service) Change(ctx context.Context, id string, c account.Changes, client hallpass.Client) (user account.User, err error) {
 	update, err := s.Prepare(password.WithClient(ctx, guess.Place(client.IP), true), id, c)
 	if err != nil {
@@ -49,9 +49,10 @@ func (s *Service) Change(ctx context.Context, id string, c account.Changes, clie
 	return user, s.changed(ctx, err, id, c)
 }
 
-// ChangeOwn is Change for the user's own name, address or password. A new password wants the current
-// one, which proves as much as a fresh log-in does; it ends every session but theirs, which goes on with
-// the tokens returned. Another name or address wants a fresh log-in: [hallpass.ErrFreshTokenRequired].
+// ChangeOwn is Change for the user's own name, address or password. A new password wants the
+// current one, which proves as much as a fresh log-in does; it ends every session but theirs, which
+// goes on with the tokens returned. Another name or address wants a fresh log-in:
+// [hallpass.ErrFreshTokenRequired].
 func (s *Service) ChangeOwn(
 	ctx context.Context, by Caller, c account.Changes, current *string,
 ) (account.User, *hallpass.Tokens, error) {

@@ -11,8 +11,8 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// Login starts a session for whoever knows the password of a user: the limits first, then the password,
-// then the session. Errors are [account.ErrCredentials] and a [*limit.Refused].
+// Login starts a session for whoever knows the password of a user: the limits first, then the
+// password, then the session. Errors are [account.ErrCredentials] and a [*limit.Refused].
 func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tokens, error) {
 	var attempt *guess.Attempt // counted once, however often the password is looked at
 	tokens, err := s.issuer.LogIn(ctx, login.Client, func(ctx context.Context) (string, *hallpass.Grant[struct{}], error) {
@@ -40,8 +40,8 @@ func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tok
 	return hallpass.Tokens{}, s.loginFailed(ctx, "", login.Client, err)
 }
 
-// Reauthenticate takes the password of a user who is logged in, and returns tokens of their session that
-// say that they have just proved who they are. Errors are those of [Service.Login].
+// Reauthenticate takes the password of a user who is logged in, and returns tokens of their session
+// that say that they have just proved who they are. Errors are those of [Service.Login].
 func (s *Service) Reauthenticate(
 	ctx context.Context, userID, sessionID, secret string, client hallpass.Client,
 ) (tokens hallpass.Tokens, err error) {

@@ -1,7 +1,7 @@
-// Package users is what can be done to users: they log in, sign up, change, are given roles, disabled and
-// deleted. Each deed takes their sessions along, in one transaction, so that it happens whole or not at
-// all, whoever hangs up. The routes, the command line and whatever else administers users call it alike,
-// and its events tell who did what.
+// Package users is what can be done to users: they log in, sign up, change, are given roles,
+// disabled and deleted. Each deed takes their sessions along, in one transaction, so that it
+// happens whole or not at all, whoever hangs up. The routes, the command line and whatever else
+// administers users call it alike, and its events tell who did what.
 package users
 
 import (
@@ -38,8 +38,8 @@ type Config struct {
 	// Issuer issues their tokens, as [Authorize] says, and keeps their sessions in the database of
 	// Accounts. Required.
 	Issuer *Issuer
-	// AccountLimit and AddressLimit bound wrong passwords, by user name and by client address. Zero: no
-	// limit.
+	// AccountLimit and AddressLimit bound wrong passwords, by user name and by client address.
+	// Zero: no limit.
 	AccountLimit, AddressLimit limit.Rate
 	// SignupLimit bounds how many users are made from one client address. Zero: no limit.
 	SignupLimit limit.Rate
@@ -47,7 +47,8 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Service is the users of one installation. It is safe for concurrent use, by several processes too.
+// Service is the users of one installation. It is safe for concurrent use, by several processes
+// too.
 type Service struct {
 	*account.Accounts
 	issuer  *Issuer
@@ -69,8 +70,8 @@ func New(c Config) *Service {
 	}
 }
 
-// Authorize is what a user may do: their roles, or [hallpass.ErrSubjectDisabled] for one who is disabled
-// or gone. It is for [hallpass.IssuerConfig].
+// Authorize is what a user may do: their roles, or [hallpass.ErrSubjectDisabled] for one who is
+// disabled or gone. It is for [hallpass.IssuerConfig].
 func Authorize(accounts *account.Accounts) func(context.Context, string) (hallpass.Grant[struct{}], error) {
 	return func(ctx context.Context, subject string) (hallpass.Grant[struct{}], error) {
 		user, err := accounts.User(ctx, subject)
@@ -81,8 +82,8 @@ func Authorize(accounts *account.Accounts) func(context.Context, string) (hallpa
 	}
 }
 
-// SignUp makes a user who comes by themselves, from a client. Errors are those of [account.Accounts.Create],
-// and a [*limit.Refused].
+// SignUp makes a user who comes by themselves, from a client. Errors are those of
+// [account.Accounts.Create], and a [*limit.Refused].
 func (s *Service) SignUp(ctx context.Context, n account.NewUser, client hallpass.Client) (account.User, error) {
 	place := guess.Place(client.IP)
 	if refused := s.signups.Take("signup", place, s.now()); refused != nil {
@@ -97,8 +98,8 @@ func (s *Service) Create(ctx context.Context, n account.NewUser) (account.User, 
 	return user, s.done(ctx, err, hallpass.Event{Name: EventCreated, Subject: user.ID, Reason: roles(user)})
 }
 
-// SetRoles gives a user exactly these roles. Access tokens that say otherwise are refused from now on; a
-// refresh brings one that does not.
+// SetRoles gives a user exactly these roles. Access tokens that say otherwise are refused from now
+// on; a refresh brings one that does not.
 func (s *Service) SetRoles(ctx context.Context, id string, names []string) (user account.User, err error) {
 	err = s.issuer.RevokeAccess(ctx, id, func(ctx context.Context) error {
 		user, err = s.Accounts.SetRoles(ctx, id, names)

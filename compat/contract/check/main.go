@@ -1,4 +1,5 @@
-// Command check runs the cases of a first system against a server, the original or one that stands in for it:
+// Command check runs the cases of a first system against a server, the original or one that stands
+// in for it:
 //
 //	go run ./compat/contract/check -system gettoken -url http://127.0.0.1:5000 -var email=a@example.com
 package main

@@ -17,8 +17,8 @@ type Members map[string]string
 // ErrNotObject says that a text is JSON, and no object.
 var ErrNotObject = errors.New("pyjwt: no JSON object")
 
-// ReadObject returns the members of a JSON object. The error is [ErrNotObject], or a [*strictjson.SyntaxError] for what is no
-// JSON, or has a member twice.
+// ReadObject returns the members of a JSON object. The error is [ErrNotObject], or a
+// [*strictjson.SyntaxError] for what is no JSON, or has a member twice.
 func ReadObject(text string) (Members, error) {
 	s := strictjson.NewScanner(text)
 	if kind := s.Kind(); kind != '{' && kind != 0 {
@@ -63,7 +63,8 @@ func syntaxError(text, segment string, err error) error {
 	return &Error{ErrDecode, fmt.Sprintf("Invalid %s string: Expecting value: line %d column %d (char %d)", segment, line, column, offset)}
 }
 
-// checkClaims checks in PyJWT's order: required, iat, nbf, exp, iss, aud; version 2 has sub and jti at the end.
+// checkClaims checks in PyJWT's order: required, iat, nbf, exp, iss, aud; version 2 has sub and jti
+// at the end.
 func (d *Decoder) checkClaims(claims Members, now time.Time) error {
 	for _, name := range d.Required {
 		if value, there := claims[name]; !there || value == "null" {
@@ -124,7 +125,8 @@ func (d *Decoder) checkExpiry(claims Members, now int64) error {
 
 func (d *Decoder) leeway() int64 { return int64(d.Leeway / time.Second) }
 
-// seconds reads a time as Python's int() does: numbers lose their fraction, and texts of digits are numbers.
+// seconds reads a time as Python's int() does: numbers lose their fraction, and texts of digits are
+// numbers.
 func (m Members) seconds(name, words string) (at int64, there bool, err error) {
 	value, there := m[name]
 	if !there {
@@ -189,7 +191,8 @@ func (d *Decoder) checkAudience(claims Members) error {
 	return &Error{ErrAudience, "Audience doesn't match"}
 }
 
-// audienceHas reports whether "aud" is the audience or a list of strings that has it, and whether it is either form at all.
+// audienceHas reports whether "aud" is the audience or a list of strings that has it, and whether
+// it is either form at all.
 func (m Members) audienceHas(audience string) (has, wellFormed bool) {
 	if one, isText := m.String("aud"); isText {
 		return one == audience, true

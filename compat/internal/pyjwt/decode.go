@@ -1,8 +1,10 @@
-// Package pyjwt reads and writes tokens as the Python library PyJWT does, which Flask-JWT and Flask-JWT-Extended stand
-// on: the order of its checks, what it takes for a time, and its words for what is wrong.
+// Package pyjwt reads and writes tokens as the Python library PyJWT does, which Flask-JWT and
+// Flask-JWT-Extended stand on: the order of its checks, what it takes for a time, and its words for
+// what is wrong.
 //
-// It is stricter where a client cannot tell from an honest token: a key has one algorithm, JSON and base64url are read
-// by this module's own readers, and headers that would change what a token means are refused.
+// It is stricter where a client cannot tell from an honest token: a key has one algorithm, JSON and
+// base64url are read by this module's own readers, and headers that would change what a token means
+// are refused.
 package pyjwt
 
 import (
@@ -45,8 +47,9 @@ func (e *Error) Unwrap() error { return e.Kind }
 // Version is a major version of PyJWT. They differ in words and in what they check.
 type Version int
 
-// The versions. Whoever uses version 2 as Flask-JWT-Extended does reads a token twice, the first time without its key, so
-// that a payload that is no JSON is told before an algorithm or a signature that is not the key's.
+// The versions. Whoever uses version 2 as Flask-JWT-Extended does reads a token twice, the first
+// time without its key, so that a payload that is no JSON is told before an algorithm or a
+// signature that is not the key's.
 const (
 	V1 Version = 1 // of Flask-JWT: 1.4
 	V2 Version = 2 // of Flask-JWT-Extended: 2.10 and later
@@ -62,7 +65,8 @@ type Decoder struct {
 	Audience string   // "" expects none, and refuses a token that names one
 	Subject  bool     // whether "sub", if there, must be a string; version 2 alone asks for it
 
-	// ExpiredToo takes tokens that have expired, for a caller that looks for what else is wrong with one.
+	// ExpiredToo takes tokens that have expired, for a caller that looks for what else is wrong
+	// with one.
 	ExpiredToo bool
 }
 
@@ -124,8 +128,8 @@ func cutLast(token string) (before, after string, found bool) {
 	return token[:i], token[i+1:], true
 }
 
-// meaningful are the header members that tell a reader to take a token for something else, or to fetch a key: no
-// client of these libraries sends one, and PyJWT would ignore most of them.
+// meaningful are the header members that tell a reader to take a token for something else, or to
+// fetch a key: no client of these libraries sends one, and PyJWT would ignore most of them.
 var meaningful = []string{"crit", "b64", "zip", "enc", "jku", "jwk", "x5u", "x5c"}
 
 func readHeader(text string) (Members, error) {
@@ -142,7 +146,8 @@ func readHeader(text string) (Members, error) {
 			return nil, &Error{ErrDecode, "Invalid header string: " + name + " is not supported"}
 		}
 	}
-	// PyJWT passes over the type. One that is there and names another kind of token is refused here.
+	// PyJWT passes over the type. One that is there and names another kind of token is refused
+	// here.
 	if typ, isText := header.String("typ"); header["typ"] != "" && (!isText || !strings.EqualFold(typ, "JWT")) {
 		return nil, &Error{ErrDecode, "Invalid header string: typ must be JWT"}
 	}

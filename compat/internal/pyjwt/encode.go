@@ -9,8 +9,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// Encode returns a token of a header and claims, each a struct or a map that encoding/json makes an object of. The
-// caller's header names the key's algorithm in "alg".
+// Encode returns a token of a header and claims, each a struct or a map that encoding/json makes an
+// object of. The caller's header names the key's algorithm in "alg".
 func Encode(key jwk.SigningKey, header, claims any) (string, error) {
 	head, err := marshal(header)
 	if err != nil {

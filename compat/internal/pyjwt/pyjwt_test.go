@@ -47,7 +47,8 @@ func signed(t *testing.T, key jwk.SigningKey, header, payload string) string {
 
 const head = `{"typ":"JWT","alg":"HS256"}`
 
-// TestDecode_saysWhatIsWrongInItsWords goes through the checks in their order: each token passes those above its own.
+// TestDecode_saysWhatIsWrongInItsWords goes through the checks in their order: each token passes
+// those above its own.
 func TestDecode_saysWhatIsWrongInItsWords(t *testing.T) {
 	key := secret(t)
 	good := signed(t, key, head, `{"identity":1,"exp":1800000300,"iat":1800000000,"nbf":1800000000}`)
@@ -104,7 +105,8 @@ func TestDecode_timesAreWhatPythonTakesForIntegers(t *testing.T) {
 	}
 }
 
-// TestDecode_versionsDiffer: in the second of expiry, in the future of iat, and in words for an audience.
+// TestDecode_versionsDiffer: in the second of expiry, in the future of iat, and in words for an
+// audience.
 func TestDecode_versionsDiffer(t *testing.T) {
 	key := secret(t)
 	for _, test := range []struct{ claims, v1, v2 string }{
@@ -194,7 +196,8 @@ func TestDecode_takesWhatEncodeWrites(t *testing.T) {
 	}
 }
 
-// TestDecode_refusesForgeries of every class but for what PyJWT reads in another way, or does not know.
+// TestDecode_refusesForgeries of every class but for what PyJWT reads in another way, or does not
+// know.
 func TestDecode_refusesForgeries(t *testing.T) {
 	key := secret(t)
 	target := attack.Target{
@@ -220,8 +223,9 @@ func TestDecode_refusesForgeries(t *testing.T) {
 	}
 }
 
-// readsOtherwise names what is no forgery to PyJWT: a token needs no kid and no typ, an integer may be written as text,
-// lifetimes have no bound, and what scopes and subjects look like is the application's.
+// readsOtherwise names what is no forgery to PyJWT: a token needs no kid and no typ, an integer may
+// be written as text, lifetimes have no bound, and what scopes and subjects look like is the
+// application's.
 func readsOtherwise(f attack.Forgery) bool {
 	switch f.Class {
 	case "kid":

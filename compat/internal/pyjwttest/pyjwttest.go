@@ -1,5 +1,5 @@
-// Package pyjwttest has the real PyJWT read and write tokens, for tests of what stands in for it. It needs a python3 that
-// can import jwt, such as Debian's with the package python3-jwt.
+// Package pyjwttest has the real PyJWT read and write tokens, for tests of what stands in for it.
+// It needs a python3 that can import jwt, such as Debian's with the package python3-jwt.
 package pyjwttest
 
 import (
@@ -32,7 +32,8 @@ json.dump(answer, sys.stdout)
 // PyJWT is a python that has the library.
 type PyJWT struct{ python string }
 
-// Find finds it, or skips the test by the name of Debian's package, or fails it if HALLPASS_TEST_REQUIRE lists that name.
+// Find finds it, or skips the test by the name of Debian's package, or fails it if
+// HALLPASS_TEST_REQUIRE lists that name.
 func Find(t *testing.T) PyJWT {
 	t.Helper()
 	for _, python := range []string{"python3", "/usr/bin/python3"} {
@@ -48,7 +49,8 @@ func Find(t *testing.T) PyJWT {
 	return PyJWT{}
 }
 
-// Decode has it verify a token with the keyword arguments of its decode(), and returns the claims or its words for what is wrong.
+// Decode has it verify a token with the keyword arguments of its decode(), and returns the claims
+// or its words for what is wrong.
 func (p PyJWT) Decode(t *testing.T, token string, secret []byte, options map[string]any) (claims map[string]any, problem string) {
 	t.Helper()
 	var answer struct {

@@ -25,12 +25,14 @@ type Program struct {
 	out  *output
 }
 
-// Run is what an example's main calls: it serves until ctx ends and writes what its user is to know to out.
+// Run is what an example's main calls: it serves until ctx ends and writes what its user is to know
+// to out.
 type Run func(ctx context.Context, args []string, out io.Writer) error
 
 var listening = regexp.MustCompile(`listening on (http://[0-9.:]+[0-9])`)
 
-// Start starts an example on a free port, which may take a second, and stops it at the end of the test.
+// Start starts an example on a free port, which may take a second, and stops it at the end of the
+// test.
 func Start(t *testing.T, run Run, args ...string) *Program {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -182,7 +184,8 @@ func RefusesForgeries(t *testing.T, target attack.Target, want int, request func
 	t.Helper()
 	classes := map[string]int{}
 	for forgery := range target.Forgeries(t) {
-		// Blanks around a header's value are no part of it, and what no header can hold is not sent.
+		// Blanks around a header's value are no part of it, and what no header can hold is not
+		// sent.
 		if classes[forgery.Class]++; classes[forgery.Class] > 25 || !sendable(forgery.Token) {
 			continue
 		}
