@@ -63,7 +63,10 @@ func checkPresence(v any) (problems []FieldError) {
 		case tag == "required" && !there:
 			problems = append(problems, FieldError{Field: name, Code: "missing", Detail: "This member is required."})
 		case tag == "forbidden" && there:
-			problems = append(problems, FieldError{Field: name, Code: "forbidden", Detail: "This member cannot be set here."})
+			problems = append(
+				problems,
+				FieldError{Field: name, Code: "forbidden", Detail: "This member cannot be set here."},
+			)
 		}
 	}
 	return problems

@@ -47,33 +47,64 @@ type RateLimit struct {
 // The errors that requests end with. Each is a value to compare with; [Error.WithDetail] and
 // [Error.Because] make the one that is returned.
 var (
-	ErrMalformedRequest     = &Error{Code: "malformed_request", Status: http.StatusBadRequest, Detail: "The request is not what this route takes."}
-	ErrValidation           = &Error{Code: "validation_failed", Status: http.StatusUnprocessableEntity, Detail: "Some values do not fit; errors lists them."}
-	ErrTokenMissing         = &Error{Code: "token_missing", Status: http.StatusUnauthorized, Detail: "Send an access token: Authorization: Bearer <token>."}
-	ErrTokenInvalid         = &Error{Code: "token_invalid", Status: http.StatusUnauthorized, Detail: "The access token is not valid here. Log in to get another."}
-	ErrTokenExpired         = &Error{Code: "token_expired", Status: http.StatusUnauthorized, Detail: "The access token has expired. Refresh it."}
-	ErrTokenRevoked         = &Error{Code: "token_revoked", Status: http.StatusUnauthorized, Detail: "The access token has been revoked. Refresh it, or log in again."}
-	ErrFreshTokenRequired   = &Error{Code: "fresh_token_required", Status: http.StatusUnauthorized, Detail: "This needs a recent login. Reauthenticate and try again."}
-	ErrInvalidCredentials   = &Error{Code: "invalid_credentials", Status: http.StatusUnauthorized, Detail: "The user name or the password is wrong."}
-	ErrRefreshTokenInvalid  = &Error{Code: "refresh_token_invalid", Status: http.StatusUnauthorized, Detail: "The refresh token is not valid. Log in again."}
-	ErrRefreshTokenExpired  = &Error{Code: "refresh_token_expired", Status: http.StatusUnauthorized, Detail: "The session has expired. Log in again."}
-	ErrRefreshTokenReused   = &Error{Code: "refresh_token_reused", Status: http.StatusUnauthorized, Detail: "The refresh token had been used before, so the session has been ended. Log in again."}
-	ErrInsufficientScope    = &Error{Code: "insufficient_scope", Status: http.StatusForbidden, Detail: "The access token lacks a scope that this route wants."}
-	ErrInsufficientRole     = &Error{Code: "insufficient_role", Status: http.StatusForbidden, Detail: "Your account has no role that may do this."}
-	ErrNotOwner             = &Error{Code: "not_owner", Status: http.StatusForbidden, Detail: "This belongs to somebody else."}
-	ErrCrossOrigin          = &Error{Code: "cross_origin", Status: http.StatusForbidden, Detail: "A cookie does not authenticate a request from another origin."}
-	ErrNotFound             = &Error{Code: "not_found", Status: http.StatusNotFound, Detail: "There is nothing here by that name."}
-	ErrTooLarge             = &Error{Code: "too_large", Status: http.StatusRequestEntityTooLarge, Detail: "The body is larger than this route takes."}
-	ErrUnsupportedMediaType = &Error{Code: "unsupported_media_type", Status: http.StatusUnsupportedMediaType, Detail: "Send JSON: Content-Type: application/json."}
-	ErrRateLimited          = &Error{Code: "rate_limited", Status: http.StatusTooManyRequests, Detail: "Too many attempts. Wait as long as Retry-After says."}
-	ErrInternal             = &Error{Code: "internal", Status: http.StatusInternalServerError, Detail: "Something went wrong on our side. The log has it under this request_id."}
-	ErrOverloaded           = &Error{Code: "overloaded", Status: http.StatusServiceUnavailable, Detail: "The server is busy. Wait as long as Retry-After says.", RetryAfter: 2 * time.Second}
-	ErrStoreUnavailable     = &Error{Code: "store_unavailable", Status: http.StatusServiceUnavailable, Detail: "The store cannot be reached. Wait as long as Retry-After says.", RetryAfter: 2 * time.Second}
+	ErrMalformedRequest = refusal("malformed_request", http.StatusBadRequest,
+		"The request is not what this route takes.")
+	ErrValidation = refusal("validation_failed", http.StatusUnprocessableEntity,
+		"Some values do not fit; errors lists them.")
+	ErrTokenMissing = refusal("token_missing", http.StatusUnauthorized,
+		"Send an access token: Authorization: Bearer <token>.")
+	ErrTokenInvalid = refusal("token_invalid", http.StatusUnauthorized,
+		"The access token is not valid here. Log in to get another.")
+	ErrTokenExpired = refusal("token_expired", http.StatusUnauthorized,
+		"The access token has expired. Refresh it.")
+	ErrTokenRevoked = refusal("token_revoked", http.StatusUnauthorized,
+		"The access token has been revoked. Refresh it, or log in again.")
+	ErrFreshTokenRequired = refusal("fresh_token_required", http.StatusUnauthorized,
+		"This needs a recent login. Reauthenticate and try again.")
+	ErrInvalidCredentials = refusal("invalid_credentials", http.StatusUnauthorized,
+		"The user name or the password is wrong.")
+	ErrRefreshTokenInvalid = refusal("refresh_token_invalid", http.StatusUnauthorized,
+		"The refresh token is not valid. Log in again.")
+	ErrRefreshTokenExpired = refusal("refresh_token_expired", http.StatusUnauthorized,
+		"The session has expired. Log in again.")
+	ErrRefreshTokenReused = refusal("refresh_token_reused", http.StatusUnauthorized,
+		"The refresh token had been used before, so the session has been ended. Log in again.")
+	ErrInsufficientScope = refusal("insufficient_scope", http.StatusForbidden,
+		"The access token lacks a scope that this route wants.")
+	ErrInsufficientRole = refusal("insufficient_role", http.StatusForbidden,
+		"Your account has no role that may do this.")
+	ErrNotOwner = refusal("not_owner", http.StatusForbidden,
+		"This belongs to somebody else.")
+	ErrCrossOrigin = refusal("cross_origin", http.StatusForbidden,
+		"A cookie does not authenticate a request from another origin.")
+	ErrNotFound = refusal("not_found", http.StatusNotFound,
+		"There is nothing here by that name.")
+	ErrTooLarge = refusal("too_large", http.StatusRequestEntityTooLarge,
+		"The body is larger than this route takes.")
+	ErrUnsupportedMediaType = refusal("unsupported_media_type", http.StatusUnsupportedMediaType,
+		"Send JSON: Content-Type: application/json.")
+	ErrRateLimited = refusal("rate_limited", http.StatusTooManyRequests,
+		"Too many attempts. Wait as long as Retry-After says.")
+	ErrInternal = refusal("internal", http.StatusInternalServerError,
+		"Something went wrong on our side. The log has it under this request_id.")
+	ErrOverloaded = refusal("overloaded", http.StatusServiceUnavailable,
+		"The server is busy. Wait as long as Retry-After says.").after(2 * time.Second)
+	ErrStoreUnavailable = refusal("store_unavailable", http.StatusServiceUnavailable,
+		"The store cannot be reached. Wait as long as Retry-After says.").after(2 * time.Second)
 
 	// ErrSubjectDisabled is for [Config.Authorize] to return: the subject is gone or may have no
 	// tokens.
 	ErrSubjectDisabled = errors.New("hallpass: subject is gone or disabled")
 )
+
+func refusal(code string, status int, detail string) *Error {
+	return &Error{Code: code, Status: status, Detail: detail}
+}
+
+func (e *Error) after(d time.Duration) *Error {
+	e.RetryAfter = d
+	return e
+}
 
 // Error implements error. It holds the cause, so it is for logs.
 func (e *Error) Error() string {
@@ -162,7 +193,9 @@ func bodyError(err error) *Error {
 		return ErrTooLarge.Because(err)
 	}
 	if syntax, ok := errors.AsType[*strictjson.SyntaxError](err); ok {
-		return ErrMalformedRequest.WithDetail("The body is not one JSON object as this API takes it: " + syntax.Problem + ".")
+		return ErrMalformedRequest.WithDetail(
+			"The body is not one JSON object as this API takes it: " + syntax.Problem + ".",
+		)
 	}
 	if fields, ok := errors.AsType[strictjson.FieldErrors](err); ok {
 		return InvalidFields(fieldErrors(fields)...)

@@ -8,7 +8,8 @@ import (
 
 func TestAsError(t *testing.T) {
 	cause := errors.New("disk on fire")
-	if e := asError(cause); e.Code != "internal" || e.Status != 500 || !errors.Is(e, cause) || strings.Contains(e.Detail, "fire") {
+	if e := asError(cause); e.Code != "internal" || e.Status != 500 || !errors.Is(e, cause) ||
+		strings.Contains(e.Detail, "fire") {
 		t.Errorf("AsError = %+v", e)
 	}
 	e := ErrTokenExpired.Because(cause).WithDetail("other words")

@@ -99,7 +99,9 @@ func (a *Auth[T]) page(ctx context.Context, since int64) (text, etag string, err
 	last := &a.lastPage
 	last.mu.Lock()
 	defer last.mu.Unlock()
-	if age := now.Sub(last.issuedAt); last.etag != "" && last.since == since && last.highest == page.Highest && 0 <= age && age < feedPageReuse {
+	age := now.Sub(last.issuedAt)
+	asBefore := last.etag != "" && last.since == since && last.highest == page.Highest
+	if asBefore && 0 <= age && age < feedPageReuse {
 		return last.text, last.etag, nil
 	}
 	if page.Epoch, err = store.Epoch(ctx); err != nil {
@@ -119,7 +121,12 @@ func (a *Auth[T]) page(ctx context.Context, since int64) (text, etag string, err
 }
 
 // signPage signs as many of the entries as a token can hold.
-func (a *Auth[T]) signPage(ctx context.Context, page feedPage, entries []sessions.Revocation, now time.Time) (string, error) {
+func (a *Auth[T]) signPage(
+	ctx context.Context,
+	page feedPage,
+	entries []sessions.Revocation,
+	now time.Time,
+) (string, error) {
 	key, err := a.c.Keys.SigningKey(ctx)
 	if err != nil {
 		return "", ErrStoreUnavailable.Because(err)
@@ -128,7 +135,8 @@ func (a *Auth[T]) signPage(ctx context.Context, page feedPage, entries []session
 		return "", ErrNotFound
 	}
 	claims := jwt.Claims{
-		Issuer: a.c.Issuer, Subject: "revocations", Audience: []string{a.c.Issuer}, ExpiresAt: now.Add(feedPageLife), IssuedAt: now, ID: uid.New(now),
+		Issuer: a.c.Issuer, Subject: "revocations", Audience: []string{a.c.Issuer},
+		ExpiresAt: now.Add(feedPageLife), IssuedAt: now, ID: uid.New(now),
 	}
 	for n := len(entries); ; n /= 2 {
 		page.More = n < len(entries) || n == feedPageSize
@@ -205,7 +213,9 @@ type RevocationFeed struct {
 // NewRevocationFeed returns a feed that has not asked yet, or every mistake in c at once. Until
 // [RevocationFeed.Run] has had its first answer a feed that fails closed is stale.
 func NewRevocationFeed(c FeedConfig) (*RevocationFeed, error) {
-	verifier, err := jwt.NewVerifier(jwt.Config{Issuer: c.Issuer, Audience: c.Issuer, Keys: c.Keys, Type: typeRevocations, Leeway: time.Minute})
+	verifier, err := jwt.NewVerifier(
+		jwt.Config{Issuer: c.Issuer, Audience: c.Issuer, Keys: c.Keys, Type: typeRevocations, Leeway: time.Minute},
+	)
 	if u, urlErr := url.Parse(c.URL); urlErr != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		err = errors.Join(err, errors.New("hallpass: URL is not one of a feed"))
 	}
@@ -217,7 +227,10 @@ func NewRevocationFeed(c FeedConfig) (*RevocationFeed, error) {
 	}
 	c.Interval, c.MaxAge = defaultTo(c.Interval, 2*time.Second), defaultTo(c.MaxAge, 30*time.Second)
 	if c.Client == nil {
-		c.Client = &http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		c.Client = &http.Client{
+			Timeout:       5 * time.Second,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -279,7 +292,8 @@ func (f *RevocationFeed) Update(ctx context.Context) error {
 func (f *RevocationFeed) apply(page feedPage) {
 	for _, e := range page.Entries {
 		f.list.Apply(sessions.Revocation{
-			Sequence: e.Sequence, Kind: e.Kind, ID: e.ID, Before: time.Unix(e.Before, 0), ExpiresAt: time.Unix(e.ExpiresAt, 0),
+			Sequence: e.Sequence, Kind: e.Kind, ID: e.ID, Before: time.Unix(e.Before, 0),
+			ExpiresAt: time.Unix(e.ExpiresAt, 0),
 		})
 	}
 	f.sequence = page.Next
@@ -293,7 +307,12 @@ func (f *RevocationFeed) fetch(ctx context.Context) (page feedPage, issuedAt tim
 		separator = "&"
 	}
 	refuse := func(err error) (feedPage, time.Time, error) { return feedPage{}, time.Time{}, err }
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s%ssince=%d", f.c.URL, separator, f.sequence), nil)
+	r, err := http.NewRequestWithContext(
+		ctx,
+		http.MethodGet,
+		fmt.Sprintf("%s%ssince=%d", f.c.URL, separator, f.sequence),
+		nil,
+	)
 	if err != nil {
 		return refuse(err)
 	}

@@ -252,10 +252,18 @@ func TestRevocationFeed_refusesOtherPages(t *testing.T) {
 	now := a.clock.Now()
 	page := func(key jwk.SigningKey, typ, issuer string, since int64) string {
 		text, err := jwt.Sign(key, typ, jwt.Claims{
-			Issuer: issuer, Subject: "revocations", Audience: []string{issuer}, ExpiresAt: now.Add(time.Minute), IssuedAt: now, ID: "1",
+			Issuer: issuer, Subject: "revocations", Audience: []string{issuer}, ExpiresAt: now.Add(time.Minute),
+			IssuedAt: now, ID: "1",
 		}, map[string]any{
 			"epoch": "e", "highest": since + 1, "since": since, "next": since + 1, "more": false,
-			"entries": []map[string]any{{"seq": since + 1, "kind": "session", "id": login.String(t, "session_id"), "exp": now.Add(time.Hour).Unix()}},
+			"entries": []map[string]any{
+				{
+					"seq":  since + 1,
+					"kind": "session",
+					"id":   login.String(t, "session_id"),
+					"exp":  now.Add(time.Hour).Unix(),
+				},
+			},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -278,11 +286,14 @@ func TestRevocationFeed_refusesOtherPages(t *testing.T) {
 		"nothing whatsoever":  {"", false},
 		"of a page that ends": {strings.TrimSuffix(page(key, "revocations+jwt", a.kit.Issuer, 0), "A") + ".", false},
 	} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.answer) }))
+		server := httptest.NewServer(
+			http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.answer) }),
+		)
 		f := a.follower(func(fc *hallpass.FeedConfig) { fc.URL = server.URL })
 		err := f.feed.Update(t.Context())
 		_, verifyErr := f.Verify(t.Context(), token)
-		if c.taken && (err != nil || !errors.Is(verifyErr, hallpass.ErrTokenRevoked)) || !c.taken && (err == nil || !errors.Is(verifyErr, hallpass.ErrStoreUnavailable)) {
+		if c.taken && (err != nil || !errors.Is(verifyErr, hallpass.ErrTokenRevoked)) ||
+			!c.taken && (err == nil || !errors.Is(verifyErr, hallpass.ErrStoreUnavailable)) {
 			t.Errorf("%s: %v, then %v", name, err, verifyErr)
 		}
 		server.Close()
@@ -305,7 +316,11 @@ func TestRevocationPages_answers(t *testing.T) {
 	a.clock.Advance(time.Second) // a page says how recent it is, so the next one is another
 	next := a.do("GET /auth/revocations?since=0", "", "If-None-Match: "+tag)
 	if next.Status != 200 || next.Header.Get("ETag") == tag {
-		t.Errorf("a second later: %d with ETag %s, which was that of another answer", next.Status, next.Header.Get("ETag"))
+		t.Errorf(
+			"a second later: %d with ETag %s, which was that of another answer",
+			next.Status,
+			next.Header.Get("ETag"),
+		)
 	}
 	tag = next.Header.Get("ETag")
 	login := a.login("alice")

@@ -28,14 +28,16 @@ func TestLogin_answersTokens(t *testing.T) {
 			if c := got.Header.Get("Cache-Control"); c != "no-store" {
 				t.Errorf("Cache-Control %q", c)
 			}
-			if got.String(t, "token_type") != "Bearer" || got.JSON["expires_in"] != 900.0 || got.JSON["refresh_expires_in"] != 30*24*3600.0 {
+			if got.String(t, "token_type") != "Bearer" || got.JSON["expires_in"] != 900.0 ||
+				got.JSON["refresh_expires_in"] != 30*24*3600.0 {
 				t.Errorf("answered %s", got.Text)
 			}
 			if got.String(t, "scope") != "read write" {
 				t.Errorf("scope %q", got.String(t, "scope"))
 			}
 			id, err := a.Verify(t.Context(), got.String(t, "access_token"))
-			if err != nil || id.Subject != "alice" || id.SessionID != got.String(t, "session_id") || id.ID == "" || id.ClientID == "" {
+			if err != nil || id.Subject != "alice" || id.SessionID != got.String(t, "session_id") || id.ID == "" ||
+				id.ClientID == "" {
 				t.Errorf("identity %+v, %v", id, err)
 			}
 			if len(got.JSON) != 7 {
@@ -126,7 +128,8 @@ func TestLogout(t *testing.T) {
 	a.do("POST /auth/logout", `{"refresh_token":"x"}`).want(t, 401, "refresh_token_invalid")
 	other := a.login("alice")
 	for _, token := range []string{login.String(t, "access_token"), other.String(t, "access_token"), "a.b.c"} {
-		a.do("POST /auth/logout", `{"refresh_token":"`+other.String(t, "refresh_token")+`"}`, bearer(token)).want(t, 400, "malformed_request")
+		a.do("POST /auth/logout", `{"refresh_token":"`+other.String(t, "refresh_token")+`"}`, bearer(token)).
+			want(t, 400, "malformed_request")
 	}
 	a.refresh(other.String(t, "refresh_token")).want(t, 200, "") // neither session ended
 	a.do("POST /auth/logout", "", bearer(login.String(t, "access_token"))).want(t, 204, "")
@@ -159,7 +162,8 @@ func TestReauthenticate(t *testing.T) {
 	got := a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, token)
 	got.want(t, 200, "")
 	id, err := a.Verify(t.Context(), got.String(t, "access_token"))
-	if err != nil || !id.AuthTime.Equal(a.clock.Now().Truncate(time.Second)) || id.SessionID != login.String(t, "session_id") {
+	if err != nil || !id.AuthTime.Equal(a.clock.Now().Truncate(time.Second)) ||
+		id.SessionID != login.String(t, "session_id") {
 		t.Errorf("identity %+v, %v", id, err)
 	}
 	next := a.refresh(got.String(t, "refresh_token"))
@@ -175,7 +179,11 @@ func TestReauthenticate_nobodyElseProfits(t *testing.T) {
 	a := newAPI(t, nil)
 	login := a.login("alice")
 	stolen := login.String(t, "refresh_token")
-	got := a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, bearer(login.String(t, "access_token")))
+	got := a.do(
+		"POST /auth/reauthenticate",
+		`{"password":"alice's password"}`,
+		bearer(login.String(t, "access_token")),
+	)
 	got.want(t, 200, "")
 	a.refresh(stolen).want(t, 401, "refresh_token_invalid")
 	a.do("GET /func", "", bearer(got.String(t, "access_token"))).want(t, 200, "")
@@ -200,7 +208,8 @@ func TestSessions(t *testing.T) {
 		t.Fatalf("listed %s", list.Text)
 	}
 	first := items[0].(map[string]any)
-	if first["id"] != two.String(t, "session_id") || first["current"] != true || first["ip"] != "127.0.0.1" || first["user_agent"] != "Go-http-client/1.1" {
+	if first["id"] != two.String(t, "session_id") || first["current"] != true || first["ip"] != "127.0.0.1" ||
+		first["user_agent"] != "Go-http-client/1.1" {
 		t.Errorf("first %v", first)
 	}
 	if items[1].(map[string]any)["current"] != false {
@@ -208,7 +217,8 @@ func TestSessions(t *testing.T) {
 	}
 	paged := a.do("GET /auth/sessions?limit=1", "", token)
 	next := a.do("GET /auth/sessions?limit=1&cursor="+paged.String(t, "next_cursor"), "", token)
-	if id := next.JSON["items"].([]any)[0].(map[string]any)["id"]; id != one.String(t, "session_id") || next.JSON["next_cursor"] != nil {
+	if id := next.JSON["items"].([]any)[0].(map[string]any)["id"]; id != one.String(t, "session_id") ||
+		next.JSON["next_cursor"] != nil {
 		t.Errorf("second page %s", next.Text)
 	}
 	for _, query := range []string{"limit=0", "limit=201", "limit=x", "limit=", "cursor=x", "cursor=' OR 1=1"} {
@@ -220,7 +230,8 @@ func TestSessions(t *testing.T) {
 	a.do("DELETE /auth/sessions/"+one.String(t, "session_id"), "", token).want(t, 204, "")
 	a.do("DELETE /auth/sessions/"+one.String(t, "session_id"), "", token).want(t, 404, "not_found")
 	a.do("GET /func", "", bearer(one.String(t, "access_token"))).want(t, 401, "token_revoked")
-	a.do("DELETE /auth/sessions/"+two.String(t, "session_id"), "", bearer(bob.String(t, "access_token"))).want(t, 204, "")
+	a.do("DELETE /auth/sessions/"+two.String(t, "session_id"), "", bearer(bob.String(t, "access_token"))).
+		want(t, 204, "")
 	a.do("GET /func", "", token).want(t, 401, "token_revoked")
 }
 
@@ -252,7 +263,8 @@ func TestReauthenticate_thatFailsLeavesTheRefreshToken(t *testing.T) {
 	})
 	login := a.login("alice")
 	away = true
-	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, bearer(login.String(t, "access_token"))).want(t, 503, "store_unavailable")
+	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, bearer(login.String(t, "access_token"))).
+		want(t, 503, "store_unavailable")
 	away = false
 	a.refresh(login.String(t, "refresh_token")).want(t, 200, "")
 }
@@ -282,7 +294,8 @@ func TestMount_guessesAreLimited(t *testing.T) {
 	asked = 0
 	got := guess("alice")
 	got.want(t, 429, "rate_limited")
-	if asked != 0 || got.Header.Get("Retry-After") == "" || got.Header.Get("RateLimit") == "" || got.Header.Get("RateLimit-Policy") == "" {
+	if asked != 0 || got.Header.Get("Retry-After") == "" || got.Header.Get("RateLimit") == "" ||
+		got.Header.Get("RateLimit-Policy") == "" {
 		t.Errorf("asked %d times; fields %v", asked, got.Header)
 	}
 	for i := range 90 {
@@ -292,9 +305,12 @@ func TestMount_guessesAreLimited(t *testing.T) {
 	from = "203.0.113.1"
 	a.login("alice").want(t, 200, "")
 	for range 10 {
-		a.do("POST /auth/reauthenticate", `{"password":"wrong"}`, bearer(login.String(t, "access_token"))).want(t, 401, "invalid_credentials")
+		a.do("POST /auth/reauthenticate", `{"password":"wrong"}`, bearer(login.String(t, "access_token"))).
+			want(t, 401, "invalid_credentials")
 	}
-	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, bearer(login.String(t, "access_token"))).want(t, 429, "rate_limited")
+	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, bearer(login.String(t, "access_token"))).
+		want(t, 429, "rate_limited")
 	a.clock.Advance(time.Minute)
-	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, bearer(login.String(t, "access_token"))).want(t, 200, "")
+	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, bearer(login.String(t, "access_token"))).
+		want(t, 200, "")
 }

@@ -259,7 +259,13 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 }
 
 // rotated answers a refresh by what became of it.
-func (i *Issuer[T]) rotated(ctx context.Context, m mint[T], s sessions.Session, outcome sessions.Outcome, client Client) (Tokens, error) {
+func (i *Issuer[T]) rotated(
+	ctx context.Context,
+	m mint[T],
+	s sessions.Session,
+	outcome sessions.Outcome,
+	client Client,
+) (Tokens, error) {
 	switch outcome {
 	case sessions.Rotated:
 		i.tell(ctx, EventSessionRefreshed, s, client, nil)
@@ -424,7 +430,9 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s sessions.Session) (To
 		Issuer: i.c.Issuer, Subject: s.Subject, Audience: []string{i.c.Audience}, ExpiresAt: expiresAt,
 		IssuedAt: m.now, Sequence: max(m.since, 1), // also before the first revocation: without one, clocks would decide
 		ID: uid.New(m.now), ClientID: i.c.ClientID, SessionID: s.ID, AuthTime: s.AuthTime,
-		Scopes: append([]string{}, m.grant.Scopes...), Roles: append([]string{}, m.grant.Roles...), // none is said, too
+		Scopes: append(
+			[]string{},
+			m.grant.Scopes...), Roles: append([]string{}, m.grant.Roles...), // none is said, too
 	}, m.grant.Custom)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("signing access token: %w", err)
@@ -434,8 +442,9 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s sessions.Session) (To
 		return Tokens{}, fmt.Errorf("making refresh token: %w", err)
 	}
 	return Tokens{
-		AccessToken: access, ExpiresIn: expiresAt.Sub(m.now), RefreshToken: refresh, RefreshExpiresIn: s.ExpiresAt().Sub(m.now),
-		Scopes: m.grant.Scopes, SessionID: s.ID, Subject: s.Subject,
+		AccessToken: access, ExpiresIn: expiresAt.Sub(m.now), RefreshToken: refresh,
+		RefreshExpiresIn: s.ExpiresAt().Sub(m.now),
+		Scopes:           m.grant.Scopes, SessionID: s.ID, Subject: s.Subject,
 	}, nil
 }
 

@@ -33,7 +33,9 @@ func TestRefresh_rotates(t *testing.T) {
 	if want := a.clock.Now().Add(-time.Minute).Truncate(time.Second); !id.AuthTime.Equal(want) {
 		t.Errorf("auth_time %v, want that of the login, %v: a refresh proves nothing anew", id.AuthTime, want)
 	}
-	a.do("GET /func", "", bearer(login.String(t, "access_token"))).want(t, 200, "") // requests in flight are not cut off
+	a.do("GET /func", "", bearer(login.String(t, "access_token"))).
+		want(t, 200, "")
+	// requests in flight are not cut off
 }
 
 // Two tabs, a lost answer, a retry: one rotation, and everybody holds the same successor.
@@ -169,7 +171,10 @@ func TestRefresh_asksForTheGrantAnew(t *testing.T) {
 func TestStartSession_ofADisabledSubject(t *testing.T) {
 	a := newAPI(t, nil)
 	a.users.Disable("alice")
-	if _, err := a.StartSession(t.Context(), "alice", hallpass.Client{}); !errors.Is(err, hallpass.ErrInvalidCredentials) {
+	if _, err := a.StartSession(t.Context(), "alice", hallpass.Client{}); !errors.Is(
+		err,
+		hallpass.ErrInvalidCredentials,
+	) {
 		t.Errorf("StartSession: %v", err)
 	}
 	if s, err := a.Sessions(t.Context(), "alice", "", 10); err != nil || len(s) != 0 {

@@ -19,10 +19,21 @@ const module = "github.com/hallpass-go/hallpass"
 // the standard library. docs/layout.md explains it. Test files are free, as long as the result
 // compiles.
 var layout = map[string][]string{
-	"jwk":                 {"internal/base64url", "internal/strictjson"},
-	"jwt":                 {"jwk", "internal/base64url", "internal/strictjson"},
-	"password":            {"golang.org/x/crypto/blake2b"},
-	".":                   {"jwk", "jwt", "internal/base64url", "internal/strictjson", "internal/uid", "internal/page", "internal/query", "internal/guess", "internal/limit", "sessions"},
+	"jwk":      {"internal/base64url", "internal/strictjson"},
+	"jwt":      {"jwk", "internal/base64url", "internal/strictjson"},
+	"password": {"golang.org/x/crypto/blake2b"},
+	".": {
+		"jwk",
+		"jwt",
+		"internal/base64url",
+		"internal/strictjson",
+		"internal/uid",
+		"internal/page",
+		"internal/query",
+		"internal/guess",
+		"internal/limit",
+		"sessions",
+	},
 	"sessions":            {},
 	"sqlstore":            {"sessions", "internal/sessiondb"},
 	"internal/sessiondb":  {"sessions", "internal/sqldb"},
@@ -43,8 +54,18 @@ var layout = map[string][]string{
 		"golang.org/x/text/secure/precis", "golang.org/x/text/cases", "golang.org/x/text/unicode/norm"},
 	"internal/keyring": {"jwk", "internal/sqldb", "golang.org/x/crypto/chacha20poly1305"},
 	"internal/users":   {".", "password", "internal/account", "internal/guess", "internal/limit"},
-	"internal/server": {".", "jwk", "password", "sessions", "internal/account", "internal/keyring", "internal/limit", "internal/page",
-		"internal/sqldb", "internal/users"},
+	"internal/server": {
+		".",
+		"jwk",
+		"password",
+		"sessions",
+		"internal/account",
+		"internal/keyring",
+		"internal/limit",
+		"internal/page",
+		"internal/sqldb",
+		"internal/users",
+	},
 	"cmd/hallpass": {"*"},
 
 	"compat/flask":              {},
@@ -61,15 +82,61 @@ var layout = map[string][]string{
 	"examples/internal/guesses":     {".", "internal/guess", "internal/limit"},
 	"examples/flaskjwt-posts":       {"compat/flask", "compat/flaskjwt", "password", "modernc.org/sqlite"},
 	"examples/flaskjwt-users":       {".", "compat/flask", "compat/flaskjwt", "password", "modernc.org/sqlite"},
-	"examples/replicas":             {".", "jwk", "password", "sqlstore", "examples/internal/faults", "modernc.org/sqlite"},
-	"examples/gettoken":             {".", "compat/flask", "jwk", "password", "examples/internal/faults", "examples/internal/guesses", "modernc.org/sqlite"},
-	"examples/querytoken":           {".", "compat/flask", "jwk", "password", "examples/internal/faults", "examples/internal/guesses"},
-	"examples/roles":                {".", "compat/flask", "jwk", "password", "sqlstore", "examples/internal/faults", "modernc.org/sqlite"},
-	"examples/upload":               {".", "compat/flask", "jwk", "password", "examples/internal/faults", "examples/internal/guesses", "modernc.org/sqlite"},
+	"examples/replicas": {
+		".",
+		"jwk",
+		"password",
+		"sqlstore",
+		"examples/internal/faults",
+		"modernc.org/sqlite",
+	},
+	"examples/gettoken": {
+		".",
+		"compat/flask",
+		"jwk",
+		"password",
+		"examples/internal/faults",
+		"examples/internal/guesses",
+		"modernc.org/sqlite",
+	},
+	"examples/querytoken": {
+		".",
+		"compat/flask",
+		"jwk",
+		"password",
+		"examples/internal/faults",
+		"examples/internal/guesses",
+	},
+	"examples/roles": {
+		".",
+		"compat/flask",
+		"jwk",
+		"password",
+		"sqlstore",
+		"examples/internal/faults",
+		"modernc.org/sqlite",
+	},
+	"examples/upload": {
+		".",
+		"compat/flask",
+		"jwk",
+		"password",
+		"examples/internal/faults",
+		"examples/internal/guesses",
+		"modernc.org/sqlite",
+	},
 }
 
 // databaseSQL are the packages that hold rows, and know sql.ErrNoRows.
-var databaseSQL = []string{"internal/sqldb", "internal/account", "examples/gettoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
+var databaseSQL = []string{
+	"internal/sqldb",
+	"internal/account",
+	"examples/gettoken",
+	"examples/roles",
+	"examples/flaskjwt-users",
+	"examples/flaskjwt-posts",
+	"examples/upload",
+}
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/conns", "cmd/hallpass",
@@ -115,7 +182,8 @@ func importsOf(t *testing.T) map[string][]string {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "bench") {
+		if d.IsDir() && path != "." &&
+			(strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "bench") {
 			return filepath.SkipDir
 		}
 		if filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {

@@ -39,7 +39,8 @@ func (v *Verifier[T]) Require(rules ...Rule) func(http.Handler) http.Handler {
 // isPreflight reports whether a browser asks if it may send a request from another origin (Fetch
 // Standard §4.8).
 func isPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" &&
+		r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // Optional lets a request without a token pass as nobody's. One with a token that is not valid, or

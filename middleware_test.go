@@ -63,7 +63,9 @@ func signedWithPublicKey(t *testing.T, a *api) string {
 		t.Fatal(err)
 	}
 	valid := strings.Split(a.kit.Token("alice", grant{}), ".")
-	header := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"alg":"HS256","typ":"at+jwt","kid":%q}`, key.ID()))
+	header := base64.RawURLEncoding.EncodeToString(
+		fmt.Appendf(nil, `{"alg":"HS256","typ":"at+jwt","kid":%q}`, key.ID()),
+	)
 	published, err := a.kit.Keys.Published(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +85,8 @@ func TestProtectedRoute_withoutAToken(t *testing.T) {
 		for _, header := range []string{"X-Nothing: x", "Authorization: Basic YTpi", "Cookie: access_token=x"} {
 			got := a.do(route, "", header)
 			got.want(t, 401, "token_missing")
-			if challenge := got.Header.Get("WWW-Authenticate"); !strings.HasPrefix(challenge, "Bearer ") || strings.Contains(challenge, "error") {
+			if challenge := got.Header.Get("WWW-Authenticate"); !strings.HasPrefix(challenge, "Bearer ") ||
+				strings.Contains(challenge, "error") {
 				t.Errorf("challenge %q: a client that sent no token is told no error (RFC 6750 §3)", challenge)
 			}
 		}
@@ -99,7 +102,10 @@ func TestProtectedRoute_withoutAToken(t *testing.T) {
 func TestProtectedRoute_withTwoTokens(t *testing.T) {
 	a := newAPI(t, func(c *hallpass.Config[appClaims]) {
 		c.Sources = []hallpass.TokenSource{
-			hallpass.FromHeader("Authorization", "Bearer"), hallpass.FromCookie("__Host-token"), hallpass.FromQuery("token"), hallpass.FromForm("access_token"),
+			hallpass.FromHeader(
+				"Authorization",
+				"Bearer",
+			), hallpass.FromCookie("__Host-token"), hallpass.FromQuery("token"), hallpass.FromForm("access_token"),
 		}
 	})
 	token := a.login("alice").String(t, "access_token")
@@ -224,15 +230,21 @@ func TestVerifier_withPublishedKeysAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := hallpass.NewVerifier[appClaims](hallpass.VerifierConfig{Issuer: a.kit.Issuer, Audience: a.kit.Audience, Keys: set, Now: a.clock.Now})
+	v, err := hallpass.NewVerifier[appClaims](
+		hallpass.VerifierConfig{Issuer: a.kit.Issuer, Audience: a.kit.Audience, Keys: set, Now: a.clock.Now},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	id, err := v.Verify(t.Context(), a.login("alice").String(t, "access_token"))
-	if err != nil || id.Subject != "alice" || id.Custom.Plan != "gold" || !id.HasScope("write") || !id.HasRole("user") || id.HasRole("write") {
+	if err != nil || id.Subject != "alice" || id.Custom.Plan != "gold" || !id.HasScope("write") ||
+		!id.HasRole("user") ||
+		id.HasRole("write") {
 		t.Errorf("Verify = %+v, %v", id, err)
 	}
-	other, err := hallpass.NewVerifier[appClaims](hallpass.VerifierConfig{Issuer: a.kit.Issuer, Audience: a.kit.Audience, Keys: hallpasstest.Keys(t)})
+	other, err := hallpass.NewVerifier[appClaims](
+		hallpass.VerifierConfig{Issuer: a.kit.Issuer, Audience: a.kit.Audience, Keys: hallpasstest.Keys(t)},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,8 @@ func TestRequire_letsAPreflightThrough(t *testing.T) {
 	for n, value := range preflight {
 		r.Header.Set(n, value)
 	}
-	a.Func(func(http.ResponseWriter, *http.Request, identity) { t.Error("a handler without an identity") }).ServeHTTP(w, r)
+	a.Func(func(http.ResponseWriter, *http.Request, identity) { t.Error("a handler without an identity") }).
+		ServeHTTP(w, r)
 	if w.Code != http.StatusUnauthorized {
 		t.Errorf("Func answered %d", w.Code)
 	}

@@ -63,7 +63,8 @@ func (t refreshTokens) read(token string) (sessionID string, generation uint32, 
 		return "", 0, false
 	}
 	body := raw[:refreshTokenBody]
-	if !hmac.Equal(t.mac(nil, body), raw[refreshTokenBody:]) || body[0] != refreshTokenVersion || [4]byte(body[1:5]) != t.keyID {
+	if !hmac.Equal(t.mac(nil, body), raw[refreshTokenBody:]) || body[0] != refreshTokenVersion ||
+		[4]byte(body[1:5]) != t.keyID {
 		return "", 0, false
 	}
 	return uid.FromBytes([16]byte(body[5:21])), binary.BigEndian.Uint32(body[21:25]), true

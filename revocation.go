@@ -87,7 +87,8 @@ func (l *Revocations) Apply(entries ...sessions.Revocation) {
 		if e.Kind == sessions.RevokedSubject {
 			old, known := s.cuts[e.ID]
 			s.cuts[e.ID] = subjectCut{
-				sequence: max(old.sequence, e.Sequence), before: max(old.before, e.Before.Unix()), until: max(old.until, until),
+				sequence: max(old.sequence, e.Sequence), before: max(old.before, e.Before.Unix()),
+				until: max(old.until, until),
 			}
 			if !known {
 				l.subjects.Add(1)
@@ -152,7 +153,8 @@ func (l *Revocations) IsRevoked(c *jwt.Claims) bool {
 		return true
 	}
 	if everybody := l.everybody.Load(); everybody != 0 {
-		if c.Sequence != 0 && c.Sequence < everybody || c.Sequence == 0 && c.IssuedAt.Unix() <= l.everybodyBefore.Load() {
+		if c.Sequence != 0 && c.Sequence < everybody ||
+			c.Sequence == 0 && c.IssuedAt.Unix() <= l.everybodyBefore.Load() {
 			return true
 		}
 	}
@@ -251,7 +253,12 @@ func (l *Revocations) prune(now int64) {
 // Follow calls [Revocations.Update] at each interval until ctx ends. A failed update is told to
 // failed (which may be nil) and tried again at the next interval: what is already in memory stays
 // refused meanwhile.
-func (l *Revocations) Follow(ctx context.Context, store sessions.RevocationStore, interval time.Duration, failed func(error)) {
+func (l *Revocations) Follow(
+	ctx context.Context,
+	store sessions.RevocationStore,
+	interval time.Duration,
+	failed func(error),
+) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {

@@ -112,7 +112,9 @@ func TestRevocations_inParallel(t *testing.T) {
 		wg.Go(func() {
 			for m := range 500 {
 				id := fmt.Sprint(n, "-", m)
-				l.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: id, ExpiresAt: time.Now().Add(time.Hour)})
+				l.Apply(
+					sessions.Revocation{Kind: sessions.RevokedSession, ID: id, ExpiresAt: time.Now().Add(time.Hour)},
+				)
 				if !l.IsRevoked(&jwt.Claims{SessionID: id}) {
 					t.Errorf("%s is not revoked right after it was", id)
 				}
@@ -131,7 +133,13 @@ func fillRevocations(tb testing.TB, n int) (*hallpass.Revocations, float64) {
 	list := hallpass.NewRevocations()
 	until := time.Now().Add(time.Hour)
 	for i := range n {
-		list.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: fmt.Sprintf("06h0co58f06l9q6ll%09d", i), ExpiresAt: until})
+		list.Apply(
+			sessions.Revocation{
+				Kind:      sessions.RevokedSession,
+				ID:        fmt.Sprintf("06h0co58f06l9q6ll%09d", i),
+				ExpiresAt: until,
+			},
+		)
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -159,7 +167,10 @@ func BenchmarkRevocations_IsRevoked(b *testing.B) {
 			list, bytes := fillRevocations(b, live)
 			claims := make([]jwt.Claims, 4096)
 			for i := range claims {
-				claims[i] = jwt.Claims{SessionID: fmt.Sprintf("06h0co58f06l9q6lloq2%06d", i), ID: fmt.Sprintf("06h0co58f06l9q6lloq3%06d", i)}
+				claims[i] = jwt.Claims{
+					SessionID: fmt.Sprintf("06h0co58f06l9q6lloq2%06d", i),
+					ID:        fmt.Sprintf("06h0co58f06l9q6lloq3%06d", i),
+				}
 			}
 			for i := 0; b.Loop(); i++ {
 				if list.IsRevoked(&claims[i%len(claims)]) {

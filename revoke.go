@@ -18,13 +18,21 @@ func (i *Issuer[T]) RevokeSession(ctx context.Context, sessionID string) error {
 // begun, as a change of password does. Each with is done in the same transaction of the store (see
 // [sessions.Ending]): give it the change itself, if that goes to the same database.
 func (i *Issuer[T]) RevokeOtherSessions(ctx context.Context, subject, except string, with ...Deed) error {
-	return i.end(ctx, sessions.Ending{Subject: subject, Except: except, Record: sessions.RevokedCredentials, With: together(with)})
+	return i.end(
+		ctx,
+		sessions.Ending{Subject: subject, Except: except, Record: sessions.RevokedCredentials, With: together(with)},
+	)
 }
 
 // ChangePassword is RevokeOtherSessions for the subject's own change of password: besides, the
 // session in which it is made gets a new refresh token, and its tokens are returned.
 // [ErrTokenRevoked] when that session has ended.
-func (i *Issuer[T]) ChangePassword(ctx context.Context, subject, sessionID string, client Client, change Deed) (Tokens, error) {
+func (i *Issuer[T]) ChangePassword(
+	ctx context.Context,
+	subject, sessionID string,
+	client Client,
+	change Deed,
+) (Tokens, error) {
 	var s sessions.Session
 	err := i.RevokeOtherSessions(ctx, subject, sessionID, change, func(ctx context.Context) (err error) {
 		// Nothing can come between: this is a part of the very transaction that changes the
@@ -57,7 +65,10 @@ func (i *Issuer[T]) RevokeSubject(ctx context.Context, subject string, with ...D
 // alive, so that each client fetches a token that says what holds today: for a change of roles. For
 // with see [Issuer.RevokeOtherSessions].
 func (i *Issuer[T]) RevokeAccess(ctx context.Context, subject string, with ...Deed) error {
-	return i.end(ctx, sessions.Ending{Subject: subject, Record: sessions.RevokedSubject, OnlyRecord: true, With: together(with)})
+	return i.end(
+		ctx,
+		sessions.Ending{Subject: subject, Record: sessions.RevokedSubject, OnlyRecord: true, With: together(with)},
+	)
 }
 
 // RevokeAll ends every session of everybody, and refuses every token that was issued until now. It
@@ -114,7 +125,9 @@ func (i *Issuer[T]) end(ctx context.Context, e sessions.Ending) error {
 	if len(recorded) == 0 && e.SessionID != "" {
 		// Another call has ended it, and may not have come to say so here: who asked to end it is
 		// not told before that is done.
-		i.c.Revocations.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: e.SessionID, ExpiresAt: e.ExpiresAt})
+		i.c.Revocations.Apply(
+			sessions.Revocation{Kind: sessions.RevokedSession, ID: e.SessionID, ExpiresAt: e.ExpiresAt},
+		)
 	}
 	for _, r := range recorded {
 		if r.Kind == sessions.RevokedSession {

@@ -13,7 +13,12 @@ import (
 )
 
 // routed serves one route to whoever asks, and returns the answer.
-func routed(a *api, route hallpass.Route[appClaims], token, method, target string, fields ...string) *httptest.ResponseRecorder {
+func routed(
+	a *api,
+	route hallpass.Route[appClaims],
+	token, method, target string,
+	fields ...string,
+) *httptest.ResponseRecorder {
 	mux := http.NewServeMux()
 	mux.Handle(route.Pattern, a.Handler(route))
 	r := httptest.NewRequest(method, target, nil)
@@ -34,7 +39,8 @@ func TestHandler_doesTheRest(t *testing.T) {
 	a := newAPI(t, nil)
 	token := a.login("alice").String(t, "access_token")
 	route := hallpass.Route[appClaims]{
-		Pattern: "GET /posts/{id}", Parameters: []string{"tag*", "page"}, Rules: []hallpass.Rule{hallpass.Scope("read")},
+		Pattern: "GET /posts/{id}", Parameters: []string{"tag*", "page"},
+		Rules: []hallpass.Rule{hallpass.Scope("read")},
 		Serve: func(r hallpass.Request[appClaims]) (hallpass.Answer, error) {
 			if r.PathValue("id") == "0" {
 				return hallpass.Answer{}, hallpass.ErrNotFound
@@ -62,7 +68,8 @@ func TestHandler_doesTheRest(t *testing.T) {
 		w := routed(a, c.route, c.token, "GET", c.target)
 		var answered struct{ Code string }
 		_ = json.Unmarshal(w.Body.Bytes(), &answered)
-		if w.Code != c.status || answered.Code != c.code || c.body != "" && strings.TrimSpace(w.Body.String()) != c.body {
+		if w.Code != c.status || answered.Code != c.code ||
+			c.body != "" && strings.TrimSpace(w.Body.String()) != c.body {
 			t.Errorf("%s answers %d %s", c.target, w.Code, w.Body)
 		}
 	}
@@ -78,8 +85,10 @@ func TestHandler_whatMayBeKept(t *testing.T) {
 	}
 	first := routed(a, route, "", "GET", "/x")
 	etag := first.Header().Get("ETag")
-	if first.Body.String() != "{\"a\":\"<b>\"}\n" || etag == "" || first.Header().Get("Cache-Control") != "private, no-cache" ||
-		first.Header().Get("Vary") != "Authorization" || first.Header().Get("X-Content-Type-Options") != "nosniff" {
+	if first.Body.String() != "{\"a\":\"<b>\"}\n" || etag == "" ||
+		first.Header().Get("Cache-Control") != "private, no-cache" ||
+		first.Header().Get("Vary") != "Authorization" ||
+		first.Header().Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("%v %s", first.Header(), first.Body)
 	}
 	for _, tag := range []string{etag, "W/" + etag, `"other", ` + etag, "*"} {
@@ -87,15 +96,22 @@ func TestHandler_whatMayBeKept(t *testing.T) {
 			t.Errorf("If-None-Match: %s: %d %s", tag, w.Code, w.Body)
 		}
 	}
-	if w := routed(a, route, "", "POST", "/x"); w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("ETag") != "" {
+	if w := routed(a, route, "", "POST", "/x"); w.Header().Get("Cache-Control") != "no-store" ||
+		w.Header().Get("ETag") != "" {
 		t.Errorf("of a POST: %v", w.Header())
 	}
 	answer = hallpass.Answer{}
-	if w := routed(a, route, "", "POST", "/x"); w.Code != 204 || w.Body.Len() != 0 || w.Header().Get("Content-Type") != "" {
+	if w := routed(a, route, "", "POST", "/x"); w.Code != 204 || w.Body.Len() != 0 ||
+		w.Header().Get("Content-Type") != "" {
 		t.Errorf("without a body: %d %v %s", w.Code, w.Header(), w.Body)
 	}
-	answer = hallpass.Answer{Header: http.Header{"Cache-Control": {"public, max-age=5"}}, Body: hallpass.Raw{ContentType: "text/plain", Text: []byte("raw")}}
-	if w := routed(a, route, "", "GET", "/x"); w.Body.String() != "raw" || w.Header().Get("Cache-Control") != "public, max-age=5" || w.Header().Get("Vary") != "" {
+	answer = hallpass.Answer{
+		Header: http.Header{"Cache-Control": {"public, max-age=5"}},
+		Body:   hallpass.Raw{ContentType: "text/plain", Text: []byte("raw")},
+	}
+	if w := routed(a, route, "", "GET", "/x"); w.Body.String() != "raw" ||
+		w.Header().Get("Cache-Control") != "public, max-age=5" ||
+		w.Header().Get("Vary") != "" {
 		t.Errorf("of its own: %v %s", w.Header(), w.Body)
 	}
 	answer = hallpass.Answer{Body: func() {}}

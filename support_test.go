@@ -67,7 +67,9 @@ type users struct {
 func newUsers() *users {
 	return &users{
 		password: map[string]string{"alice": "alice's password", "bob": "bob's password"},
-		grants:   map[string]grant{"alice": {Roles: []string{"user"}, Scopes: []string{"read", "write"}, Custom: appClaims{Plan: "gold"}}},
+		grants: map[string]grant{
+			"alice": {Roles: []string{"user"}, Scopes: []string{"read", "write"}, Custom: appClaims{Plan: "gold"}},
+		},
 		disabled: map[string]bool{},
 	}
 }
@@ -123,7 +125,13 @@ type api struct {
 // newAPI starts the application. change may change its configuration first.
 func newAPI(t *testing.T, change func(*hallpass.Config[appClaims])) *api {
 	t.Helper()
-	a := &api{t: t, kit: hallpasstest.New[appClaims](t), clock: newClock(), users: newUsers(), store: sessions.NewMemory()}
+	a := &api{
+		t:     t,
+		kit:   hallpasstest.New[appClaims](t),
+		clock: newClock(),
+		users: newUsers(),
+		store: sessions.NewMemory(),
+	}
 	c := hallpass.Config[appClaims]{
 		Authenticate: a.users.Authenticate, CheckPassword: a.users.CheckPassword, Authorize: a.users.Authorize,
 		Store: a.store, Now: a.clock.Now, AdminRole: "admin", Observe: a.observe,

@@ -34,7 +34,9 @@ func FromHeader(name, scheme string) TokenSource {
 	return TokenSource{field: key, find: func(r *http.Request) (string, bool, error) {
 		values := r.Header[key]
 		if len(values) > 1 {
-			return "", false, ErrMalformedRequest.WithDetail("The request has more than one " + key + " field. Send one.")
+			return "", false, ErrMalformedRequest.WithDetail(
+				"The request has more than one " + key + " field. Send one.",
+			)
 		}
 		if len(values) == 0 || values[0] == "" {
 			return "", false, nil
@@ -63,7 +65,9 @@ func FromCookie(name string) TokenSource {
 		case len(cookies) == 0 || cookies[0].Value == "":
 			return "", false, nil
 		case len(cookies) > 1:
-			return "", false, ErrMalformedRequest.WithDetail("The request has more than one cookie named " + name + ".")
+			return "", false, ErrMalformedRequest.WithDetail(
+				"The request has more than one cookie named " + name + ".",
+			)
 		}
 		if err := protection.Check(r); err != nil {
 			return "", false, ErrCrossOrigin.Because(err)

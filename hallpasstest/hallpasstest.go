@@ -103,8 +103,9 @@ func (k *Kit[T]) Refused(subject string) iter.Seq2[string, string] {
 func (k *Kit[T]) claims(subject string, grant hallpass.Grant[T]) jwt.Claims {
 	now := time.Now()
 	return jwt.Claims{
-		Issuer: k.Issuer, Subject: subject, Audience: []string{k.Audience}, ExpiresAt: now.Add(time.Hour), IssuedAt: now,
-		ID: uid.New(now), ClientID: k.Audience, SessionID: uid.New(now), AuthTime: now, Scopes: grant.Scopes, Roles: grant.Roles,
+		Issuer: k.Issuer, Subject: subject, Audience: []string{k.Audience}, ExpiresAt: now.Add(time.Hour),
+		IssuedAt: now, ID: uid.New(now), ClientID: k.Audience, SessionID: uid.New(now), AuthTime: now,
+		Scopes: grant.Scopes, Roles: grant.Roles,
 	}
 }
 

@@ -17,7 +17,9 @@ type claims struct {
 // newAPI is the program under test: it verifies and nothing more.
 func newAPI(t *testing.T, kit *hallpasstest.Kit[claims]) http.Handler {
 	t.Helper()
-	v, err := hallpass.NewVerifier[claims](hallpass.VerifierConfig{Issuer: kit.Issuer, Audience: kit.Audience, Keys: kit.Keys})
+	v, err := hallpass.NewVerifier[claims](
+		hallpass.VerifierConfig{Issuer: kit.Issuer, Audience: kit.Audience, Keys: kit.Keys},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +39,8 @@ func get(h http.Handler, token string) *httptest.ResponseRecorder {
 func TestKit(t *testing.T) {
 	kit := hallpasstest.New[claims](t)
 	api := newAPI(t, kit)
-	if w := get(api, kit.Token("alice", hallpass.Grant[claims]{Roles: []string{"admin"}, Custom: claims{"gold"}})); w.Code != 200 || w.Body.String() != "alice gold" {
+	if w := get(api, kit.Token("alice", hallpass.Grant[claims]{Roles: []string{"admin"}, Custom: claims{"gold"}})); w.Code != 200 ||
+		w.Body.String() != "alice gold" {
 		t.Errorf("the valid token: %d %s", w.Code, w.Body)
 	}
 	if w := get(api, kit.Token("alice", hallpass.Grant[claims]{})); w.Code != 403 {

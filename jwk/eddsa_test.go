@@ -35,7 +35,11 @@ func TestEdDSA_refusesPointsOfSmallOrder(t *testing.T) {
 		if key, err := jwk.ParsePublic(marshal(t, members)); !errors.Is(err, jwk.ErrWeakKey) || key != nil {
 			t.Errorf("%s as JWK: %v, %v", name, key, err)
 		}
-		if key, err := jwk.ParsePublicPEM(pemOf(t, ed25519.PublicKey(point)), jwk.EdDSA, "k"); !errors.Is(err, jwk.ErrWeakKey) || key != nil {
+		if key, err := jwk.ParsePublicPEM(pemOf(t, ed25519.PublicKey(point)), jwk.EdDSA, "k"); !errors.Is(
+			err,
+			jwk.ErrWeakKey,
+		) ||
+			key != nil {
 			t.Errorf("%s as PEM: %v, %v", name, key, err)
 		}
 	}

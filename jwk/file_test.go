@@ -250,9 +250,23 @@ func TestFile_isNeverPrinted(t *testing.T) {
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
 		hidden := struct{ ring jwk.File }{*ring} // fmt calls no method of a field that is not exported
-		printed := fmt.Sprintf(verb, ring) + fmt.Sprintf(verb, *ring) + fmt.Sprintf(verb, hidden) + logged(ring, hidden)
+		printed := fmt.Sprintf(
+			verb,
+			ring,
+		) + fmt.Sprintf(
+			verb,
+			*ring,
+		) + fmt.Sprintf(
+			verb,
+			hidden,
+		) + logged(
+			ring,
+			hidden,
+		)
 		for _, secret := range []string{whole.Secret, whole.Key.D} {
-			if strings.Contains(printed, secret) || strings.Contains(printed, fmt.Sprintf("%x", decode64(t, secret))) || strings.Contains(printed, inner(fmt.Sprint(decode64(t, secret)))) {
+			if strings.Contains(printed, secret) ||
+				strings.Contains(printed, fmt.Sprintf("%x", decode64(t, secret))) ||
+				strings.Contains(printed, inner(fmt.Sprint(decode64(t, secret)))) {
 				t.Errorf("%s prints a secret", verb)
 			}
 		}

@@ -13,11 +13,19 @@ import (
 // checkPrivate refuses a file that is not its reader's alone.
 func checkPrivate(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("its mode is %04o, so others can reach its secrets: run chmod 600 %s, and make new keys if somebody may have read them", mode, path)
+		return fmt.Errorf(
+			"its mode is %04o, so others can reach its secrets: run chmod 600 %s, and make new keys if somebody may have read them",
+			mode,
+			path,
+		)
 	}
 	owner, known := info.Sys().(*syscall.Stat_t)
 	if known && int(owner.Uid) != os.Geteuid() {
-		return fmt.Errorf("it belongs to user %d and this program runs as %d: run it as the owner, or chown the file", owner.Uid, os.Geteuid())
+		return fmt.Errorf(
+			"it belongs to user %d and this program runs as %d: run it as the owner, or chown the file",
+			owner.Uid,
+			os.Geteuid(),
+		)
 	}
 	return nil
 }

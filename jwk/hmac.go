@@ -39,7 +39,10 @@ func newMAC(alg Algorithm, secret []byte) (*mac, error) {
 	case repeats(secret):
 		return nil, fmt.Errorf("%w: the secret repeats itself", ErrWeakKey)
 	case isPublished(secret):
-		return nil, fmt.Errorf("%w: the secret is on a published list; use openssl rand -base64 48, or GenerateSecret", ErrWeakKey)
+		return nil, fmt.Errorf(
+			"%w: the secret is on a published list; use openssl rand -base64 48, or GenerateSecret",
+			ErrWeakKey,
+		)
 	}
 	m := &mac{secret: hide(bytes.Clone(secret))}
 	newHash := map[Algorithm]func() hash.Hash{HS256: sha256.New, HS384: sha512.New384, HS512: sha512.New}[alg]

@@ -178,7 +178,9 @@ func (k *SecretKey) Sign(message []byte) ([]byte, error) { return k.mac.sign(mes
 // MarshalPrivate writes the secret as a JWK. Seal what it returns, or keep it in a file of mode
 // 0600.
 func (k *SecretKey) MarshalPrivate() ([]byte, error) {
-	return json.Marshal(document{Type: "oct", KeyID: filled(k.id), Algorithm: filled(k.algorithm), Use: "sig", K: k.mac.secret()})
+	return json.Marshal(
+		document{Type: "oct", KeyID: filled(k.id), Algorithm: filled(k.algorithm), Use: "sig", K: k.mac.secret()},
+	)
 }
 
 func (k *SecretKey) sealed() {}

@@ -39,7 +39,13 @@ func TestSign_verifiesWithItsPublicHalfAndNothingElse(t *testing.T) {
 				t.Fatal("its own signature does not verify")
 			}
 			if verifying.ID() != key.ID() || verifying.Algorithm() != alg || key.ID() == "" || key.ID() == other.ID() {
-				t.Errorf("IDs %q, %q and %q, algorithm %s", key.ID(), verifying.ID(), other.ID(), verifying.Algorithm())
+				t.Errorf(
+					"IDs %q, %q and %q, algorithm %s",
+					key.ID(),
+					verifying.ID(),
+					other.ID(),
+					verifying.Algorithm(),
+				)
 			}
 			if other.Verify(message, signature) {
 				t.Error("another key's signature verifies")
@@ -95,7 +101,9 @@ func TestVerify_refusesECDSAInASN1(t *testing.T) {
 			t.Fatal(err)
 		}
 		half := len(signature) / 2
-		der, err := asn1.Marshal([]*big.Int{new(big.Int).SetBytes(signature[:half]), new(big.Int).SetBytes(signature[half:])})
+		der, err := asn1.Marshal(
+			[]*big.Int{new(big.Int).SetBytes(signature[:half]), new(big.Int).SetBytes(signature[half:])},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +263,14 @@ func TestKeys_areNeverPrinted(t *testing.T) {
 		for name, value := range unmarshal(t, whole) {
 			if strings.Contains("d p q dp dq qi k", name) {
 				raw := decode64(t, value.(string))
-				private = append(private, value.(string), fmt.Sprintf("%x", raw), fmt.Sprintf("%X", raw), inner(fmt.Sprint(raw)), new(big.Int).SetBytes(raw).String())
+				private = append(
+					private,
+					value.(string),
+					fmt.Sprintf("%x", raw),
+					fmt.Sprintf("%X", raw),
+					inner(fmt.Sprint(raw)),
+					new(big.Int).SetBytes(raw).String(),
+				)
 			}
 		}
 		if private == nil {
@@ -376,7 +391,8 @@ func TestMarshal_roundTrips(t *testing.T) {
 		if !bytes.Equal(marshal(t, public), text) {
 			t.Errorf("%s: written otherwise the second time", alg)
 		}
-		if members := unmarshal(t, text); members["use"] != "sig" || members["alg"] != string(alg) || members["kid"] != key.ID() {
+		if members := unmarshal(t, text); members["use"] != "sig" || members["alg"] != string(alg) ||
+			members["kid"] != key.ID() {
 			t.Errorf("%s: published as %s", alg, text)
 		}
 		if ofWhole, err := jwk.ParsePublic(whole); err != nil || !bytes.Equal(marshal(t, ofWhole), text) {

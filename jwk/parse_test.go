@@ -123,7 +123,8 @@ func TestParsePublic_refuses(t *testing.T) {
 		"EdDSA with the alg of ECDSA":  with(ed, "alg", "ES256"),
 	} {
 		text := marshal(t, members)
-		if key, err := jwk.ParsePublic(text); key != nil || !errors.Is(err, jwk.ErrInvalidKey) && !errors.Is(err, jwk.ErrWeakKey) {
+		if key, err := jwk.ParsePublic(text); key != nil ||
+			!errors.Is(err, jwk.ErrInvalidKey) && !errors.Is(err, jwk.ErrWeakKey) {
 			t.Errorf("%s: %v, %v", name, key, err)
 		}
 	}
@@ -242,9 +243,22 @@ func setText(t testing.TB, keys ...any) []byte {
 // J9: an unknown or unsound key is skipped, and the set is kept (RFC 7517 §5).
 func TestParseSet_skipsWhatItDoesNotKnow(t *testing.T) {
 	good, other := document(t, jwk.ES256), document(t, jwk.EdDSA)
-	set, err := jwk.ParseSet(setText(t,
-		with(good, "kid", "a"), with(good, "use", "enc"), map[string]any{"kty": "AKP", "alg": "ML-DSA-44", "kid": "pq"}, map[string]any{},
-		with(with(good, "kid", "weak"), "crv", "secp256k1"), with(other, "kid", "b"), 5, "x", nil, []int{},
+	set, err := jwk.ParseSet(setText(
+		t,
+		with(
+			good,
+			"kid",
+			"a",
+		),
+		with(good, "use", "enc"),
+		map[string]any{"kty": "AKP", "alg": "ML-DSA-44", "kid": "pq"},
+		map[string]any{},
+		with(with(good, "kid", "weak"), "crv", "secp256k1"),
+		with(other, "kid", "b"),
+		5,
+		"x",
+		nil,
+		[]int{},
 	))
 	if err != nil {
 		t.Fatal(err)
@@ -354,7 +368,8 @@ func FuzzParsePublic(f *testing.F) {
 		published := marshal(t, key)
 		refusePrivateMembers(t, published)
 		again, err := jwk.ParsePublic(published)
-		if err != nil || again.ID() != key.ID() || again.Thumbprint() != key.Thumbprint() || again.Algorithm() != key.Algorithm() {
+		if err != nil || again.ID() != key.ID() || again.Thumbprint() != key.Thumbprint() ||
+			again.Algorithm() != key.Algorithm() {
 			t.Fatalf("%s was read as %v, and that as %v: %v", text, key, again, err)
 		}
 		if second := marshal(t, again); !bytes.Equal(second, published) {

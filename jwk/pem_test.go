@@ -44,7 +44,9 @@ func standardKeys(t *testing.T) map[jwk.Algorithm]struct{ private, public [][]by
 	keys := map[jwk.Algorithm]struct{ private, public [][]byte }{}
 	add := func(alg jwk.Algorithm, private, public any, more ...[]byte) {
 		k := keys[alg]
-		k.private = append(append(k.private, block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(private)))), more...)
+		k.private = append(
+			append(k.private, block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(private)))),
+			more...)
 		k.public = append(k.public, pemOf(t, public))
 		keys[alg] = k
 	}
@@ -89,11 +91,13 @@ func TestPEM_everyForm(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s: %v\n%s", alg, err, form)
 				}
-				if !public.Verify([]byte("m"), signature) || public.ID() != key.ID() || public.ID() != public.Thumbprint() {
+				if !public.Verify([]byte("m"), signature) || public.ID() != key.ID() ||
+					public.ID() != public.Thumbprint() {
 					t.Errorf("%s: the two halves do not belong together", alg)
 				}
 			}
-			if named, err := jwk.ParsePrivatePEM(private, alg, "mine"); err != nil || named.ID() != "mine" || named.Public().ID() != "mine" {
+			if named, err := jwk.ParsePrivatePEM(private, alg, "mine"); err != nil || named.ID() != "mine" ||
+				named.Public().ID() != "mine" {
 				t.Errorf("%s: a key named mine is %v, %v", alg, named, err)
 			}
 		}
@@ -135,7 +139,9 @@ func TestPEM_refuses(t *testing.T) {
 			t.Errorf("public, %s: %v, %v", name, key, err)
 		}
 	}
-	encrypted := append([]byte("-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n"), bytes.SplitN(ec.private[1], []byte("\n"), 2)[1]...)
+	encrypted := append(
+		[]byte("-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n"),
+		bytes.SplitN(ec.private[1], []byte("\n"), 2)[1]...)
 	for name, text := range map[string][]byte{
 		"a public key as private": ec.public[0],
 		"an encrypted key":        encrypted,

@@ -54,7 +54,10 @@ func TestNewSecret_refusesPublishedOnes(t *testing.T) {
 }
 
 func TestNewSecret_refusesAPublishedOneWithoutVectors(t *testing.T) {
-	if _, err := jwk.NewSecret(jwk.HS256, "k", []byte("abcdefghijklmnopqrstuvwxyz1234567890")); !errors.Is(err, jwk.ErrWeakKey) {
+	if _, err := jwk.NewSecret(jwk.HS256, "k", []byte("abcdefghijklmnopqrstuvwxyz1234567890")); !errors.Is(
+		err,
+		jwk.ErrWeakKey,
+	) {
 		t.Errorf("err = %v, want ErrWeakKey", err)
 	}
 }

@@ -232,7 +232,8 @@ func (s *Set) keepValues(previous *Set) {
 	for i, k := range s.keys {
 		now, isPublic := k.(*PublicKey)
 		before, wasPublic := previous.byID[k.ID()].(*PublicKey)
-		if isPublic && wasPublic && now.algorithm == before.algorithm && now.thumbprintInput() == before.thumbprintInput() {
+		if isPublic && wasPublic && now.algorithm == before.algorithm &&
+			now.thumbprintInput() == before.thumbprintInput() {
 			s.keys[i], s.byID[k.ID()] = before, before
 		}
 	}

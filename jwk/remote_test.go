@@ -60,7 +60,11 @@ func (p *publisher) remote(t *testing.T, change func(*jwk.RemoteConfig)) *jwk.Re
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AddCert(p.Certificate())
-	c := jwk.RemoteConfig{AllowPrivate: true, RootCAs: roots, Now: func() time.Time { return time.Unix(p.now.Load(), 0) }}
+	c := jwk.RemoteConfig{
+		AllowPrivate: true,
+		RootCAs:      roots,
+		Now:          func() time.Time { return time.Unix(p.now.Load(), 0) },
+	}
 	if change != nil {
 		change(&c)
 	}
@@ -284,7 +288,8 @@ func TestRemote_refusesAnswers(t *testing.T) {
 	} {
 		p := newPublisher(t)
 		p.respond(answer)
-		if found, err := p.remote(t, nil).Key(t.Context(), key.ID()); !errors.Is(err, jwk.ErrUnavailable) || found != nil {
+		if found, err := p.remote(t, nil).Key(t.Context(), key.ID()); !errors.Is(err, jwk.ErrUnavailable) ||
+			found != nil {
 			t.Errorf("%s: %v, %v", name, found, err)
 		}
 	}
@@ -301,7 +306,8 @@ func TestRemote_doesNotWaitLongerThanItsCaller(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	begun := time.Now()
-	if _, err := p.remote(t, nil).Key(ctx, "k"); !errors.Is(err, jwk.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := p.remote(t, nil).Key(ctx, "k"); !errors.Is(err, jwk.ErrUnavailable) ||
+		!errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(begun); took > 4*time.Second {

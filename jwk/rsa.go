@@ -160,7 +160,8 @@ func (f rsaFamily) parsePrivate(d document) (private, error) {
 	if err := key.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrInvalidKey, err)
 	}
-	if !precomputedAs(d.DP, key.Precomputed.Dp) || !precomputedAs(d.DQ, key.Precomputed.Dq) || !precomputedAs(d.QI, key.Precomputed.Qinv) {
+	if !precomputedAs(d.DP, key.Precomputed.Dp) || !precomputedAs(d.DQ, key.Precomputed.Dq) ||
+		!precomputedAs(d.QI, key.Precomputed.Qinv) {
 		return nil, fmt.Errorf("%w: dp, dq or qi does not follow from d, p and q", ErrInvalidKey)
 	}
 	return rsaPrivate{rsaPublic{f, &key.PublicKey}, key}, nil

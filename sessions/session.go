@@ -263,7 +263,8 @@ var errEnding = errors.New("sessions: an Ending names either a session, or a sub
 // Validate returns an error for an e that cannot be carried out. Stores call it first.
 func (e Ending) Validate() error {
 	records := e.Record == RevokedSubject || e.Record == RevokedCredentials
-	if (e.SessionID == "") == (e.Subject == "") || !records && (e.Record != "" || e.OnlyRecord) || records && e.Subject == "" {
+	if (e.SessionID == "") == (e.Subject == "") || !records && (e.Record != "" || e.OnlyRecord) ||
+		records && e.Subject == "" {
 		return errEnding
 	}
 	return nil
@@ -284,7 +285,8 @@ func (e Ending) Revocation(expiresAt time.Time) Revocation {
 // longer, and there are few of them.
 func AllRevoked(now time.Time) Revocation {
 	return Revocation{
-		Kind: RevokedAll, Before: microsecond(now).Truncate(time.Second).Add(time.Second), ExpiresAt: now.AddDate(10, 0, 0),
+		Kind: RevokedAll, Before: microsecond(now).Truncate(time.Second).Add(time.Second),
+		ExpiresAt: now.AddDate(10, 0, 0),
 	}
 }
 

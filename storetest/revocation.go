@@ -73,7 +73,8 @@ var revocationTests = []subtest{
 			Sequence: 99, Kind: sessions.RevokedToken, ID: "jti", ExpiresAt: start.Add(alive),
 		})
 		recorded := s.end(sessions.Ending{
-			Subject: "ada", Record: sessions.RevokedSubject, OnlyRecord: true, Now: start, ExpiresAt: start.Add(alive),
+			Subject: "ada", Record: sessions.RevokedSubject, OnlyRecord: true, Now: start,
+			ExpiresAt: start.Add(alive),
 		})
 		if len(recorded) != 1 {
 			s.Fatalf("recorded %+v", recorded)
@@ -83,7 +84,8 @@ var revocationTests = []subtest{
 			Sequence: token.Sequence, Kind: sessions.RevokedToken, ID: "jti", ExpiresAt: at(alive),
 		})
 		s.equal("subject", subject, sessions.Revocation{
-			Sequence: subject.Sequence, Kind: sessions.RevokedSubject, ID: "ada", Before: before.UTC(), ExpiresAt: at(alive),
+			Sequence: subject.Sequence, Kind: sessions.RevokedSubject, ID: "ada", Before: before.UTC(),
+			ExpiresAt: at(alive),
 		})
 		if token.Sequence < 1 || subject.Sequence <= token.Sequence {
 			s.Errorf("sequence numbers %d, %d; want growing ones over 0", token.Sequence, subject.Sequence)
@@ -124,7 +126,13 @@ var revocationTests = []subtest{
 	{"isOneDeedWithWhatGoesWithIt", func(s *suite) {
 		s.create(session("a", "ada", 0), session("b", "ada", 0))
 		refused := errors.New("refused")
-		e := sessions.Ending{Subject: "ada", Except: "b", Record: sessions.RevokedCredentials, Now: start, ExpiresAt: at(alive)}
+		e := sessions.Ending{
+			Subject:   "ada",
+			Except:    "b",
+			Record:    sessions.RevokedCredentials,
+			Now:       start,
+			ExpiresAt: at(alive),
+		}
 		e.With = func(context.Context) error { return refused }
 		if _, err := s.store.EndSessions(s.Context(), e); !errors.Is(err, refused) {
 			s.Errorf("EndSessions: %v, want the error of With", err)
@@ -143,7 +151,8 @@ var revocationTests = []subtest{
 		s.equal("the epoch asked again", s.epoch(), epoch)
 		since := s.sequence()
 		n, recorded, err := s.store.EndAll(s.Context(), start.Add(time.Second))
-		if err != nil || n != 1 || recorded.Kind != sessions.RevokedAll || recorded.ID != "" || recorded.Sequence <= since {
+		if err != nil || n != 1 || recorded.Kind != sessions.RevokedAll || recorded.ID != "" ||
+			recorded.Sequence <= since {
 			s.Errorf("EndAll: %d, %+v, %v", n, recorded, err)
 		}
 		s.equal("recorded", s.revocations(since, 0, 10), []sessions.Revocation{recorded})
@@ -173,7 +182,8 @@ var revocationTests = []subtest{
 		var all []sessions.Revocation
 		for i := range 7 {
 			all = append(all, s.revoke(sessions.Revocation{
-				Kind: sessions.RevokedToken, ID: fmt.Sprint(i), ExpiresAt: start.Add(time.Duration(10-i) * time.Second),
+				Kind: sessions.RevokedToken, ID: fmt.Sprint(i),
+				ExpiresAt: start.Add(time.Duration(10-i) * time.Second),
 			}))
 		}
 		s.equal("the first", s.revocations(0, 0, 3), all[:3])

@@ -24,7 +24,11 @@ func staleRead(s *suite) {
 	reauthenticated := s.session("a")
 	s.stepUp("a", 2*time.Minute)
 	s.rotate(read(3, 2*time.Minute, reauthenticated), sessions.Gone) // the step-up's generation is 4
-	s.equal("AuthTime", s.rotate(read(4, 3*time.Minute, reauthenticated), sessions.Rotated).AuthTime, at(2*time.Minute))
+	s.equal(
+		"AuthTime",
+		s.rotate(read(4, 3*time.Minute, reauthenticated), sessions.Rotated).AuthTime,
+		at(2*time.Minute),
+	)
 	living := s.session("a")
 	s.end(sessions.Ending{SessionID: "a", Now: at(4 * time.Minute), ExpiresAt: at(time.Hour)})
 	s.rotate(read(5, 5*time.Minute, living), sessions.Gone)
@@ -54,7 +58,13 @@ var rotateTests = []subtest{
 	{"overtaken", func(s *suite) {
 		s.create(session("a", "ada", 0), session("b", "bob", 0))
 		since := s.sequence()
-		change := sessions.Ending{Subject: "ada", Record: sessions.RevokedSubject, OnlyRecord: true, Now: start, ExpiresAt: at(idle)}
+		change := sessions.Ending{
+			Subject:    "ada",
+			Record:     sessions.RevokedSubject,
+			OnlyRecord: true,
+			Now:        start,
+			ExpiresAt:  at(idle),
+		}
 		s.end(change)
 		for _, r := range []sessions.Rotation{rotation("a", 1, time.Minute), rotation("a", 1, time.Minute)} {
 			if r.Since = since; s.session("a").Generation == 1 {

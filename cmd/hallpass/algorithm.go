@@ -20,8 +20,12 @@ func checkAlgorithm(flag, name string) error {
 		return nil
 	}
 	if isHMAC(name) {
-		return fmt.Errorf("%s: %s signs with a secret, and whoever verifies its tokens could forge them: give one whose public key "+
-			"others verify with, like ES256 or EdDSA", flag, name)
+		return fmt.Errorf(
+			"%s: %s signs with a secret, and whoever verifies its tokens could forge them: give one whose public key "+
+				"others verify with, like ES256 or EdDSA",
+			flag,
+			name,
+		)
 	}
 	return fmt.Errorf("%s: %q is none of %s", flag, name, strings.Join(algorithms, ", "))
 }
@@ -33,8 +37,11 @@ func (in *installation) signsForOthers(ctx context.Context) error {
 	keys, err := in.keys.List(ctx)
 	for _, key := range keys {
 		if key.State != keyring.Gone && isHMAC(string(key.Algorithm)) {
-			return fmt.Errorf("a signing key is for %s, and others cannot verify with a secret: start with another --data folder, "+
-				"whose key will be for another algorithm", key.Algorithm)
+			return fmt.Errorf(
+				"a signing key is for %s, and others cannot verify with a secret: start with another --data folder, "+
+					"whose key will be for another algorithm",
+				key.Algorithm,
+			)
 		}
 	}
 	return err

@@ -24,7 +24,8 @@ func writePair(t *testing.T, dir, name string) (certFile, keyFile string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		DNSNames:  []string{name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -153,7 +154,8 @@ func TestLoadCertificate_saysWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	certFile, _ := writePair(t, dir, "first.example")
 	for _, c := range [][2]string{{certFile, filepath.Join(dir, "none.pem")}, {filepath.Join(dir, "none.pem"), certFile}, {certFile, certFile}} {
-		if _, err := loadCertificate(c[0], c[1]); err == nil || !strings.Contains(err.Error(), "reading the TLS certificate") {
+		if _, err := loadCertificate(c[0], c[1]); err == nil ||
+			!strings.Contains(err.Error(), "reading the TLS certificate") {
 			t.Errorf("%v: %v", c, err)
 		}
 	}

@@ -31,7 +31,12 @@ type settingRow struct {
 // Run prints each setting, its value, and where that comes from.
 func (c *configCommand) Run(all *commands, parsed *kong.Context, std streams) error {
 	c.Issuer = c.issuer(c.Addr)
-	derived := map[string]string{"db": "sqlite:" + all.databasePath(), "secret-file": all.secretPath(), "issuer": c.Issuer, "audience": c.audience()}
+	derived := map[string]string{
+		"db":          "sqlite:" + all.databasePath(),
+		"secret-file": all.secretPath(),
+		"issuer":      c.Issuer,
+		"audience":    c.audience(),
+	}
 	var rows []settingRow
 	for _, flag := range parsed.Flags() {
 		if slices.Contains([]string{"help", "json", "config"}, flag.Name) {
@@ -68,7 +73,12 @@ func (c *configCommand) print(std streams, rows []settingRow) error {
 	}
 	table := newTable(std.out, "SETTING", "VALUE", "FROM", "ENVIRONMENT")
 	for _, r := range rows {
-		table.row(r.Name, fmt.Sprint(r.Value), r.Origin, "HALLPASS_"+strings.ToUpper(strings.ReplaceAll(r.Name, "-", "_")))
+		table.row(
+			r.Name,
+			fmt.Sprint(r.Value),
+			r.Origin,
+			"HALLPASS_"+strings.ToUpper(strings.ReplaceAll(r.Name, "-", "_")),
+		)
 	}
 	return table.flush()
 }

@@ -66,7 +66,10 @@ func (c *tokenInspectCommand) Run(ctx context.Context, std streams) error {
 		return errors.New("the token is not valid")
 	}
 	if set == nil {
-		fmt.Fprintln(i.w, "\nNothing above proves who made the token: no key was given. Give the issuer's with --keys.")
+		fmt.Fprintln(
+			i.w,
+			"\nNothing above proves who made the token: no key was given. Give the issuer's with --keys.",
+		)
 	}
 	return nil
 }
@@ -125,7 +128,11 @@ func (i *inspection) readHeader(segment string) {
 		return
 	}
 	alg := i.text(i.header, "alg")
-	i.check("alg", alg != "" && !strings.EqualFold(alg, "none"), fmt.Sprintf("%q; it must be the algorithm of the key that kid names", alg))
+	i.check(
+		"alg",
+		alg != "" && !strings.EqualFold(alg, "none"),
+		fmt.Sprintf("%q; it must be the algorithm of the key that kid names", alg),
+	)
 	i.check("kid", i.text(i.header, "kid") != "", fmt.Sprintf("%q", i.text(i.header, "kid")))
 	typ := strings.TrimPrefix(i.text(i.header, "typ"), "application/")
 	i.check("typ", typ == jwt.TypeAccess, fmt.Sprintf("%q, expected %q", i.text(i.header, "typ"), jwt.TypeAccess))
@@ -147,7 +154,8 @@ func (i *inspection) signature(ctx context.Context, set *jwk.Set, token string) 
 		return
 	}
 	verifier, err := jwt.NewVerifier(jwt.Config{
-		Issuer: orClaim(i.c.Issuer, i.text(i.payload, "iss")), Audience: orClaim(i.c.Audience, firstOf(i.payload["aud"])), Keys: set, Leeway: i.c.Leeway,
+		Issuer:   orClaim(i.c.Issuer, i.text(i.payload, "iss")),
+		Audience: orClaim(i.c.Audience, firstOf(i.payload["aud"])), Keys: set, Leeway: i.c.Leeway,
 	})
 	if err != nil {
 		i.check("signature", false, err.Error())

@@ -27,7 +27,8 @@ const maxAccessTTL = jwk.MaxTokenLife
 // mistakes returns what is wrong with the settings.
 func (t tokenSettings) mistakes() []error {
 	u, err := url.Parse(t.Issuer)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" ||
+		u.Fragment != "" {
 		return []error{fmt.Errorf("--issuer: %q is not a URL like https://auth.example", t.Issuer)}
 	}
 	return nil
@@ -106,10 +107,18 @@ func (c *commands) likeServer(t *tokenSettings, warnings io.Writer) error {
 	}
 	unknown := errors.Is(err, fs.ErrNotExist)
 	if unknown && t.Issuer == "" {
-		return usageError{errors.New("--issuer: no server was started on " + c.Data + " yet: give --issuer and --audience as hallpass serve will have them")}
+		return usageError{
+			errors.New(
+				"--issuer: no server was started on " + c.Data + " yet: give --issuer and --audience as hallpass serve will have them",
+			),
+		}
 	}
 	if err != nil && !unknown {
-		return fmt.Errorf("reading what the server's tokens name: %w; start hallpass serve again, which writes %s anew", err, c.servedPath())
+		return fmt.Errorf(
+			"reading what the server's tokens name: %w; start hallpass serve again, which writes %s anew",
+			err,
+			c.servedPath(),
+		)
 	}
 	if t.Issuer == "" {
 		t.Issuer = last.Issuer
@@ -118,8 +127,13 @@ func (c *commands) likeServer(t *tokenSettings, warnings io.Writer) error {
 		t.Audience = last.Audience
 	}
 	if !unknown && (t.Issuer != last.Issuer || t.audience() != last.Audience) {
-		fmt.Fprintf(warnings, "hallpass: the server that was started last on %s refuses this token: its issuer is %s and its audience %s.\n",
-			printable(c.Data), printable(last.Issuer), printable(last.Audience))
+		fmt.Fprintf(
+			warnings,
+			"hallpass: the server that was started last on %s refuses this token: its issuer is %s and its audience %s.\n",
+			printable(c.Data),
+			printable(last.Issuer),
+			printable(last.Audience),
+		)
 	}
 	return nil
 }

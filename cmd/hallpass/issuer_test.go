@@ -40,7 +40,8 @@ func TestServe_refusesADatabaseThatSignsWithASecret(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer in.Close()
-		if err := in.signsForOthers(t.Context()); (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "--data") {
+		if err := in.signsForOthers(t.Context()); (err != nil) != c.refused ||
+			err != nil && !strings.Contains(err.Error(), "--data") {
 			t.Errorf("%s: %v", c.algorithm, err)
 		}
 	}

@@ -45,7 +45,11 @@ func (c *keyRotateCommand) Run(ctx context.Context, all *commands, std streams) 
 		return err
 	}
 	if c.Algorithm != "" && c.Algorithm != string(next.Algorithm) {
-		return fmt.Errorf("a rotation to another %s key is under way already: wait for its end, or hallpass key revoke %s first", next.Algorithm, next.ID)
+		return fmt.Errorf(
+			"a rotation to another %s key is under way already: wait for its end, or hallpass key revoke %s first",
+			next.Algorithm,
+			next.ID,
+		)
 	}
 	return printKeys(std, c.JSON, next)
 }
@@ -76,7 +80,12 @@ func (c *keyRevokeCommand) Run(ctx context.Context, all *commands, std streams) 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(std.err, "Key %s, which was %s, is gone: the tokens that it signed are refused, and their sessions refresh.\n", dropped.ID, dropped.State)
+	fmt.Fprintf(
+		std.err,
+		"Key %s, which was %s, is gone: the tokens that it signed are refused, and their sessions refresh.\n",
+		dropped.ID,
+		dropped.State,
+	)
 	keys, err := in.keys.List(ctx)
 	if err != nil {
 		return err

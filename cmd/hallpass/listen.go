@@ -27,7 +27,10 @@ func (c *serveCommand) listen(proxies []netip.Prefix, log *slog.Logger) (*listen
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w (another address: --addr)", err)
 	}
-	bounds, err := conns.New(plain, conns.Config{Max: conns.Limit(c.MaxConnections), Exempt: slices.Concat(loopback, proxies), Log: log})
+	bounds, err := conns.New(
+		plain,
+		conns.Config{Max: conns.Limit(c.MaxConnections), Exempt: slices.Concat(loopback, proxies), Log: log},
+	)
 	if err != nil {
 		return nil, errors.Join(err, plain.Close())
 	}

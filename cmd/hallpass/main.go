@@ -84,9 +84,18 @@ func run(ctx context.Context, stop context.CancelFunc, args []string, std stream
 			code = int(status)
 		}
 	}()
-	parser, err := kong.New(&c, kong.Name("hallpass"), kong.Description(description), kong.DefaultEnvars("HALLPASS"),
-		kong.Configuration(readSettings), kong.Writers(std.out, std.err), kong.Exit(func(status int) { panic(exited(status)) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
+	parser, err := kong.New(
+		&c,
+		kong.Name("hallpass"),
+		kong.Description(description),
+		kong.DefaultEnvars("HALLPASS"),
+		kong.Configuration(
+			readSettings,
+		),
+		kong.Writers(std.out, std.err),
+		kong.Exit(func(status int) { panic(exited(status)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+	)
 	if err != nil {
 		fmt.Fprintln(std.err, "hallpass:", err)
 		return exitFailed

@@ -61,7 +61,10 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	if url == "" || url == "sqlite:" {
 		path := c.databasePath()
 		if _, err := os.Stat(path); o.mustExist && errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no installation in %s: run hallpass serve first, or name its folder with --data", c.Data)
+			return nil, fmt.Errorf(
+				"there is no installation in %s: run hallpass serve first, or name its folder with --data",
+				c.Data,
+			)
 		}
 		url = "sqlite:" + path
 	}
@@ -102,8 +105,9 @@ func (in *installation) users() (*users.Service, error) {
 // issuer ends sessions. It makes no tokens: see tokenMintCommand.
 func (in *installation) issuer() (*users.Issuer, error) {
 	return hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
-		Issuer: "hallpass", Audience: "hallpass", Keys: in.keys, Store: in.store, Authorize: users.Authorize(in.accounts),
-		Observe: in.observe,
+		Issuer: "hallpass", Audience: "hallpass", Keys: in.keys, Store: in.store,
+		Authorize: users.Authorize(in.accounts),
+		Observe:   in.observe,
 	})
 }
 

@@ -56,9 +56,12 @@ func (c *restoreCheck) check(ctx context.Context) error {
 	if name == "sqlite:" {
 		name = "of " + filepath.Dir(c.path)
 	}
-	return fmt.Errorf("the database %s is older than this data folder remembers: it was restored from a backup, or made anew. "+
-		"Sessions that were ended since would live again. Run hallpass session revoke --all with the same --data and --db, which "+
-		"logs everybody out, and start again (docs/restore.md)", name)
+	return fmt.Errorf(
+		"the database %s is older than this data folder remembers: it was restored from a backup, or made anew. "+
+			"Sessions that were ended since would live again. Run hallpass session revoke --all with the same --data and --db, which "+
+			"logs everybody out, and start again (docs/restore.md)",
+		name,
+	)
 }
 
 func (c *restoreCheck) read() (map[string]int64, error) {
@@ -71,7 +74,11 @@ func (c *restoreCheck) read() (map[string]int64, error) {
 		err = json.Unmarshal(text, &known)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading what the data folder remembers of the database: %w; delete %s to forget it", err, c.path)
+		return nil, fmt.Errorf(
+			"reading what the data folder remembers of the database: %w; delete %s to forget it",
+			err,
+			c.path,
+		)
 	}
 	return known, nil
 }

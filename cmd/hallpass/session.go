@@ -57,12 +57,27 @@ type sessionRow struct {
 func printSessions(w io.Writer, asJSON bool, list []sessions.Session) error {
 	if asJSON {
 		return printJSONLines(w, list, func(s sessions.Session) any {
-			return sessionRow{s.ID, s.Subject, s.CreatedAt, s.LastUsedAt, s.ExpiresAt(), s.Client.IP, s.Client.UserAgent}
+			return sessionRow{
+				s.ID,
+				s.Subject,
+				s.CreatedAt,
+				s.LastUsedAt,
+				s.ExpiresAt(),
+				s.Client.IP,
+				s.Client.UserAgent,
+			}
 		})
 	}
 	table := newTable(w, "ID", "CREATED", "LAST USED", "EXPIRES", "IP", "USER AGENT")
 	for _, s := range list {
-		table.row(s.ID, s.CreatedAt.Format(time.RFC3339), s.LastUsedAt.Format(time.RFC3339), s.ExpiresAt().Format(time.RFC3339), s.Client.IP, s.Client.UserAgent)
+		table.row(
+			s.ID,
+			s.CreatedAt.Format(time.RFC3339),
+			s.LastUsedAt.Format(time.RFC3339),
+			s.ExpiresAt().Format(time.RFC3339),
+			s.Client.IP,
+			s.Client.UserAgent,
+		)
 	}
 	return table.flush()
 }

@@ -69,8 +69,10 @@ func TestIsLoopback(t *testing.T) {
 // good are settings that serve takes.
 func good() serveSettings {
 	return serveSettings{
-		tokenSettings: tokenSettings{Issuer: "https://auth.example"}, Addr: "127.0.0.1:8080", PasswordMinLength: 15, AccessTTL: time.Minute, SessionIdle: time.Hour,
-		SessionMax: time.Hour, RefreshGrace: time.Second, LoginLimitAccount: "10/1m", LoginLimitAddress: "0", SignupLimit: "9/1m",
+		tokenSettings: tokenSettings{Issuer: "https://auth.example"}, Addr: "127.0.0.1:8080",
+		PasswordMinLength: 15, AccessTTL: time.Minute, SessionIdle: time.Hour,
+		SessionMax: time.Hour, RefreshGrace: time.Second, LoginLimitAccount: "10/1m", LoginLimitAddress: "0",
+		SignupLimit:      "9/1m",
 		SigningAlgorithm: "ES256", MaxConnections: 1,
 	}
 }
@@ -132,7 +134,9 @@ func TestLineReader_answersEveryLine(t *testing.T) {
 		}
 	}
 	got := readLines(t, "a\n"+long+"\nb\n"+long)
-	if len(got) != 4 || got[0] != "a" || got[2] != "b" || len(got[1]) <= longestLine-1 || len(got[1]) > 2*longestLine || len(got[3]) > 2*longestLine {
+	if len(got) != 4 || got[0] != "a" || got[2] != "b" || len(got[1]) <= longestLine-1 ||
+		len(got[1]) > 2*longestLine ||
+		len(got[3]) > 2*longestLine {
 		t.Errorf("%d lines, the long ones of %d and %d bytes", len(got), len(got[1]), len(got[3]))
 	}
 }
@@ -206,7 +210,8 @@ func TestTokenVerify_forgeries(t *testing.T) {
 		if err := json.Unmarshal([]byte(answers[i]), &v); err != nil {
 			t.Fatalf("%s: %v: %s", name, err, answers[i])
 		}
-		if v.Valid != (name == "") || v.Valid && v.Claims["sub"] != "user-1" || !v.Valid && (v.Code == "" || v.Detail == "" || v.Claims != nil) {
+		if v.Valid != (name == "") || v.Valid && v.Claims["sub"] != "user-1" ||
+			!v.Valid && (v.Code == "" || v.Detail == "" || v.Claims != nil) {
 			t.Errorf("%s: %s", name, answers[i])
 		}
 	}
@@ -228,7 +233,9 @@ func TestTokenVerify_onlyGoodOnes(t *testing.T) {
 	}
 	verify := func(input string, more ...string) (int, string) {
 		var out, errs bytes.Buffer
-		args := append([]string{"token", "verify", "--keys", keys, "--issuer", kit.Issuer, "--audience", kit.Audience}, more...)
+		args := append(
+			[]string{"token", "verify", "--keys", keys, "--issuer", kit.Issuer, "--audience", kit.Audience},
+			more...)
 		return run(t.Context(), func() {}, args, streams{strings.NewReader(input), &out, &errs}), out.String()
 	}
 	token := kit.Token("alice", hallpass.Grant[struct{}]{Roles: []string{"user"}})

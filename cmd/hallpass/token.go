@@ -210,11 +210,16 @@ func (c *tokenMintCommand) Run(ctx context.Context, all *commands, std streams) 
 		return err
 	}
 	if user.Disabled {
-		return fmt.Errorf("%s is disabled: hallpass user enable %s lets them have tokens", printable(user.Username), user.ID)
+		return fmt.Errorf(
+			"%s is disabled: hallpass user enable %s lets them have tokens",
+			printable(user.Username),
+			user.ID,
+		)
 	}
 	authorize := users.Authorize(in.accounts)
 	issuer, err := hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
-		Observe: in.observe, Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, AccessTTL: c.TTL, IdleTTL: c.TTL, SessionTTL: c.TTL,
+		Observe: in.observe, Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store,
+		AccessTTL: c.TTL, IdleTTL: c.TTL, SessionTTL: c.TTL,
 		Authorize: func(ctx context.Context, subject string) (hallpass.Grant[struct{}], error) {
 			grant, err := authorize(ctx, subject)
 			grant.Scopes = c.Scope

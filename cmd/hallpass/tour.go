@@ -35,7 +35,12 @@ type tour struct {
 // Run walks sign-up → login → protected call → refresh → replay of the old refresh token → logout →
 // 401.
 func (c *tourCommand) Run(ctx context.Context, std streams) error {
-	t := &tour{ctx: ctx, url: strings.TrimSuffix(c.URL, "/"), w: std.out, client: http.Client{Timeout: 15 * time.Second}}
+	t := &tour{
+		ctx:    ctx,
+		url:    strings.TrimSuffix(c.URL, "/"),
+		w:      std.out,
+		client: http.Client{Timeout: 15 * time.Second},
+	}
 	name := "tour-" + strings.ToLower(rand.Text()[:8])
 	credentials := map[string]string{"username": name, "password": rand.Text()}
 
@@ -55,7 +60,14 @@ func (c *tourCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	again, err := t.do("Send the old refresh token once more, as a second tab or a retry would: the same successor comes back", "POST", "/v1/refresh", "", old, 200)
+	again, err := t.do(
+		"Send the old refresh token once more, as a second tab or a retry would: the same successor comes back",
+		"POST",
+		"/v1/refresh",
+		"",
+		old,
+		200,
+	)
 	if err != nil {
 		return err
 	}
@@ -76,7 +88,14 @@ func (c *tourCommand) Run(ctx context.Context, std streams) error {
 
 // cleanUp deletes the tour's user, for which it logs in again.
 func (t *tour) cleanUp(user document, credentials map[string]string) error {
-	tokens, err := t.do("Log in again, to delete the account, which wants a fresh login", "POST", "/v1/login", "", credentials, 200)
+	tokens, err := t.do(
+		"Log in again, to delete the account, which wants a fresh login",
+		"POST",
+		"/v1/login",
+		"",
+		credentials,
+		200,
+	)
 	if err != nil {
 		return err
 	}
@@ -121,7 +140,11 @@ func (t *tour) do(title, method, path, token string, body map[string]string, wan
 	}
 	resp, err := t.client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("%s does not answer: start a server with hallpass serve, or name one with --url (%w)", t.url, err)
+		return nil, fmt.Errorf(
+			"%s does not answer: start a server with hallpass serve, or name one with --url (%w)",
+			t.url,
+			err,
+		)
 	}
 	defer resp.Body.Close()
 	return t.answer(resp, want)

@@ -46,7 +46,11 @@ type userAddCommand struct {
 
 func (c *userAddCommand) Run(ctx context.Context, all *commands, std streams) error {
 	if !c.PasswordStdin {
-		return usageError{errors.New("give the password on standard input, with --password-stdin: on the command line others could see it")}
+		return usageError{
+			errors.New(
+				"give the password on standard input, with --password-stdin: on the command line others could see it",
+			),
+		}
 	}
 	if c.PasswordMinLength < 8 {
 		return usageError{errors.New("--password-min-length is under 8")}
@@ -64,7 +68,15 @@ func (c *userAddCommand) Run(ctx context.Context, all *commands, std streams) er
 	if err != nil {
 		return err
 	}
-	user, err := users.Create(ctx, account.NewUser{Username: c.Name, Email: c.Email, Password: secret, Roles: append([]string{"user"}, c.Role...)})
+	user, err := users.Create(
+		ctx,
+		account.NewUser{
+			Username: c.Name,
+			Email:    c.Email,
+			Password: secret,
+			Roles:    append([]string{"user"}, c.Role...),
+		},
+	)
 	if err != nil {
 		return explain(err)
 	}
@@ -182,7 +194,11 @@ func (c *userDeleteCommand) Run(ctx context.Context, all *commands, std streams)
 
 // change finds the user, does what is to be done, and prints the user as they are then.
 func (a userArgument) change(
-	ctx context.Context, all *commands, std streams, json bool, do func(*users.Service, account.User) (account.User, error),
+	ctx context.Context,
+	all *commands,
+	std streams,
+	json bool,
+	do func(*users.Service, account.User) (account.User, error),
 ) error {
 	in, err := all.open(ctx, openOptions{mustExist: true})
 	if err != nil {
@@ -220,7 +236,13 @@ type userRow struct {
 func printUsers(w io.Writer, asJSON bool, users ...account.User) error {
 	if asJSON {
 		return printJSONLines(w, users, func(u account.User) any {
-			row := userRow{ID: u.ID, Username: u.Username, Roles: u.Roles, Disabled: u.Disabled, CreatedAt: u.CreatedAt}
+			row := userRow{
+				ID:        u.ID,
+				Username:  u.Username,
+				Roles:     u.Roles,
+				Disabled:  u.Disabled,
+				CreatedAt: u.CreatedAt,
+			}
 			if u.Email != "" {
 				row.Email = &u.Email
 			}

@@ -29,14 +29,23 @@ func TestFindUser_anIDIsAnID(t *testing.T) {
 		made[name] = u.ID
 	}
 	err = in.db.Write(t.Context(), func(tx *sqldb.Tx) error {
-		_, err := tx.Exec("UPDATE users SET username = ?, username_key = ? WHERE id = ?", made["victim"], made["victim"], made["thief"])
+		_, err := tx.Exec(
+			"UPDATE users SET username = ?, username_key = ? WHERE id = ?",
+			made["victim"],
+			made["victim"],
+			made["thief"],
+		)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	std := streams{in: strings.NewReader(""), out: &strings.Builder{}, err: &strings.Builder{}}
-	err = (&userSetRolesCommand{userArgument: userArgument{made["victim"]}, Role: []string{"admin"}}).Run(t.Context(), &c, std)
+	err = (&userSetRolesCommand{userArgument: userArgument{made["victim"]}, Role: []string{"admin"}}).Run(
+		t.Context(),
+		&c,
+		std,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,15 @@ func (c *versionCommand) Run(std streams) error {
 			"version": version, "revision": strings.TrimSpace(revision + modified), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 		})
 	}
-	_, err := fmt.Fprintf(std.out, "hallpass %s%s%s %s %s/%s\n", version, revision, modified, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(
+		std.out,
+		"hallpass %s%s%s %s %s/%s\n",
+		version,
+		revision,
+		modified,
+		runtime.Version(),
+		runtime.GOOS,
+		runtime.GOARCH,
+	)
 	return err
 }

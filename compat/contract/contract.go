@@ -116,7 +116,11 @@ func Parse(data []byte) (System, error) {
 	for _, c := range append([]Case{{Name: "setup", Steps: s.Setup}}, s.Cases...) {
 		for i, step := range c.Steps {
 			if (step.Mint == nil) == (step.Request == nil) || (step.Request == nil) != (step.Want == nil) {
-				return System{}, fmt.Errorf("%s, step %d: a step has a request with what it wants, or makes a token", c.Name, i+1)
+				return System{}, fmt.Errorf(
+					"%s, step %d: a step has a request with what it wants, or makes a token",
+					c.Name,
+					i+1,
+				)
 			}
 		}
 	}

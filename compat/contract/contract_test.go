@@ -40,7 +40,9 @@ func echo(t *testing.T) string {
 // run runs one case and returns how it ended.
 func run(t *testing.T, o contract.Options, steps string) error {
 	t.Helper()
-	system, err := contract.Parse([]byte(`{"system":"s","about":"a","setup":[],"cases":[{"name":"c","seed":"0","steps":` + steps + `}]}`))
+	system, err := contract.Parse(
+		[]byte(`{"system":"s","about":"a","setup":[],"cases":[{"name":"c","seed":"0","steps":` + steps + `}]}`),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,10 +144,14 @@ func TestRun_mintsTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	mint := func(key string) string {
-		return fmt.Sprintf(`[{"mint":{"as":"t","header":{"alg":"HS256"},"claims":{"exp":"${now-11}"},"key":%q}},
+		return fmt.Sprintf(
+			`[{"mint":{"as":"t","header":{"alg":"HS256"},"claims":{"exp":"${now-11}"},"key":%q}},
 			{"request":{"method":"GET","path":"/","headers":{"Authorization":"JWT ${t}"}},"want":{"status":200},"save":{"t":"/auth"}},
 			{"request":{"method":"GET","path":"/","headers":{"Authorization":"${t}"}},"want":{"status":200,"body":"${*}JWT %s.%s.${*}"}}]`,
-			key, base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`)), strings.TrimRight(base64.RawURLEncoding.EncodeToString([]byte(`{"exp":1`)), "=")[:8]+"${*}")
+			key,
+			base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`)),
+			strings.TrimRight(base64.RawURLEncoding.EncodeToString([]byte(`{"exp":1`)), "=")[:8]+"${*}",
+		)
 	}
 	for _, with := range []string{"", "other"} {
 		if err := run(t, contract.Options{Key: key}, mint(with)); err != nil {

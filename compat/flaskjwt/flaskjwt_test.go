@@ -121,7 +121,8 @@ func TestAuth_refusesForgeries(t *testing.T) {
 	auth := newAuth(t, c)
 	handler := auth.Func(func(w http.ResponseWriter, _ *http.Request, _ user) { w.WriteHeader(http.StatusNoContent) })
 	target := attack.Target{
-		Key: serverKey(t, c), Issuer: "https://issuer.example", Audience: "api", Now: now, Header: map[string]any{"typ": "JWT", "alg": "HS256"},
+		Key: serverKey(t, c), Issuer: "https://issuer.example", Audience: "api", Now: now,
+		Header: map[string]any{"typ": "JWT", "alg": "HS256"},
 		Claims: map[string]any{"identity": 1, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Unix() + 300},
 	}
 	status := func(token string) int {
@@ -165,10 +166,13 @@ func readsOtherwise(f attack.Forgery) bool {
 		name, _, _ := strings.Cut(f.Name, " ")
 		return name != "exp" && name != "aud"
 	case "date":
-		return strings.HasSuffix(f.Name, "in text") || strings.HasPrefix(f.Name, "lives for") || strings.HasPrefix(f.Name, "issued in a minute")
+		return strings.HasSuffix(f.Name, "in text") || strings.HasPrefix(f.Name, "lives for") ||
+			strings.HasPrefix(f.Name, "issued in a minute")
 	case "spelling":
-		before := strings.HasSuffix(f.Name, " before") && !strings.HasPrefix(f.Name, "segment 1") && !strings.HasPrefix(f.Name, "segment 2")
-		after := strings.HasSuffix(f.Name, " after") && !strings.HasPrefix(f.Name, "segment 0") && !strings.HasPrefix(f.Name, "segment 1")
+		before := strings.HasSuffix(f.Name, " before") && !strings.HasPrefix(f.Name, "segment 1") &&
+			!strings.HasPrefix(f.Name, "segment 2")
+		after := strings.HasSuffix(f.Name, " after") && !strings.HasPrefix(f.Name, "segment 0") &&
+			!strings.HasPrefix(f.Name, "segment 1")
 		return before || after
 	}
 	return false
@@ -176,7 +180,8 @@ func readsOtherwise(f attack.Forgery) bool {
 
 func TestNew_tellsEveryMistake(t *testing.T) {
 	_, err := flaskjwt.New(flaskjwt.Config[user]{
-		Secret: []byte("super-secret"), Expiration: -1, NotBefore: -1, HeaderPrefix: "JWT ", AuthPath: "auth", UsernameKey: "password",
+		Secret: []byte("super-secret"), Expiration: -1, NotBefore: -1, HeaderPrefix: "JWT ", AuthPath: "auth",
+		UsernameKey: "password",
 	})
 	for _, want := range []string{
 		"Authenticate is nil", "Identify is nil", "Identity is nil", "Expiration is", "NotBefore is negative", "before Expiration",
@@ -231,7 +236,11 @@ func TestWriteFailure_indentedIsWhatTheChapterQuotes(t *testing.T) {
 	c := config()
 	c.Indented = true
 	response := httptest.NewRecorder()
-	request := httptest.NewRequest(http.MethodPost, "/auth", strings.NewReader(`{"username": "matt", "password": "alwkjef"}`))
+	request := httptest.NewRequest(
+		http.MethodPost,
+		"/auth",
+		strings.NewReader(`{"username": "matt", "password": "alwkjef"}`),
+	)
 	request.Header.Set("Content-Type", "application/json")
 	newAuth(t, c).Login().ServeHTTP(response, request)
 	want := "{\n  \"description\": \"Invalid credentials\", \n  \"error\": \"Bad Request\", \n  \"status_code\": 401\n}\n"
@@ -255,7 +264,10 @@ func TestFunc_failuresOfTheApplicationAre500(t *testing.T) {
 	}
 	mux := http.NewServeMux()
 	auth.Mount(mux)
-	mux.Handle("GET /protected", auth.Func(func(http.ResponseWriter, *http.Request, user) { t.Error("the handler was called") }))
+	mux.Handle(
+		"GET /protected",
+		auth.Func(func(http.ResponseWriter, *http.Request, user) { t.Error("the handler was called") }),
+	)
 	for _, request := range []*http.Request{
 		httptest.NewRequest(http.MethodGet, "/protected", nil),
 		httptest.NewRequest(http.MethodPost, "/auth", strings.NewReader(`{"username":"joe","password":"pass"}`)),
@@ -278,7 +290,8 @@ func TestError_isTheAnswer(t *testing.T) {
 	c := config()
 	c.Authenticate = func(context.Context, string, string) (user, bool, error) {
 		busy := &flaskjwt.Error{
-			Name: "Service Unavailable", Description: "Come again", StatusCode: 503, Header: http.Header{"Retry-After": {"2"}},
+			Name: "Service Unavailable", Description: "Come again", StatusCode: 503,
+			Header: http.Header{"Retry-After": {"2"}},
 		}
 		return user{}, true, fmt.Errorf("hashing: %w", busy)
 	}
@@ -295,7 +308,11 @@ func TestError_isTheAnswer(t *testing.T) {
 	if got := get(t, url, "JWT "+token); got.StatusCode != http.StatusUnauthorized {
 		t.Errorf("revoked: %d", got.StatusCode)
 	}
-	response, err := http.Post(url+"/auth", "application/json", strings.NewReader(`{"username":"joe","password":"pass"}`))
+	response, err := http.Post(
+		url+"/auth",
+		"application/json",
+		strings.NewReader(`{"username":"joe","password":"pass"}`),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +335,11 @@ func TestToken_lacksARequiredClaim(t *testing.T) {
 }
 
 func TestLogin_bodiesOverTheLimitAreRefused(t *testing.T) {
-	request := httptest.NewRequest(http.MethodPost, "/auth", strings.NewReader(`{"username":"`+strings.Repeat("x", 1<<20)+`"}`))
+	request := httptest.NewRequest(
+		http.MethodPost,
+		"/auth",
+		strings.NewReader(`{"username":"`+strings.Repeat("x", 1<<20)+`"}`),
+	)
 	request.Header.Set("Content-Type", "application/json")
 	response := httptest.NewRecorder()
 	newAuth(t, config()).Login().ServeHTTP(response, request)

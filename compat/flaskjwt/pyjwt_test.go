@@ -27,7 +27,8 @@ func TestToken_isTakenByPyJWT(t *testing.T) {
 		t.Fatal(err)
 	}
 	claims, problem := python.Decode(t, token, c.Secret, options)
-	if problem != "" || claims["identity"] != 7.0 || claims["exp"].(float64)-claims["iat"].(float64) != 300 || claims["nbf"] != claims["iat"] {
+	if problem != "" || claims["identity"] != 7.0 || claims["exp"].(float64)-claims["iat"].(float64) != 300 ||
+		claims["nbf"] != claims["iat"] {
 		t.Errorf("got %v, %q", claims, problem)
 	}
 	if _, problem := python.Decode(t, token, append(c.Secret, 'x'), options); problem != "Signature verification failed" {

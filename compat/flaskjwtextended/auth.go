@@ -42,7 +42,8 @@ func New[U any](c Config[U]) (*Auth[U], error) {
 	}
 	for _, key := range verifying {
 		a.decoders = append(a.decoders, pyjwt.Decoder{
-			Version: pyjwt.V2, Key: key, Leeway: a.c.Leeway, Required: required, Issuer: a.c.Issuer, Audience: a.c.Audience, Subject: !a.c.AnySubject,
+			Version: pyjwt.V2, Key: key, Leeway: a.c.Leeway, Required: required, Issuer: a.c.Issuer,
+			Audience: a.c.Audience, Subject: !a.c.AnySubject,
 		})
 	}
 	return a, nil

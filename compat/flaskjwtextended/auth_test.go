@@ -70,8 +70,10 @@ func bearer(token string) *http.Request {
 
 func TestNew_tellsEveryMistake(t *testing.T) {
 	_, err := fje.New(fje.Config[user]{
-		Secret: []byte("super-secret"), AccessExpires: 1, Leeway: -1, IdentityClaim: "exp", HeaderType: "JWT", BareHeader: true,
-		Locations: []fje.Location{"body"}, AccessCookie: fje.CookieNames{Name: "a b"}, RefreshCookie: fje.CookieNames{Path: "/;"},
+		Secret: []byte("super-secret"), AccessExpires: 1, Leeway: -1, IdentityClaim: "exp", HeaderType: "JWT",
+		BareHeader: true,
+		Locations:  []fje.Location{"body"}, AccessCookie: fje.CookieNames{Name: "a b"},
+		RefreshCookie:  fje.CookieNames{Path: "/;"},
 		CookieSameSite: http.SameSiteNoneMode, InsecureCookies: true,
 	})
 	for _, want := range []string{
@@ -101,7 +103,11 @@ func pair(t *testing.T) (private, public []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: privateDER}), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: publicDER})
+	return pem.EncodeToMemory(
+			&pem.Block{Type: "PRIVATE KEY", Bytes: privateDER},
+		), pem.EncodeToMemory(
+			&pem.Block{Type: "PUBLIC KEY", Bytes: publicDER},
+		)
 }
 
 func TestNew_keys(t *testing.T) {
@@ -186,7 +192,8 @@ func TestAccessToken_isWhatMintSays(t *testing.T) {
 	}
 	token := access(t, c, fje.Mint{FreshFor: time.Minute, Expires: time.Hour, Claims: map[string]any{"team": "red"}})
 	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
-	if !uuid.MatchString(token.ID) || !uuid.MatchString(token.CSRF) || token.ID == token.CSRF || token.Refresh || token.ExpiresAt.Unix() != 1_800_003_600 {
+	if !uuid.MatchString(token.ID) || !uuid.MatchString(token.CSRF) || token.ID == token.CSRF || token.Refresh ||
+		token.ExpiresAt.Unix() != 1_800_003_600 {
 		t.Errorf("got %+v", token)
 	}
 	fresh := fje.Guard{Fresh: true}
@@ -236,7 +243,8 @@ func TestFunc_never(t *testing.T) {
 		t.Errorf("an access token without end: %d %s", status, body)
 	}
 	const want = "{\"msg\":\"Token is missing the \\\"exp\\\" claim\"}\n"
-	if status, body := ask(t, c, fje.Guard{}, bearer(eternal)); status != http.StatusUnprocessableEntity || body != want {
+	if status, body := ask(t, c, fje.Guard{}, bearer(eternal)); status != http.StatusUnprocessableEntity ||
+		body != want {
 		t.Errorf("where they are to end: %d %s", status, body)
 	}
 }
@@ -318,7 +326,8 @@ func TestFunc_settings(t *testing.T) {
 	}
 	c.HeaderType, c.BareHeader, c.Locations = "", true, nil
 	for value, want := range map[string]string{
-		token: "ann headers", "JWT " + token: `{"message":"Bad X-Token header. Expected 'X-Token: <JWT>'"}`, "": `{"message":"Missing X-Token Header"}`,
+		token: "ann headers", "JWT " + token: `{"message":"Bad X-Token header. Expected 'X-Token: <JWT>'"}`,
+		"": `{"message":"Missing X-Token Header"}`,
 	} {
 		if _, body := ask(t, c, fje.Guard{}, header(value)); strings.TrimSpace(body) != want {
 			t.Errorf("bare: got %s, want %s", body, want)
@@ -390,7 +399,8 @@ func TestFunc_failuresOfTheApplicationAre500(t *testing.T) {
 		var told error
 		c.Failed = func(_ context.Context, err error) { told = err }
 		status, body := ask(t, c, fje.Guard{}, bearer(access(t, c, fje.Mint{}).Text))
-		if status != http.StatusInternalServerError || body != "{\"msg\":\"Internal Server Error\"}\n" || !errors.Is(told, broken) {
+		if status != http.StatusInternalServerError || body != "{\"msg\":\"Internal Server Error\"}\n" ||
+			!errors.Is(told, broken) {
 			t.Errorf("%s: %d %s, told %v", name, status, body, told)
 		}
 	}
@@ -401,7 +411,8 @@ func TestFunc_answerStandsForTheLoaders(t *testing.T) {
 	c.Answer = func(w http.ResponseWriter, _ *http.Request, f fje.Failure) {
 		http.Error(w, string(f.Kind)+": "+f.Message, http.StatusTeapot)
 	}
-	if status, body := ask(t, c, fje.Guard{}, httptest.NewRequest("GET", "/", nil)); status != http.StatusTeapot || body != "unauthorized: Missing Authorization Header\n" {
+	if status, body := ask(t, c, fje.Guard{}, httptest.NewRequest("GET", "/", nil)); status != http.StatusTeapot ||
+		body != "unauthorized: Missing Authorization Header\n" {
 		t.Errorf("got %d %s", status, body)
 	}
 	token := access(t, c, fje.Mint{}).Text

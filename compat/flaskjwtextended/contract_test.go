@@ -116,7 +116,8 @@ func (a *api) refresh(r *http.Request, subject string) fje.Token {
 func (a *api) login(then func(w http.ResponseWriter, r *http.Request, name string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body struct{ Username, Password string }
-		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Username != "joe" || body.Password != "pass" {
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Username != "joe" ||
+			body.Password != "pass" {
 			reply(w, http.StatusUnauthorized, map[string]string{"msg": "Bad username or password"})
 			return
 		}
@@ -130,7 +131,11 @@ func serve(t *testing.T, c fje.Config[user], gone *revoked) string {
 	a := &api{t, newAuth(t, c), gone}
 	mux := http.NewServeMux()
 	mux.Handle("POST /login", a.login(func(w http.ResponseWriter, r *http.Request, name string) {
-		reply(w, http.StatusOK, map[string]string{"access_token": a.access(r, name, true).Text, "refresh_token": a.refresh(r, name).Text})
+		reply(
+			w,
+			http.StatusOK,
+			map[string]string{"access_token": a.access(r, name, true).Text, "refresh_token": a.refresh(r, name).Text},
+		)
 	}))
 	mux.Handle("POST /refresh", a.auth.Func(func(w http.ResponseWriter, r *http.Request, id fje.Identity[user]) {
 		reply(w, http.StatusOK, map[string]string{"access_token": a.access(r, id.Subject, false).Text})
@@ -145,10 +150,13 @@ func serve(t *testing.T, c fje.Config[user], gone *revoked) string {
 		reply(w, http.StatusOK, map[string]bool{"login": true})
 	}))
 	cookies := []fje.Location{fje.Cookies}
-	mux.Handle("POST /cookies/refresh", a.auth.Func(func(w http.ResponseWriter, r *http.Request, id fje.Identity[user]) {
-		a.auth.SetCookies(w, a.access(r, id.Subject, false))
-		reply(w, http.StatusOK, map[string]bool{"refresh": true})
-	}, fje.Guard{Refresh: true, Locations: cookies}))
+	mux.Handle(
+		"POST /cookies/refresh",
+		a.auth.Func(func(w http.ResponseWriter, r *http.Request, id fje.Identity[user]) {
+			a.auth.SetCookies(w, a.access(r, id.Subject, false))
+			reply(w, http.StatusOK, map[string]bool{"refresh": true})
+		}, fje.Guard{Refresh: true, Locations: cookies}),
+	)
 	mux.HandleFunc("POST /cookies/logout", func(w http.ResponseWriter, _ *http.Request) {
 		a.auth.UnsetCookies(w)
 		reply(w, http.StatusOK, map[string]bool{"logout": true})
@@ -234,5 +242,8 @@ func TestContract_isTheOriginals(t *testing.T) {
 	if !lines.Scan() {
 		t.Fatal("it does not listen")
 	}
-	keepsContract(t, contract.Options{URL: "http://127.0.0.1:" + lines.Text(), Original: true, Key: serverKey(t, c.Secret)})
+	keepsContract(
+		t,
+		contract.Options{URL: "http://127.0.0.1:" + lines.Text(), Original: true, Key: serverKey(t, c.Secret)},
+	)
 }

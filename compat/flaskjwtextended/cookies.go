@@ -51,7 +51,11 @@ func (a *Auth[U]) setCookie(w http.ResponseWriter, cookie http.Cookie) {
 	a.writeCookie(w, cookie)
 }
 
-var sameSites = map[http.SameSite]string{http.SameSiteLaxMode: "Lax", http.SameSiteStrictMode: "Strict", http.SameSiteNoneMode: "None"}
+var sameSites = map[http.SameSite]string{
+	http.SameSiteLaxMode:    "Lax",
+	http.SameSiteStrictMode: "Strict",
+	http.SameSiteNoneMode:   "None",
+}
 
 // writeCookie has the attributes in Werkzeug's order, so that answers can be compared byte by byte.
 // New has found the name, the path and the domain to be sound; the value is a token, a UUID, or

@@ -33,12 +33,18 @@ func TestSetCookies_areSecureUnlessToldOtherwise(t *testing.T) {
 	set := func() []string {
 		return setCookies(func(w http.ResponseWriter) { newAuth(t, c).SetCookies(w, access(t, c, fje.Mint{})) })
 	}
-	want := []string{"access_token_cookie; Secure; HttpOnly; Path=/; SameSite=Lax", "csrf_access_token; Secure; Path=/; SameSite=Lax"}
+	want := []string{
+		"access_token_cookie; Secure; HttpOnly; Path=/; SameSite=Lax",
+		"csrf_access_token; Secure; Path=/; SameSite=Lax",
+	}
 	if got := set(); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 	c.InsecureCookies, c.CookieSameSite = true, http.SameSiteDefaultMode
-	if got := set(); !slices.Equal(got, []string{"access_token_cookie; HttpOnly; Path=/", "csrf_access_token; Path=/"}) {
+	if got := set(); !slices.Equal(
+		got,
+		[]string{"access_token_cookie; HttpOnly; Path=/", "csrf_access_token; Path=/"},
+	) {
 		t.Errorf("as the original: got %q", got)
 	}
 }
@@ -52,12 +58,18 @@ func TestSetCookies_settings(t *testing.T) {
 	auth := newAuth(t, c)
 	got := setCookies(func(w http.ResponseWriter) { auth.SetCookies(w, access(t, c, fje.Mint{})) })
 	const year = "Domain=example.com; Expires=Tue, 23 Nov 2027 09:28:10 GMT; Max-Age=31540000"
-	if want := []string{"a; " + year + "; HttpOnly; Path=/api; SameSite=Strict", "ca; " + year + "; Path=/x; SameSite=Strict"}; !slices.Equal(got, want) {
+	if want := []string{"a; " + year + "; HttpOnly; Path=/api; SameSite=Strict", "ca; " + year + "; Path=/x; SameSite=Strict"}; !slices.Equal(
+		got,
+		want,
+	) {
 		t.Errorf("set: got %q", got)
 	}
 	const past = "Domain=example.com; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
 	got = setCookies(auth.UnsetAccessCookies)
-	if want := []string{"a; " + past + "; HttpOnly; Path=/api; SameSite=Strict", "ca; " + past + "; Path=/x; SameSite=Strict"}; !slices.Equal(got, want) {
+	if want := []string{"a; " + past + "; HttpOnly; Path=/api; SameSite=Strict", "ca; " + past + "; Path=/x; SameSite=Strict"}; !slices.Equal(
+		got,
+		want,
+	) {
 		t.Errorf("unset: got %q", got)
 	}
 	c.NoCSRFCookies = true

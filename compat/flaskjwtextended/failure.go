@@ -49,11 +49,27 @@ func userNotFound(subject string) *Failure {
 }
 
 var (
-	expiredToken      = &Failure{Kind: ExpiredToken, Message: "Token has expired", Status: http.StatusUnauthorized}
-	freshTokenNeeded  = &Failure{Kind: FreshTokenNeeded, Message: "Fresh token required", Status: http.StatusUnauthorized}
-	revokedToken      = &Failure{Kind: RevokedToken, Message: "Token has been revoked", Status: http.StatusUnauthorized}
-	claimsNotVerified = &Failure{Kind: ClaimsNotVerified, Message: "User claims verification failed", Status: http.StatusBadRequest}
-	internal          = &Failure{Kind: InternalServerError, Message: "Internal Server Error", Status: http.StatusInternalServerError}
+	expiredToken     = &Failure{Kind: ExpiredToken, Message: "Token has expired", Status: http.StatusUnauthorized}
+	freshTokenNeeded = &Failure{
+		Kind:    FreshTokenNeeded,
+		Message: "Fresh token required",
+		Status:  http.StatusUnauthorized,
+	}
+	revokedToken = &Failure{
+		Kind:    RevokedToken,
+		Message: "Token has been revoked",
+		Status:  http.StatusUnauthorized,
+	}
+	claimsNotVerified = &Failure{
+		Kind:    ClaimsNotVerified,
+		Message: "User claims verification failed",
+		Status:  http.StatusBadRequest,
+	}
+	internal = &Failure{
+		Kind:    InternalServerError,
+		Message: "Internal Server Error",
+		Status:  http.StatusInternalServerError,
+	}
 )
 
 // write is the default of Config.Answer.

@@ -19,7 +19,8 @@ func target(t *testing.T) (fje.Config[user], attack.Target) {
 	c.Issuer, c.Audience = "https://issuer.example", "api"
 	now := time.Now()
 	return c, attack.Target{
-		Key: serverKey(t, c.Secret), Issuer: c.Issuer, Audience: c.Audience, Now: now, Header: map[string]any{"alg": "HS256", "typ": "JWT"},
+		Key: serverKey(t, c.Secret), Issuer: c.Issuer, Audience: c.Audience, Now: now,
+		Header: map[string]any{"alg": "HS256", "typ": "JWT"},
 		Claims: map[string]any{
 			"fresh": true, "iat": now.Unix(), "jti": "id", "type": "access", "sub": "ann", "nbf": now.Unix(), "csrf": "value", "exp": now.Unix() + 300,
 			"iss": c.Issuer, "aud": c.Audience,
@@ -99,7 +100,10 @@ func TestFunc_takesNoOtherKindOfToken(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	}
 	routes := map[string]http.Handler{
-		"access": auth.Func(called, fje.Guard{}), "refresh": auth.Func(called, fje.Guard{Refresh: true}), "any": auth.Func(called, fje.Guard{AnyType: true}),
+		"access": auth.Func(
+			called,
+			fje.Guard{},
+		), "refresh": auth.Func(called, fje.Guard{Refresh: true}), "any": auth.Func(called, fje.Guard{AnyType: true}),
 	}
 	for kind, taken := range map[any]string{"access": "access any", "refresh": "refresh any", "Refresh": "", "ACCESS": "", "": "", nil: "", true: "", 1: ""} {
 		target.Claims["type"] = kind

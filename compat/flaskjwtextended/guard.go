@@ -57,7 +57,10 @@ func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, id I
 
 // Optional guards a handler as jwt_required(optional=True) does: id is nil for a request without a
 // token. One with a token that is not valid is refused. For the rest it is as Func.
-func (a *Auth[U]) Optional(handler func(w http.ResponseWriter, r *http.Request, id *Identity[U]), g Guard) http.Handler {
+func (a *Auth[U]) Optional(
+	handler func(w http.ResponseWriter, r *http.Request, id *Identity[U]),
+	g Guard,
+) http.Handler {
 	return a.guarded(g, func(w http.ResponseWriter, r *http.Request, id Identity[U], failed *Failure) {
 		switch {
 		case failed == nil:
@@ -70,7 +73,10 @@ func (a *Auth[U]) Optional(handler func(w http.ResponseWriter, r *http.Request, 
 	})
 }
 
-func (a *Auth[U]) guarded(g Guard, then func(w http.ResponseWriter, r *http.Request, id Identity[U], failed *Failure)) http.Handler {
+func (a *Auth[U]) guarded(
+	g Guard,
+	then func(w http.ResponseWriter, r *http.Request, id Identity[U], failed *Failure),
+) http.Handler {
 	if err := known(g.Locations); err != nil {
 		panic("flaskjwtextended: Guard: " + err.Error())
 	}
@@ -103,7 +109,11 @@ func (a *Auth[U]) identify(r *http.Request, g Guard) (Identity[U], *Failure) {
 	if failed != nil {
 		return Identity[U]{}, failed
 	}
-	id := Identity[U]{Subject: subject(read.Claims, a.c.IdentityClaim), Claims: Claims(read.Claims), Location: location}
+	id := Identity[U]{
+		Subject:  subject(read.Claims, a.c.IdentityClaim),
+		Claims:   Claims(read.Claims),
+		Location: location,
+	}
 	if a.c.Lookup == nil {
 		return id, nil
 	}

@@ -59,7 +59,9 @@ func (a *Auth[U]) inHeader(r *http.Request) (string, *Failure) {
 		}
 	}
 	if len(fields) != 1 {
-		return "", absent(fmt.Sprintf("Missing '%s' type in '%s' header. Expected '%s: %s <JWT>'", kind, name, name, kind))
+		return "", absent(
+			fmt.Sprintf("Missing '%s' type in '%s' header. Expected '%s: %s <JWT>'", kind, name, name, kind),
+		)
 	}
 	if len(fields[0]) != 2 {
 		return "", invalid(fmt.Sprintf("Bad %s header. Expected '%s: %s <JWT>'", name, name, kind))
@@ -101,7 +103,13 @@ func (a *Auth[U]) inQuery(r *http.Request) (string, *Failure) {
 	}
 	token, ok := strings.CutPrefix(value, a.c.QueryPrefix)
 	if !ok {
-		return "", invalid(fmt.Sprintf("Invalid value for query parameter '%s'. Expected the value to start with '%s'", a.c.QueryName, a.c.QueryPrefix))
+		return "", invalid(
+			fmt.Sprintf(
+				"Invalid value for query parameter '%s'. Expected the value to start with '%s'",
+				a.c.QueryName,
+				a.c.QueryPrefix,
+			),
+		)
 	}
 	return token, nil
 }
@@ -131,7 +139,9 @@ func unescape(text string) string {
 
 func (a *Auth[U]) inJSON(r *http.Request, refresh bool) (string, *Failure) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/json" && !(strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")) {
+	if err != nil ||
+		mediaType != "application/json" &&
+			!(strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")) {
 		return "", absent("Invalid content-type. Must be application/json.")
 	}
 	name := a.c.JSONKey

@@ -51,7 +51,8 @@ func TestAccessToken_isTakenByPyJWT(t *testing.T) {
 		t.Fatal(err)
 	}
 	claims, problem = python.Decode(t, refresh.Text, c.Secret, options(c))
-	if problem != "" || claims["type"] != "refresh" || claims["fresh"] != false || claims["exp"].(float64)-claims["iat"].(float64) != 30*24*3600 {
+	if problem != "" || claims["type"] != "refresh" || claims["fresh"] != false ||
+		claims["exp"].(float64)-claims["iat"].(float64) != 30*24*3600 {
 		t.Errorf("the refresh token: %v, %q", claims, problem)
 	}
 }

@@ -91,7 +91,8 @@ func TestHole_anotherUsersPostDeleted(t *testing.T) {
 			}
 		}
 	}
-	if status, answer := send(t, http.MethodGet, p.URL+"/users/1/posts/1", ann, ""); status != http.StatusOK || !strings.Contains(answer, "ann's") {
+	if status, answer := send(t, http.MethodGet, p.URL+"/users/1/posts/1", ann, ""); status != http.StatusOK ||
+		!strings.Contains(answer, "ann's") {
 		t.Errorf("%d %s", status, answer)
 	}
 }
@@ -139,7 +140,8 @@ func TestHole_anotherUserRemoved(t *testing.T) {
 			t.Errorf("%s: %d %s", method, status, answer)
 		}
 	}
-	if status, answer := send(t, http.MethodGet, p.URL+"/users/1", ann, ""); status != http.StatusOK || !strings.Contains(answer, "ann") {
+	if status, answer := send(t, http.MethodGet, p.URL+"/users/1", ann, ""); status != http.StatusOK ||
+		!strings.Contains(answer, "ann") {
 		t.Errorf("ann: %d %s", status, answer)
 	}
 }
@@ -175,7 +177,8 @@ func TestHole_forgedTokens(t *testing.T) {
 	p, key := start(t)
 	now := time.Now()
 	target := attack.Target{
-		Key: key, Issuer: "https://issuer.example", Audience: "api", Now: now, Header: map[string]any{"typ": "JWT", "alg": "HS256"},
+		Key: key, Issuer: "https://issuer.example", Audience: "api", Now: now,
+		Header: map[string]any{"typ": "JWT", "alg": "HS256"},
 		// Of a user who is not there, so that what is no forgery to Flask-JWT is refused too.
 		// Package flaskjwt tests which these are.
 		Claims: map[string]any{"identity": 99, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Unix() + 300},

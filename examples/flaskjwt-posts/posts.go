@@ -32,7 +32,11 @@ func scan(row interface{ Scan(...any) error }, owner user) (post, error) {
 }
 
 func (p *posts) of(ctx context.Context, owner user) ([]post, error) {
-	rows, err := p.QueryContext(ctx, "SELECT "+postColumns+" FROM posts WHERE user_id = ? ORDER BY id LIMIT 1000", owner.ID)
+	rows, err := p.QueryContext(
+		ctx,
+		"SELECT "+postColumns+" FROM posts WHERE user_id = ? ORDER BY id LIMIT 1000",
+		owner.ID,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -64,13 +68,30 @@ func (p *posts) create(w http.ResponseWriter, r *http.Request, caller user) {
 		writeJSON(w, http.StatusBadRequest, message{"Send name, or title and body."})
 		return
 	}
-	created, err := scan(p.QueryRowContext(r.Context(), "INSERT INTO posts (title, body, created, user_id) VALUES (?, ?, ?, ?) RETURNING "+postColumns,
-		title, said["body"], time.Now().Unix(), caller.ID), caller)
+	created, err := scan(
+		p.QueryRowContext(
+			r.Context(),
+			"INSERT INTO posts (title, body, created, user_id) VALUES (?, ?, ?, ?) RETURNING "+postColumns,
+			title,
+			said["body"],
+			time.Now().Unix(),
+			caller.ID,
+		),
+		caller,
+	)
 	answer(w, created, err)
 }
 
 func (p *posts) show(w http.ResponseWriter, r *http.Request, caller user) {
-	found, err := scan(p.QueryRowContext(r.Context(), "SELECT "+postColumns+" FROM posts WHERE id = ? AND user_id = ?", r.PathValue("post"), caller.ID), caller)
+	found, err := scan(
+		p.QueryRowContext(
+			r.Context(),
+			"SELECT "+postColumns+" FROM posts WHERE id = ? AND user_id = ?",
+			r.PathValue("post"),
+			caller.ID,
+		),
+		caller,
+	)
 	answer(w, found, err)
 }
 
@@ -80,13 +101,24 @@ func (p *posts) update(w http.ResponseWriter, r *http.Request, caller user) {
 	if !ok {
 		return
 	}
-	changed, err := scan(p.QueryRowContext(r.Context(), `UPDATE posts SET title = coalesce(nullif(?, ''), title), body = coalesce(nullif(?, ''), body)
-		WHERE id = ? AND user_id = ? RETURNING `+postColumns, cmp.Or(said["title"], said["name"]), said["body"], r.PathValue("post"), caller.ID), caller)
+	changed, err := scan(
+		p.QueryRowContext(
+			r.Context(),
+			`UPDATE posts SET title = coalesce(nullif(?, ''), title), body = coalesce(nullif(?, ''), body)
+		WHERE id = ? AND user_id = ? RETURNING `+postColumns,
+			cmp.Or(said["title"], said["name"]),
+			said["body"],
+			r.PathValue("post"),
+			caller.ID,
+		),
+		caller,
+	)
 	answer(w, changed, err)
 }
 
 func (p *posts) remove(w http.ResponseWriter, r *http.Request, caller user) {
 	var id int64
-	err := p.QueryRowContext(r.Context(), "DELETE FROM posts WHERE id = ? AND user_id = ? RETURNING id", r.PathValue("post"), caller.ID).Scan(&id)
+	err := p.QueryRowContext(r.Context(), "DELETE FROM posts WHERE id = ? AND user_id = ? RETURNING id", r.PathValue("post"), caller.ID).
+		Scan(&id)
 	answer(w, nothing, err)
 }

@@ -81,7 +81,8 @@ func (u *users) save(w http.ResponseWriter, r *http.Request, statement string, w
 	hash, err := u.hashes.Hash(r.Context(), said["password"])
 	var saved user
 	if err == nil {
-		err = u.QueryRowContext(r.Context(), statement, append([]any{said["username"], hash}, where...)...).Scan(&saved.ID, &saved.Username)
+		err = u.QueryRowContext(r.Context(), statement, append([]any{said["username"], hash}, where...)...).
+			Scan(&saved.ID, &saved.Username)
 	}
 	switch {
 	case err != nil && strings.Contains(err.Error(), "UNIQUE"):

@@ -89,7 +89,10 @@ func routes(users *users, auth *flaskjwt.Auth[user]) http.Handler {
 	auth.Mount(mux) // POST /auth
 	mux.HandleFunc("GET /users", users.list)
 	mux.HandleFunc("POST /users", users.create)
-	mux.Handle("GET /users/{id}", auth.Func(self(func(w http.ResponseWriter, _ *http.Request, u user) { writeJSON(w, http.StatusOK, u) })))
+	mux.Handle(
+		"GET /users/{id}",
+		auth.Func(self(func(w http.ResponseWriter, _ *http.Request, u user) { writeJSON(w, http.StatusOK, u) })),
+	)
 	mux.Handle("PATCH /users/{id}", auth.Func(self(users.update)))
 	return flask.Options(mux)
 }

@@ -121,7 +121,11 @@ func TestHole_twoUsersOfOneName(t *testing.T) {
 	statuses := make(chan int, 4)
 	for range cap(statuses) {
 		go func() {
-			answer, err := http.Post(p.URL+"/users", "application/json", strings.NewReader(`{"username":"tim","password":"x"}`))
+			answer, err := http.Post(
+				p.URL+"/users",
+				"application/json",
+				strings.NewReader(`{"username":"tim","password":"x"}`),
+			)
 			if err != nil {
 				statuses <- 0
 				return
@@ -170,7 +174,8 @@ func TestHole_loginByAnyField(t *testing.T) {
 		`{"username":"matt","password":true}`, `{"username":"%","password":"foo"}`, `{"username":"matt' --","password":"x"}`,
 		`[["username","matt"],["password","foo"]]`,
 	} {
-		if status, text := post(t, p.URL+"/auth", body); status != http.StatusUnauthorized || !strings.Contains(text, "Invalid credentials") {
+		if status, text := post(t, p.URL+"/auth", body); status != http.StatusUnauthorized ||
+			!strings.Contains(text, "Invalid credentials") {
 			t.Errorf("%s: %d %s", body, status, text)
 		}
 	}
@@ -224,7 +229,8 @@ func TestHole_forgedTokens(t *testing.T) {
 	post(t, p.URL+"/users", `{"username":"matt","password":"foo"}`)
 	now := time.Now()
 	target := attack.Target{
-		Key: key, Issuer: "https://issuer.example", Audience: "api", Now: now, Header: map[string]any{"typ": "JWT", "alg": "HS256"},
+		Key: key, Issuer: "https://issuer.example", Audience: "api", Now: now,
+		Header: map[string]any{"typ": "JWT", "alg": "HS256"},
 		// The user is gone, so that what is no forgery to Flask-JWT is refused too. Package
 		// flaskjwt tests which these are.
 		Claims: map[string]any{"identity": 99, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Unix() + 300},

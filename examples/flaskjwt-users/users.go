@@ -96,7 +96,8 @@ func (u *users) save(ctx context.Context, c credentials, statement string, where
 	if err != nil {
 		return user{}, err
 	}
-	err = u.QueryRowContext(ctx, statement, append([]any{c.Username, hash}, where...)...).Scan(&saved.ID, &saved.Username)
+	err = u.QueryRowContext(ctx, statement, append([]any{c.Username, hash}, where...)...).
+		Scan(&saved.ID, &saved.Username)
 	if err != nil && strings.Contains(err.Error(), "UNIQUE") {
 		err = errTaken
 	}

@@ -141,14 +141,19 @@ func TestHole_forgedTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exampletest.RefusesForgeries(t, attack.Target{Key: key, Issuer: "gettoken", Audience: "gettoken", Now: time.Now()}, http.StatusUnauthorized, func(token string) *http.Request {
-		request, err := http.NewRequest(http.MethodGet, p.URL+"/users/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header["Authorization"] = []string{token}
-		return request
-	})
+	exampletest.RefusesForgeries(
+		t,
+		attack.Target{Key: key, Issuer: "gettoken", Audience: "gettoken", Now: time.Now()},
+		http.StatusUnauthorized,
+		func(token string) *http.Request {
+			request, err := http.NewRequest(http.MethodGet, p.URL+"/users/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header["Authorization"] = []string{token}
+			return request
+		},
+	)
 }
 
 // TestHole_anOldTokenSetsANewPassword: after a change only a login with the new password brings a

@@ -131,7 +131,13 @@ func goneIfNone(err error) error {
 
 func (a *api) create(w http.ResponseWriter, r *http.Request) {
 	a.save(w, r, http.StatusCreated, func(ctx context.Context, u newUser, hash string) (user, error) {
-		return a.users.one(ctx, "INSERT INTO user (name, email, password) VALUES (?, ?, ?) RETURNING id, name, email", u.Name, u.Email, hash)
+		return a.users.one(
+			ctx,
+			"INSERT INTO user (name, email, password) VALUES (?, ?, ?) RETURNING id, name, email",
+			u.Name,
+			u.Email,
+			hash,
+		)
 	})
 }
 
@@ -154,7 +160,12 @@ func (u *users) one(ctx context.Context, statement string, args ...any) (saved u
 	return saved, err
 }
 
-func (a *api) save(w http.ResponseWriter, r *http.Request, status int, write func(context.Context, newUser, string) (user, error)) {
+func (a *api) save(
+	w http.ResponseWriter,
+	r *http.Request,
+	status int,
+	write func(context.Context, newUser, string) (user, error),
+) {
 	var body newUser
 	if err := hallpass.ReadJSON(w, r, &body); err != nil {
 		a.auth.WriteError(w, r, err)
@@ -207,7 +218,8 @@ func (a *api) show(w http.ResponseWriter, r *http.Request, _ identity) {
 	var u user
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err == nil {
-		err = a.users.QueryRowContext(r.Context(), "SELECT id, name, email FROM user WHERE id = ?", id).Scan(&u.ID, &u.Name, &u.Email)
+		err = a.users.QueryRowContext(r.Context(), "SELECT id, name, email FROM user WHERE id = ?", id).
+			Scan(&u.ID, &u.Name, &u.Email)
 	}
 	if err != nil {
 		a.auth.WriteError(w, r, hallpass.ErrNotFound.Because(err))

@@ -44,11 +44,21 @@ func main() {
 
 // run serves until ctx ends.
 func run(ctx context.Context, listener net.Listener, server, issuer, audience string) error {
-	keys, err := jwk.NewRemote(server+"/.well-known/jwks.json", jwk.RemoteConfig{AllowPrivate: true}) // it is our own server
+	keys, err := jwk.NewRemote(
+		server+"/.well-known/jwks.json",
+		jwk.RemoteConfig{AllowPrivate: true},
+	) // it is our own server
 	if err != nil {
 		return err
 	}
-	feed, err := hallpass.NewRevocationFeed(hallpass.FeedConfig{URL: server + "/v1/revocations", Issuer: issuer, Keys: keys, Interval: 500 * time.Millisecond})
+	feed, err := hallpass.NewRevocationFeed(
+		hallpass.FeedConfig{
+			URL:      server + "/v1/revocations",
+			Issuer:   issuer,
+			Keys:     keys,
+			Interval: 500 * time.Millisecond,
+		},
+	)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,10 @@ func openUsers(ctx context.Context, file string) (*users, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS users (username TEXT PRIMARY KEY, password TEXT NOT NULL, role TEXT NOT NULL)")
+	_, err = db.ExecContext(
+		ctx,
+		"CREATE TABLE IF NOT EXISTS users (username TEXT PRIMARY KEY, password TEXT NOT NULL, role TEXT NOT NULL)",
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +61,21 @@ func (u *users) any(ctx context.Context) (some bool, err error) {
 
 func (u *users) add(ctx context.Context, c credentials, role string) error {
 	if len(c.Username) > 200 || strings.ContainsFunc(c.Username, unicode.IsControl) {
-		return hallpass.ErrValidation.WithDetail("a username has at most 200 bytes and no control characters, or no token could name it")
+		return hallpass.ErrValidation.WithDetail(
+			"a username has at most 200 bytes and no control characters, or no token could name it",
+		)
 	}
 	hash, err := u.hashes.Hash(ctx, c.Password)
 	if err != nil {
 		return refusal(err)
 	}
-	_, err = u.ExecContext(ctx, "INSERT INTO users (username, password, role) VALUES (?, ?, ?)", c.Username, hash, role)
+	_, err = u.ExecContext(
+		ctx,
+		"INSERT INTO users (username, password, role) VALUES (?, ?, ?)",
+		c.Username,
+		hash,
+		role,
+	)
 	if err != nil && strings.Contains(err.Error(), "UNIQUE") {
 		return errTaken
 	}

@@ -53,7 +53,13 @@ func browser(t *testing.T, p *exampletest.Program) *http.Client {
 }
 
 // send uploads a file with more request headers.
-func send(t *testing.T, client *http.Client, url, description string, size int, headers map[string]string) (int, string) {
+func send(
+	t *testing.T,
+	client *http.Client,
+	url, description string,
+	size int,
+	headers map[string]string,
+) (int, string) {
 	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
@@ -97,7 +103,8 @@ func TestHole_openUpload(t *testing.T) {
 func TestBrowser_uploadsWithItsCookie(t *testing.T) {
 	p, _ := start(t)
 	client := browser(t, p)
-	if status, answer := send(t, client, p.URL+"/upload", "one", 1, nil); status != http.StatusOK || answer != "file a.txt uploaded successfully" {
+	if status, answer := send(t, client, p.URL+"/upload", "one", 1, nil); status != http.StatusOK ||
+		answer != "file a.txt uploaded successfully" {
 		t.Errorf("%d %s", status, answer)
 	}
 	for name, headers := range map[string]map[string]string{

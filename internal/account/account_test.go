@@ -139,7 +139,10 @@ func TestCreate_givesTheRoleOfAUser(t *testing.T) {
 
 func TestCreate_listsAllProblemsAtOnce(t *testing.T) {
 	a, db := newAccounts(t)
-	_, err := a.Create(t.Context(), account.NewUser{Username: "an na", Email: "anna", Password: "brief", Roles: []string{"Admin"}})
+	_, err := a.Create(
+		t.Context(),
+		account.NewUser{Username: "an na", Email: "anna", Password: "brief", Roles: []string{"Admin"}},
+	)
 	want := []string{"username invalid", "email invalid", "password too_short", "roles invalid"}
 	if got := problems(t, err); !slices.Equal(got, want) {
 		t.Errorf("problems = %q, want %q", got, want)
@@ -156,7 +159,10 @@ func TestCreate_listsAllProblemsAtOnce(t *testing.T) {
 
 func TestCreate_refusesAPasswordMadeOfTheName(t *testing.T) {
 	a, _ := newAccounts(t)
-	_, err := a.Create(t.Context(), account.NewUser{Username: "annemarie-wilhelmina", Password: "annemarie-wilhelmina"})
+	_, err := a.Create(
+		t.Context(),
+		account.NewUser{Username: "annemarie-wilhelmina", Password: "annemarie-wilhelmina"},
+	)
 	if got := problems(t, err); !slices.Equal(got, []string{"password too_common"}) {
 		t.Errorf("problems = %q", got)
 	}
@@ -165,7 +171,10 @@ func TestCreate_refusesAPasswordMadeOfTheName(t *testing.T) {
 func TestCreate_ofOneNameManyTimesAtOnceGivesOneUser(t *testing.T) {
 	const callers = 50
 	path := filepath.Join(t.TempDir(), "test.db")
-	processes := []*account.Accounts{openAccounts(t, openDatabase(t, path), cheap), openAccounts(t, openDatabase(t, path), cheap)}
+	processes := []*account.Accounts{
+		openAccounts(t, openDatabase(t, path), cheap),
+		openAccounts(t, openDatabase(t, path), cheap),
+	}
 	spellings := []string{"straße", "STRASSE", "Strasse", "ｓｔｒａｓｓｅ", "STRAẞE"}
 	errs := make([]error, callers)
 	var ready, done sync.WaitGroup
@@ -173,7 +182,10 @@ func TestCreate_ofOneNameManyTimesAtOnceGivesOneUser(t *testing.T) {
 	for i := range callers {
 		done.Go(func() {
 			ready.Wait()
-			_, errs[i] = processes[i%2].Create(context.Background(), account.NewUser{Username: spellings[i%5], Password: secret})
+			_, errs[i] = processes[i%2].Create(
+				context.Background(),
+				account.NewUser{Username: spellings[i%5], Password: secret},
+			)
 		})
 	}
 	ready.Done()
@@ -272,11 +284,19 @@ func TestUpdate_changesNothingWhenItFails(t *testing.T) {
 	a, _ := newAccounts(t)
 	create(t, a, "bert")
 	u := create(t, a, "anna")
-	_, err := a.Update(t.Context(), u.ID, account.Changes{Username: pointer("BERT"), Email: pointer("a@example.org"), Password: pointer(otherSecret)})
+	_, err := a.Update(
+		t.Context(),
+		u.ID,
+		account.Changes{Username: pointer("BERT"), Email: pointer("a@example.org"), Password: pointer(otherSecret)},
+	)
 	if !errors.Is(err, account.ErrUsernameTaken) {
 		t.Errorf("err = %v, want ErrUsernameTaken", err)
 	}
-	_, err = a.Update(t.Context(), u.ID, account.Changes{Username: pointer(""), Email: pointer("@"), Password: pointer("")})
+	_, err = a.Update(
+		t.Context(),
+		u.ID,
+		account.Changes{Username: pointer(""), Email: pointer("@"), Password: pointer("")},
+	)
 	want := []string{"username too_short", "email invalid", "password too_short"}
 	if got := problems(t, err); !slices.Equal(got, want) {
 		t.Errorf("problems = %q, want %q", got, want)
@@ -382,7 +402,8 @@ func TestAccounts_sayWhenTheDatabaseCannotBeAsked(t *testing.T) {
 	_, disabled := a.SetDisabled(t.Context(), u.ID, true)
 	for i, err := range []error{created, authenticated, unknown, checked, read, byName,
 		listed, updated, roles, disabled, a.Delete(t.Context(), u.ID)} {
-		if !errors.Is(err, sqldb.ErrUnavailable) || errors.Is(err, account.ErrCredentials) || errors.Is(err, account.ErrNotFound) {
+		if !errors.Is(err, sqldb.ErrUnavailable) || errors.Is(err, account.ErrCredentials) ||
+			errors.Is(err, account.ErrNotFound) {
 			t.Errorf("%d: err = %v, want sqldb.ErrUnavailable alone", i, err)
 		}
 	}
@@ -417,10 +438,16 @@ func TestCreate_takenNameCostsNoHash(t *testing.T) {
 	for busy.Stats().Running == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	if _, err := a.Create(t.Context(), account.NewUser{Username: "Anna", Password: secret}); !errors.Is(err, account.ErrUsernameTaken) {
+	if _, err := a.Create(t.Context(), account.NewUser{Username: "Anna", Password: secret}); !errors.Is(
+		err,
+		account.ErrUsernameTaken,
+	) {
 		t.Errorf("a taken name: %v, want ErrUsernameTaken", err)
 	}
-	if _, err := a.Create(t.Context(), account.NewUser{Username: "bert", Password: secret}); !errors.Is(err, password.ErrOverloaded) {
+	if _, err := a.Create(t.Context(), account.NewUser{Username: "bert", Password: secret}); !errors.Is(
+		err,
+		password.ErrOverloaded,
+	) {
 		t.Errorf("a free name, while nothing can be hashed: %v, want ErrOverloaded", err)
 	}
 	stop()

@@ -36,7 +36,8 @@ func TestLastAdmin_stays(t *testing.T) {
 			if err := remove(t.Context(), a, admin.ID); !errors.Is(err, account.ErrLastAdmin) {
 				t.Errorf("the only one who is enabled: err = %v, want ErrLastAdmin", err)
 			}
-			if u, err := a.User(t.Context(), admin.ID); err != nil || u.Disabled || len(u.Roles) != 1 || u.Roles[0] != account.AdminRole {
+			if u, err := a.User(t.Context(), admin.ID); err != nil || u.Disabled || len(u.Roles) != 1 ||
+				u.Roles[0] != account.AdminRole {
 				t.Errorf("afterwards %+v, %v", u, err)
 			}
 			if _, err := a.SetDisabled(t.Context(), other.ID, false); err != nil {
@@ -57,7 +58,10 @@ func TestLastAdmin_staysWhenAllAreRemovedAtOnce(t *testing.T) {
 	for name, remove := range removals {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "test.db")
-			processes := []*account.Accounts{openAccounts(t, openDatabase(t, path), cheap), openAccounts(t, openDatabase(t, path), cheap)}
+			processes := []*account.Accounts{
+				openAccounts(t, openDatabase(t, path), cheap),
+				openAccounts(t, openDatabase(t, path), cheap),
+			}
 			var ids []string
 			for i := range admins {
 				ids = append(ids, create(t, processes[0], "admin"+string(rune('0'+i)), account.AdminRole).ID)

@@ -115,7 +115,10 @@ func (a *Accounts) checkPolicy(secret, username, email string) *FieldProblem {
 func policyDetail(e *password.PolicyError) string {
 	switch e.Reason {
 	case password.TooShort:
-		return fmt.Sprintf("A password has at least %d characters: several words are easier to keep in mind than one.", e.Limit)
+		return fmt.Sprintf(
+			"A password has at least %d characters: several words are easier to keep in mind than one.",
+			e.Limit,
+		)
 	case password.TooLong:
 		return fmt.Sprintf("A password has at most %d bytes.", e.Limit)
 	case password.InvalidUTF8:

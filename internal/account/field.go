@@ -60,7 +60,11 @@ func canonicalRoles(roles []string) ([]string, *FieldProblem) {
 	}
 	set := slices.Compact(slices.Sorted(slices.Values(roles)))
 	if len(set) > maxRoles {
-		return nil, &FieldProblem{Field: "roles", Code: "too_many", Detail: fmt.Sprintf("A user has at most %d roles.", maxRoles)}
+		return nil, &FieldProblem{
+			Field:  "roles",
+			Code:   "too_many",
+			Detail: fmt.Sprintf("A user has at most %d roles.", maxRoles),
+		}
 	}
 	return set, nil
 }

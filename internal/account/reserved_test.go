@@ -138,7 +138,8 @@ func TestSweep_deletesReservationsThatAreOver(t *testing.T) {
 		{account.NameReserved + 2*time.Hour, 2, 1, 1},
 		{account.NameReserved + 2*time.Hour, 2, 0, 1},
 	} {
-		if n, err := a.Sweep(t.Context(), start.Add(c.at), c.limit); err != nil || n != c.want || reserved(t, db) != c.left {
+		if n, err := a.Sweep(t.Context(), start.Add(c.at), c.limit); err != nil || n != c.want ||
+			reserved(t, db) != c.left {
 			t.Errorf("at %v: swept %d, %v, left %d; want %d, left %d", c.at, n, err, reserved(t, db), c.want, c.left)
 		}
 	}
@@ -214,7 +215,8 @@ func TestLimitKey_survivesARename(t *testing.T) {
 		t.Errorf("the key was %q and is %q", before, after)
 	}
 	// Names that nobody has count by themselves, apart from everybody's ID.
-	if key("nobody") != key("NOBODY") || key("nobody") == key("nobody2") || key(anna.ID) == before || key("no name") != "" {
+	if key("nobody") != key("NOBODY") || key("nobody") == key("nobody2") || key(anna.ID) == before ||
+		key("no name") != "" {
 		t.Errorf("keys %q %q %q %q", key("nobody"), key("nobody2"), key(anna.ID), key("no name"))
 	}
 	if err := db.Close(); err != nil {

@@ -49,7 +49,10 @@ func canonicalUsername(name string) (string, *FieldProblem) {
 	}
 	key, err := precis.UsernameCaseMapped.String(name)
 	if err != nil {
-		return problem("invalid", "A username has letters, digits and punctuation only, without spaces or invisible characters.")
+		return problem(
+			"invalid",
+			"A username has letters, digits and punctuation only, without spaces or invisible characters.",
+		)
 	}
 	key = norm.NFC.String(cases.Fold().String(key)) // a Caser may hold state, so each call makes its own
 	switch {
@@ -58,7 +61,10 @@ func canonicalUsername(name string) (string, *FieldProblem) {
 	case strings.ContainsFunc(key, isJoiner):
 		return problem("invalid", "A username has no invisible characters.")
 	case !marksAreBounded(key):
-		return problem("invalid", "A username starts with a letter, digit or punctuation, and has at most 4 combining marks in a row.")
+		return problem(
+			"invalid",
+			"A username starts with a letter, digit or punctuation, and has at most 4 combining marks in a row.",
+		)
 	case utf8.RuneCountInString(key) > maxUsername:
 		return problem("too_long", "A username has at most 64 characters.")
 	}

@@ -143,14 +143,23 @@ func (f *forger) none() {
 		for _, end := range []string{"", ".", "." + signature, ".AA", "." + encode("none")} {
 			f.add("alg none", fmt.Sprintf("%v%.4s", alg, end), unsigned+end)
 		}
-		f.add("alg none", fmt.Sprintf("%v without kid", alg), encode(text(members{"alg": alg, "typ": "at+jwt"}))+"."+encode(text(f.claims()))+".")
+		f.add(
+			"alg none",
+			fmt.Sprintf("%v without kid", alg),
+			encode(text(members{"alg": alg, "typ": "at+jwt"}))+"."+encode(text(f.claims()))+".",
+		)
 	}
 }
 
 // confusion: the public key as an HMAC secret, in every form in which it lies about. CVE-2015-9235,
 // CVE-2016-10555, CVE-2022-29217, CVE-2024-33663, CVE-2026-34950.
 func (f *forger) confusion() {
-	secrets := map[string][]byte{"an empty secret": {}, "the kid": []byte(f.Key.ID()), "the issuer": []byte(f.Issuer), "a zero": {0}}
+	secrets := map[string][]byte{
+		"an empty secret": {},
+		"the kid":         []byte(f.Key.ID()),
+		"the issuer":      []byte(f.Issuer),
+		"a zero":          {0},
+	}
 	if private, ok := f.Key.(*jwk.PrivateKey); ok {
 		public, err := json.Marshal(private.Public())
 		if err != nil {

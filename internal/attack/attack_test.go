@@ -71,7 +71,8 @@ func TestValid_isTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if claims, err := v.Verify(t.Context(), target.Valid(t), target.Now, nil); err != nil || claims.Subject != "user-1" {
+	if claims, err := v.Verify(t.Context(), target.Valid(t), target.Now, nil); err != nil ||
+		claims.Subject != "user-1" {
 		t.Errorf("%+v, %v", claims, err)
 	}
 }

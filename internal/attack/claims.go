@@ -15,39 +15,45 @@ func laxTexts(object, member, value string) map[string]string {
 	quoted := fmt.Sprintf("%q", member)
 	escaped := fmt.Sprintf(`"\u%04x%s"`, member[0], member[1:])
 	return map[string]string{
-		"a duplicate before":     "{" + quoted + ":" + value + "," + inside + "}",
-		"a duplicate after":      "{" + inside + "," + quoted + ":" + value + "}",
-		"a duplicate by escape":  "{" + inside + "," + escaped + ":" + value + "}",
-		"a duplicate inside":     "{" + inside + `,"x":{"a":1,"a":2}}`,
-		"a duplicate in a list":  "{" + inside + `,"x":[{"a":1,"a":2}]}`,
-		"nothing":                "",
-		"null":                   "null",
-		"a list":                 "[" + object + "]",
-		"a string":               fmt.Sprintf("%q", object),
-		"a number":               "1",
-		"two objects":            object + object,
-		"something after":        object + "x",
-		"a NUL after":            object + "\x00",
-		"a byte order mark":      "\ufeff" + object,
-		"cut":                    object[:len(object)-1],
-		"a comma too many":       "{" + inside + ",}",
-		"a comma first":          "{," + inside + "}",
-		"a comment":              "{/**/" + inside + "}",
-		"single quotes":          strings.ReplaceAll(object, `"`, `'`),
-		"names without quotes":   strings.Replace(object, quoted, member, 1),
-		"not UTF-8":              "{" + inside + ",\"x\":\"\xff\"}",
-		"not UTF-8 in a name":    "{" + inside + ",\"\xc0\x80\":1}",
-		"UTF-16":                 "\xff\xfe{\x00}\x00",
-		"a control character":    "{" + inside + ",\"x\":\"a\nb\"}",
-		"half a surrogate pair":  "{" + inside + `,"x":"\ud800"}`,
-		"a bad escape":           "{" + inside + `,"x":"\x41"}`,
-		"a leading zero":         "{" + inside + `,"x":01}`,
-		"a plus":                 "{" + inside + `,"x":+1}`,
-		"NaN":                    "{" + inside + `,"x":NaN}`,
-		"a dot without digits":   "{" + inside + `,"x":1.}`,
-		"an unknown word":        "{" + inside + `,"x":nul}`,
-		"33 levels":              "{" + inside + `,"x":` + strings.Repeat("[", 33) + strings.Repeat("]", 33) + "}",
-		"1000 levels":            "{" + inside + `,"x":` + strings.Repeat(`{"a":`, 1000) + "1" + strings.Repeat("}", 1000) + "}",
+		"a duplicate before":    "{" + quoted + ":" + value + "," + inside + "}",
+		"a duplicate after":     "{" + inside + "," + quoted + ":" + value + "}",
+		"a duplicate by escape": "{" + inside + "," + escaped + ":" + value + "}",
+		"a duplicate inside":    "{" + inside + `,"x":{"a":1,"a":2}}`,
+		"a duplicate in a list": "{" + inside + `,"x":[{"a":1,"a":2}]}`,
+		"nothing":               "",
+		"null":                  "null",
+		"a list":                "[" + object + "]",
+		"a string":              fmt.Sprintf("%q", object),
+		"a number":              "1",
+		"two objects":           object + object,
+		"something after":       object + "x",
+		"a NUL after":           object + "\x00",
+		"a byte order mark":     "\ufeff" + object,
+		"cut":                   object[:len(object)-1],
+		"a comma too many":      "{" + inside + ",}",
+		"a comma first":         "{," + inside + "}",
+		"a comment":             "{/**/" + inside + "}",
+		"single quotes":         strings.ReplaceAll(object, `"`, `'`),
+		"names without quotes":  strings.Replace(object, quoted, member, 1),
+		"not UTF-8":             "{" + inside + ",\"x\":\"\xff\"}",
+		"not UTF-8 in a name":   "{" + inside + ",\"\xc0\x80\":1}",
+		"UTF-16":                "\xff\xfe{\x00}\x00",
+		"a control character":   "{" + inside + ",\"x\":\"a\nb\"}",
+		"half a surrogate pair": "{" + inside + `,"x":"\ud800"}`,
+		"a bad escape":          "{" + inside + `,"x":"\x41"}`,
+		"a leading zero":        "{" + inside + `,"x":01}`,
+		"a plus":                "{" + inside + `,"x":+1}`,
+		"NaN":                   "{" + inside + `,"x":NaN}`,
+		"a dot without digits":  "{" + inside + `,"x":1.}`,
+		"an unknown word":       "{" + inside + `,"x":nul}`,
+		"33 levels":             "{" + inside + `,"x":` + strings.Repeat("[", 33) + strings.Repeat("]", 33) + "}",
+		"1000 levels": "{" + inside + `,"x":` + strings.Repeat(
+			`{"a":`,
+			1000,
+		) + "1" + strings.Repeat(
+			"}",
+			1000,
+		) + "}",
 		"form feed between":      "{\f" + inside + "}",
 		"no-break space between": "{\u00a0" + inside + "}",
 	}
@@ -92,13 +98,21 @@ func (f *forger) claimTypes() {
 			if fits(name, value) {
 				continue
 			}
-			f.add("claim of a wrong type", fmt.Sprintf("%s %v", name, value), f.signed(f.header(), with(f.claims(), name, value)))
+			f.add(
+				"claim of a wrong type",
+				fmt.Sprintf("%s %v", name, value),
+				f.signed(f.header(), with(f.claims(), name, value)),
+			)
 		}
 	}
 	f.add("claim of a wrong type", "nbf null", f.signed(f.header(), with(f.claims(), "nbf", json.RawMessage("null"))))
 	f.add("claim of a wrong type", "nbf in words", f.signed(f.header(), with(f.claims(), "nbf", "0")))
 	f.add("claim of a wrong type", "roles in a string", f.signed(f.header(), with(f.claims(), "roles", "admin")))
-	f.add("claim of a wrong type", "scope in a list", f.signed(f.header(), with(f.claims(), "scope", []string{"read"})))
+	f.add(
+		"claim of a wrong type",
+		"scope in a list",
+		f.signed(f.header(), with(f.claims(), "scope", []string{"read"})),
+	)
 	for _, scope := range []string{" read", "read ", "read  write", "read\twrite", `re"ad`, `re\ad`, "réad"} {
 		f.add("claim of a wrong type", "scope "+scope, f.signed(f.header(), with(f.claims(), "scope", scope)))
 	}

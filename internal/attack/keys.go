@@ -37,7 +37,10 @@ func standardPublic(tb testing.TB, key *jwk.PrivateKey) any {
 	case "OKP":
 		return ed25519.PublicKey(raw(parts.X))
 	case "RSA":
-		return &rsa.PublicKey{N: new(big.Int).SetBytes(raw(parts.N)), E: int(new(big.Int).SetBytes(raw(parts.E)).Int64())}
+		return &rsa.PublicKey{
+			N: new(big.Int).SetBytes(raw(parts.N)),
+			E: int(new(big.Int).SetBytes(raw(parts.E)).Int64()),
+		}
 	}
 	curve := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}[parts.Crv]
 	public, err := ecdsa.ParseUncompressedPublicKey(curve, append(append([]byte{4}, raw(parts.X)...), raw(parts.Y)...))
@@ -103,13 +106,21 @@ func (f *forger) extensions() {
 		[]any{1}, []any{nil}, members{"x": 1},
 	} {
 		f.add("crit", fmt.Sprintf("%v", crit), f.signed(with(f.header(), "crit", crit), f.claims()))
-		f.add("crit", fmt.Sprintf("%v, which is there", crit), f.signed(with(with(f.header(), "crit", crit), "x", 1), f.claims()))
+		f.add(
+			"crit",
+			fmt.Sprintf("%v, which is there", crit),
+			f.signed(with(with(f.header(), "crit", crit), "x", 1), f.claims()),
+		)
 	}
 	for _, b64 := range []any{true, false, "false", json.RawMessage("null")} {
 		f.add("b64", fmt.Sprint(b64), f.signed(with(f.header(), "b64", b64), f.claims()))
 	}
 	unencoded := text(f.claims())
-	f.add("b64", "payload as it is", f.sign(encode(text(with(with(f.header(), "b64", false), "crit", []string{"b64"}))), unencoded))
+	f.add(
+		"b64",
+		"payload as it is",
+		f.sign(encode(text(with(with(f.header(), "b64", false), "crit", []string{"b64"}))), unencoded),
+	)
 	f.add("zip", "DEF", f.signed(with(f.header(), "zip", "DEF"), f.claims()))
 	for _, enc := range []string{"A256GCM", "A128CBC-HS256", ""} {
 		f.add("enc", enc, f.signed(with(f.header(), "enc", enc), f.claims()))

@@ -189,7 +189,10 @@ func TestListener_requestsUnderWayAreNeverCutOff(t *testing.T) {
 func TestListener_idleTimesAreShorterWhenPlacesAreScarce(t *testing.T) {
 	var mu sync.Mutex
 	now := time.Now()
-	s := open(t, conns.Config{Max: 16, PerAddress: 16, Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }})
+	s := open(
+		t,
+		conns.Config{Max: 16, PerAddress: 16, Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }},
+	)
 	old := s.idle(t, "127.0.0.2", 12) // three quarters
 	for conns.Busy(s.listener) > 0 {  // an answer is here before its connection is idle there
 		time.Sleep(time.Millisecond)
@@ -229,7 +232,9 @@ func TestAddressOf_anIPv6AddressIsItsSubnet(t *testing.T) {
 		"::1": "::1/128",
 	} {
 		a := netip.MustParseAddr(text)
-		if got := conns.AddressOf(net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, 1))); got != netip.MustParsePrefix(want) {
+		if got := conns.AddressOf(net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, 1))); got != netip.MustParsePrefix(
+			want,
+		) {
 			t.Errorf("%s counts as %s, want %s", text, got, want)
 		}
 	}

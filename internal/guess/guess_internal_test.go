@@ -48,7 +48,8 @@ func TestPairs_forgetTheOldest(t *testing.T) {
 	for i := range maxPairs + 10 {
 		p.add(fmt.Sprint("id:", i), "192.0.2.1")
 	}
-	if p.has("id:9", "192.0.2.1") || !p.has("id:10", "192.0.2.1") || len(p.places) != maxPairs || len(p.ring) != maxPairs {
+	if p.has("id:9", "192.0.2.1") || !p.has("id:10", "192.0.2.1") || len(p.places) != maxPairs ||
+		len(p.ring) != maxPairs {
 		t.Errorf("%d places, %d in the ring", len(p.places), len(p.ring))
 	}
 }

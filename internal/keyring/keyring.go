@@ -170,7 +170,11 @@ func (r *Ring) readSecretFile(ctx context.Context, path string) ([]byte, error) 
 	}
 	secret, err := readSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: the database has keys, and the file with their secret, %s, is missing; restore it", ErrWrongSecret, path)
+		return nil, fmt.Errorf(
+			"%w: the database has keys, and the file with their secret, %s, is missing; restore it",
+			ErrWrongSecret,
+			path,
+		)
 	}
 	return secret, err
 }
@@ -287,8 +291,11 @@ func (r row) holdsSameKey(other row) bool {
 // unseal returns the key of a row, which must be what the row says it is.
 func (r *Ring) unseal(row row) (jwk.SigningKey, error) {
 	if row.sealedBy != r.sealer.fingerprint {
-		return nil, fmt.Errorf("%w: %s does not open the keys in the database; restore the one that they were made with",
-			ErrWrongSecret, r.origin)
+		return nil, fmt.Errorf(
+			"%w: %s does not open the keys in the database; restore the one that they were made with",
+			ErrWrongSecret,
+			r.origin,
+		)
 	}
 	plain, err := r.sealer.open(row.ID, row.Algorithm, row.sealed)
 	if err != nil {

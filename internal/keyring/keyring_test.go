@@ -112,7 +112,10 @@ func TestOpen_makesOneActiveKeyAndKeepsIt(t *testing.T) {
 func TestOpen_usesTheAlgorithmForTheFirstKeyOnly(t *testing.T) {
 	f := newFolder(t)
 	open := func(algorithm jwk.Algorithm) jwk.SigningKey {
-		r, err := keyring.Open(t.Context(), keyring.Config{DB: f.database(), SecretFile: f.secret, Algorithm: algorithm, Now: now})
+		r, err := keyring.Open(
+			t.Context(),
+			keyring.Config{DB: f.database(), SecretFile: f.secret, Algorithm: algorithm, Now: now},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +188,10 @@ func TestOpen_bySeveralProcessesAtOnceGivesOneKey(t *testing.T) {
 		done.Go(func() {
 			ready.Wait()
 			var err error
-			rings[i], err = keyring.Open(context.Background(), keyring.Config{DB: databases[i], SecretFile: f.secret, Now: now})
+			rings[i], err = keyring.Open(
+				context.Background(),
+				keyring.Config{DB: databases[i], SecretFile: f.secret, Now: now},
+			)
 			if err != nil {
 				t.Error(err)
 			}
@@ -215,7 +221,9 @@ func TestDatabase_refusesASecondActiveKey(t *testing.T) {
 	f := newFolder(t)
 	f.open()
 	err := f.database().Write(t.Context(), func(tx *sqldb.Tx) error {
-		_, err := tx.Exec(`INSERT INTO signing_keys (id, algorithm, state, sealed, sealed_by, created_at) VALUES ('x', 'ES256', 'active', '', '', 0)`)
+		_, err := tx.Exec(
+			`INSERT INTO signing_keys (id, algorithm, state, sealed, sealed_by, created_at) VALUES ('x', 'ES256', 'active', '', '', 0)`,
+		)
 		return err
 	})
 	if !sqldb.IsUnique(err) {
@@ -326,7 +334,11 @@ func TestOpen_refusesAMissingSecretAndMakesNone(t *testing.T) {
 
 func TestOpen_refusesARowThatWasTamperedWith(t *testing.T) {
 	flip := func(offset int) string {
-		return `UPDATE signing_keys SET sealed = CAST(substr(sealed, 1, ` + itoa(offset) + `) || x'00ff00ff' || substr(sealed, ` + itoa(offset+5) + `) AS BLOB)`
+		return `UPDATE signing_keys SET sealed = CAST(substr(sealed, 1, ` + itoa(
+			offset,
+		) + `) || x'00ff00ff' || substr(sealed, ` + itoa(
+			offset+5,
+		) + `) AS BLOB)`
 	}
 	for name, statement := range map[string]string{
 		"nonce":                 flip(3),
@@ -492,7 +504,10 @@ func TestSecret_differsByPurposeAndBySecret(t *testing.T) {
 
 func TestRing_ofHMACSecretsPublishesNothing(t *testing.T) {
 	f := newFolder(t)
-	r, err := keyring.Open(t.Context(), keyring.Config{DB: f.database(), SecretFile: f.secret, Algorithm: jwk.HS256, Now: now})
+	r, err := keyring.Open(
+		t.Context(),
+		keyring.Config{DB: f.database(), SecretFile: f.secret, Algorithm: jwk.HS256, Now: now},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -538,8 +553,13 @@ func copyKey(from *sqldb.DB, to folder) error {
 	if err := row.Scan(&id, &algorithm, &sealed, &sealedBy); err != nil {
 		return err
 	}
-	to.exec(`INSERT INTO signing_keys (id, algorithm, state, sealed, sealed_by, created_at) VALUES (?, ?, 'next', ?, ?, 1)`,
-		id, algorithm, sealed, sealedBy)
+	to.exec(
+		`INSERT INTO signing_keys (id, algorithm, state, sealed, sealed_by, created_at) VALUES (?, ?, 'next', ?, ?, 1)`,
+		id,
+		algorithm,
+		sealed,
+		sealedBy,
+	)
 	return nil
 }
 
@@ -549,7 +569,13 @@ func TestList_tellsEverythingButTheKey(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d keys (%v), want 1", len(list), err)
 	}
-	want := keyring.KeyInfo{ID: activeKey(t, r).ID(), Algorithm: jwk.ES256, State: keyring.Active, CreatedAt: start, ActivatedAt: start}
+	want := keyring.KeyInfo{
+		ID:          activeKey(t, r).ID(),
+		Algorithm:   jwk.ES256,
+		State:       keyring.Active,
+		CreatedAt:   start,
+		ActivatedAt: start,
+	}
 	if list[0] != want {
 		t.Errorf("got  %+v\nwant %+v", list[0], want)
 	}

@@ -50,7 +50,15 @@ func child(dir string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ring, err := keyring.Open(ctx, keyring.Config{DB: db, SecretFile: filepath.Join(dir, "secret"), Publish: time.Millisecond, Retire: 5 * time.Millisecond})
+	ring, err := keyring.Open(
+		ctx,
+		keyring.Config{
+			DB:         db,
+			SecretFile: filepath.Join(dir, "secret"),
+			Publish:    time.Millisecond,
+			Retire:     5 * time.Millisecond,
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -179,7 +187,11 @@ func TestRotate_killedAtAnyMoment(t *testing.T) {
 	}
 }
 
-var rotations = flag.Int("rotations", 1, "rotations under load: go test ./internal/keyring -run underLoad -v -args -rotations 10")
+var rotations = flag.Int(
+	"rotations",
+	1,
+	"rotations under load: go test ./internal/keyring -run underLoad -v -args -rotations 10",
+)
 
 // Under 500 requests a second, with a verifier elsewhere that keeps the published keys as long as
 // it may, no token is refused while the key changes. All is as in a server, but for the clock,
@@ -189,7 +201,10 @@ func TestRotate_underLoad(t *testing.T) {
 	t.Parallel()
 	f, begin := newFolder(t), time.Now()
 	now := func() time.Time { return begin.Add(50 * time.Since(begin)) }
-	ring, err := keyring.Open(t.Context(), keyring.Config{DB: f.database(), SecretFile: f.secret, Rotation: time.Minute, Now: now})
+	ring, err := keyring.Open(
+		t.Context(),
+		keyring.Config{DB: f.database(), SecretFile: f.secret, Rotation: time.Minute, Now: now},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +240,8 @@ func TestRotate_underLoad(t *testing.T) {
 				}
 				at := now()
 				token, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
-					Issuer: "i", Audience: []string{"a"}, Subject: "s", ID: "j", IssuedAt: at, ExpiresAt: at.Add(15 * time.Minute),
+					Issuer: "i", Audience: []string{"a"}, Subject: "s", ID: "j", IssuedAt: at,
+					ExpiresAt: at.Add(15 * time.Minute),
 				}, nil)
 				if err != nil {
 					t.Error(err)
@@ -253,7 +269,14 @@ func TestRotate_underLoad(t *testing.T) {
 	stop()
 	group.Wait()
 	took := time.Since(begin)
-	t.Logf("%d rotations in %v, %d tokens (%.0f a second), %d refused", *rotations, took, verified.Load(), float64(verified.Load())/took.Seconds(), refused.Load())
+	t.Logf(
+		"%d rotations in %v, %d tokens (%.0f a second), %d refused",
+		*rotations,
+		took,
+		verified.Load(),
+		float64(verified.Load())/took.Seconds(),
+		refused.Load(),
+	)
 }
 
 // TestRefresh_tellsWhatHasChanged: whichever process did it.

@@ -51,7 +51,14 @@ func (r *Ring) Rotate(ctx context.Context, algorithm jwk.Algorithm) (KeyInfo, er
 		return KeyInfo{}, err
 	}
 	err = r.db.Write(ctx, func(tx *sqldb.Tx) error {
-		_, err := tx.Exec(insertNextKey, made.ID, made.Algorithm, made.sealed, made.sealedBy, sqldb.Micros(made.CreatedAt))
+		_, err := tx.Exec(
+			insertNextKey,
+			made.ID,
+			made.Algorithm,
+			made.sealed,
+			made.sealedBy,
+			sqldb.Micros(made.CreatedAt),
+		)
 		return err
 	})
 	if err != nil && !sqldb.IsUnique(err) {
@@ -87,7 +94,8 @@ func (r *Ring) Advance(ctx context.Context) error {
 		}
 	}
 	active, there := snapshot.inState(Active)
-	if _, rotating := snapshot.inState(Next); r.rotation > 0 && there && !rotating && !now.Before(active.ActivatedAt.Add(r.rotation)) {
+	if _, rotating := snapshot.inState(Next); r.rotation > 0 && there && !rotating &&
+		!now.Before(active.ActivatedAt.Add(r.rotation)) {
 		if _, err := r.Rotate(ctx, ""); err != nil {
 			return err
 		}

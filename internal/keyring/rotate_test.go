@@ -28,7 +28,11 @@ type station struct {
 
 func (f folder) station(clock *atomic.Int64, change func(*keyring.Config)) station {
 	f.t.Helper()
-	c := keyring.Config{DB: f.database(), SecretFile: f.secret, Now: func() time.Time { return start.Add(time.Duration(clock.Load())) }}
+	c := keyring.Config{
+		DB:         f.database(),
+		SecretFile: f.secret,
+		Now:        func() time.Time { return start.Add(time.Duration(clock.Load())) },
+	}
 	if change != nil {
 		change(&c)
 	}
@@ -100,14 +104,21 @@ func TestRotate_fromNextToGone(t *testing.T) {
 		clock.Store(int64(c.after))
 		s.tick()
 		if key := activeKey(t, s.Ring); key.ID() != c.signs || s.has(first) != c.first || s.has(next.ID) != c.second {
-			t.Errorf("after %v: %s signs, the first verifies: %v, the second: %v", c.after, key.ID(), s.has(first), s.has(next.ID))
+			t.Errorf(
+				"after %v: %s signs, the first verifies: %v, the second: %v",
+				c.after,
+				key.ID(),
+				s.has(first),
+				s.has(next.ID),
+			)
 		}
 	}
 	if states := s.states(); states[keyring.Active] != 1 || states[keyring.Gone] != 1 || len(states) != 2 {
 		t.Errorf("states %v", states)
 	}
 	var sealed int
-	if err := f.database().QueryRow(t.Context(), "SELECT length(sealed) FROM signing_keys WHERE state = 'gone'").Scan(&sealed); err != nil || sealed != 0 {
+	if err := f.database().QueryRow(t.Context(), "SELECT length(sealed) FROM signing_keys WHERE state = 'gone'").Scan(&sealed); err != nil ||
+		sealed != 0 {
 		t.Errorf("of the key that is gone %d bytes are left: %v", sealed, err)
 	}
 	// A program that starts now sees the same.

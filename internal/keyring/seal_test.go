@@ -63,7 +63,8 @@ func TestUnseal_refusesAKeyThatIsNotWhatItsRowSays(t *testing.T) {
 	for _, as := range []KeyInfo{{ID: key.ID(), Algorithm: jwk.ES256}, {ID: "another", Algorithm: jwk.ES256}, {ID: key.ID(), Algorithm: jwk.ES384}} {
 		sealed := r.sealer.seal(as.ID, as.Algorithm, plain)
 		_, err := r.unseal(row{KeyInfo: as, sealed: sealed, sealedBy: r.sealer.fingerprint})
-		if right := as.ID == key.ID() && as.Algorithm == jwk.ES256; right != (err == nil) || !right && !errors.Is(err, ErrDamagedKey) {
+		if right := as.ID == key.ID() && as.Algorithm == jwk.ES256; right != (err == nil) ||
+			!right && !errors.Is(err, ErrDamagedKey) {
 			t.Errorf("as %q of %s: %v", as.ID, as.Algorithm, err)
 		}
 	}

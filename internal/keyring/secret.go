@@ -40,7 +40,11 @@ func LoadSecret(path string) ([]byte, error) {
 func ParseSecret(text string) ([]byte, error) {
 	secret, err := hex.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(secret) != SecretSize {
-		return nil, fmt.Errorf("a secret is %d hexadecimal digits, as `openssl rand -hex %d` prints", 2*SecretSize, SecretSize)
+		return nil, fmt.Errorf(
+			"a secret is %d hexadecimal digits, as `openssl rand -hex %d` prints",
+			2*SecretSize,
+			SecretSize,
+		)
 	}
 	if repeats(secret) {
 		return nil, errors.New("the secret is one byte over and over; make one with `openssl rand -hex 32`")
@@ -67,7 +71,11 @@ func readSecret(path string) ([]byte, error) {
 	defer clear(text)
 	secret, err := ParseSecret(string(text))
 	if err != nil {
-		return nil, fmt.Errorf("reading secret file: %s: %w; restore the file, or delete it if no key was made with it", path, err)
+		return nil, fmt.Errorf(
+			"reading secret file: %s: %w; restore the file, or delete it if no key was made with it",
+			path,
+			err,
+		)
 	}
 	return secret, nil
 }

@@ -30,9 +30,23 @@ func Keep(path string) error {
 		err = errors.New("it belongs to another user")
 	}
 	if err != nil {
-		return fmt.Errorf("%s has mode %04o, so others can reach what is in it: %w; run chmod %o %s", path, mode, err, mode&^0o077, path)
+		return fmt.Errorf(
+			"%s has mode %04o, so others can reach what is in it: %w; run chmod %o %s",
+			path,
+			mode,
+			err,
+			mode&^0o077,
+			path,
+		)
 	}
-	slog.Warn("others could reach a file or folder; its mode is mended, but what they have read they have", "path", path,
-		"was", fmt.Sprintf("%04o", mode), "is", fmt.Sprintf("%04o", mode&^0o077))
+	slog.Warn(
+		"others could reach a file or folder; its mode is mended, but what they have read they have",
+		"path",
+		path,
+		"was",
+		fmt.Sprintf("%04o", mode),
+		"is",
+		fmt.Sprintf("%04o", mode&^0o077),
+	)
 	return nil
 }

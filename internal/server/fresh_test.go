@@ -112,7 +112,11 @@ func TestRoutes_thatGivePowerWantAFreshLogin(t *testing.T) {
 	s := newFixture(t, options{}).server
 	routes, table := slices.Sorted(slices.Values(s.Patterns())), slices.Sorted(maps.Keys(told))
 	if mux := patterns(s.Mux()); !slices.Equal(routes, mux) {
-		t.Errorf("the table of routes has\n%s\nand the mux has\n%s", strings.Join(routes, "\n"), strings.Join(mux, "\n"))
+		t.Errorf(
+			"the table of routes has\n%s\nand the mux has\n%s",
+			strings.Join(routes, "\n"),
+			strings.Join(mux, "\n"),
+		)
 	}
 	if !slices.Equal(routes, table) {
 		t.Errorf("the server has the routes\n%s\nand the table has\n%s",
@@ -209,8 +213,10 @@ func TestUsers_oldNameStaysReserved(t *testing.T) {
 	f.do("PATCH /v1/users/"+alice.id, `{"username":"alicia"}`, alice.bearer()).want(http.StatusOK, "")
 	for _, name := range []string{"alice", "ALICE"} {
 		f.do("POST /v1/users", credentials(name, passwordOf("x"))).want(http.StatusConflict, "username_taken")
-		f.do("PATCH /v1/users/"+bob.id, `{"username":"`+name+`"}`, bob.bearer()).want(http.StatusConflict, "username_taken")
-		f.do("PATCH /v1/users/"+bob.id, `{"username":"`+name+`"}`, root.bearer()).want(http.StatusConflict, "username_taken")
+		f.do("PATCH /v1/users/"+bob.id, `{"username":"`+name+`"}`, bob.bearer()).
+			want(http.StatusConflict, "username_taken")
+		f.do("PATCH /v1/users/"+bob.id, `{"username":"`+name+`"}`, root.bearer()).
+			want(http.StatusConflict, "username_taken")
 	}
 	f.do("PATCH /v1/users/"+alice.id, `{"username":"Alice"}`, alice.bearer()).want(http.StatusOK, "")
 }
@@ -229,7 +235,8 @@ func TestRun_sweepsReservedNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		var n int
-		if err := f.db.QueryRow(t.Context(), "SELECT count(*) FROM reserved_names").Scan(&n); err != nil || n != c.want {
+		if err := f.db.QueryRow(t.Context(), "SELECT count(*) FROM reserved_names").Scan(&n); err != nil ||
+			n != c.want {
 			t.Errorf("%v later %d names are reserved (%v), want %d", c.after, n, err, c.want)
 		}
 	}

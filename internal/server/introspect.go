@@ -44,8 +44,10 @@ func (s *Server) introspect(r request) (answer, error) {
 func (s *Server) aboutToken(ctx context.Context, token string) (introspection, error) {
 	if id, err := s.auth.Verify(ctx, token); err == nil {
 		return introspection{
-			Active: true, TokenType: "Bearer", Issuer: id.Issuer, Subject: id.Subject, Audience: id.Audience, ExpiresAt: id.ExpiresAt.Unix(), IssuedAt: id.IssuedAt.Unix(),
-			ID: id.ID, ClientID: id.ClientID, SessionID: id.SessionID, AuthTime: id.AuthTime.Unix(), Scope: strings.Join(id.Scopes, " "), Roles: id.Roles,
+			Active: true, TokenType: "Bearer", Issuer: id.Issuer, Subject: id.Subject, Audience: id.Audience,
+			ExpiresAt: id.ExpiresAt.Unix(), IssuedAt: id.IssuedAt.Unix(),
+			ID: id.ID, ClientID: id.ClientID, SessionID: id.SessionID, AuthTime: id.AuthTime.Unix(),
+			Scope: strings.Join(id.Scopes, " "), Roles: id.Roles,
 		}, nil
 	}
 	session, err := s.auth.SessionOf(ctx, token)

@@ -26,6 +26,7 @@ func (s *Server) me(r request) (answer, error) {
 	}
 	return answer{Body: meDocument{
 		User: newUserDocument(user), SessionID: r.Identity.SessionID, Scope: strings.Join(r.Identity.Scopes, " "),
-		Roles: append([]string{}, r.Identity.Roles...), AuthTime: r.Identity.AuthTime.UTC(), ExpiresAt: r.Identity.ExpiresAt.UTC(),
+		Roles: append([]string{}, r.Identity.Roles...), AuthTime: r.Identity.AuthTime.UTC(),
+		ExpiresAt: r.Identity.ExpiresAt.UTC(),
 	}}, err
 }

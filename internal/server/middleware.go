@@ -97,7 +97,16 @@ func (s *Server) recovered(rec *record, r *http.Request, p any) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(p)
 	}
-	s.c.Log.ErrorContext(r.Context(), "handler panicked", "request_id", rec.id, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+	s.c.Log.ErrorContext(
+		r.Context(),
+		"handler panicked",
+		"request_id",
+		rec.id,
+		"panic",
+		fmt.Sprintf("%T", p),
+		"stack",
+		string(debug.Stack()),
+	)
 	if rec.status == 0 {
 		s.auth.WriteError(rec, r, hallpass.ErrInternal)
 	}
@@ -105,7 +114,8 @@ func (s *Server) recovered(rec *record, r *http.Request, p any) {
 
 func (s *Server) logRequest(r *http.Request, rec *record, took time.Duration) {
 	level := slog.LevelInfo
-	hungUp := r.Context().Err() != nil && errors.Is(rec.cause, context.Canceled) // the client did; nothing is wrong here
+	hungUp := r.Context().Err() != nil &&
+		errors.Is(rec.cause, context.Canceled) // the client did; nothing is wrong here
 	if rec.status >= 500 && !hungUp {
 		level = slog.LevelError
 	}

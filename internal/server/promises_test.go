@@ -87,7 +87,8 @@ func TestChangePassword_putsOutALoginUnderWay(t *testing.T) {
 			if looked++; looked > 1 {
 				return "", nil, account.ErrCredentials // as it is now
 			}
-			changed = f.do("PATCH /v1/users/"+alice.id, nthPassword("alice", 1), alice.bearer()).want(http.StatusOK, "")
+			changed = f.do("PATCH /v1/users/"+alice.id, nthPassword("alice", 1), alice.bearer()).
+				want(http.StatusOK, "")
 			return alice.id, nil, nil
 		})
 	if !errors.Is(err, account.ErrCredentials) {
@@ -104,7 +105,8 @@ func TestChangePassword_putsOutALoginUnderWay(t *testing.T) {
 	f.do("GET /v1/me", "", "Authorization: Bearer "+tokens.Tokens.Access).want(http.StatusOK, "")
 	f.do("POST /v1/refresh", `{"refresh_token":"`+tokens.Tokens.Refresh+`"}`).want(http.StatusOK, "")
 	f.clock.Advance(time.Minute)
-	f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusUnauthorized, "refresh_token_reused")
+	f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).
+		want(http.StatusUnauthorized, "refresh_token_reused")
 }
 
 // Log-ins and changes of the password at once: afterwards no session lives but the one that made
@@ -150,7 +152,11 @@ func TestChangePassword_onceWithOneCurrentPassword(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range cap(answers) {
 		group.Go(func() {
-			body := fmt.Sprintf(`{"password":"one of many passwords %d","current_password":%q}`, i, passwordOf("alice"))
+			body := fmt.Sprintf(
+				`{"password":"one of many passwords %d","current_password":%q}`,
+				i,
+				passwordOf("alice"),
+			)
 			answers <- f.do("PATCH /v1/users/"+alice.id, body, alice.bearer())
 		})
 	}
@@ -214,7 +220,8 @@ func TestUsers_aDeedThatFailsRevokesNothing(t *testing.T) {
 	root := f.admin("root")
 	for range 3 {
 		f.do("DELETE /v1/users/"+root.id, "", root.bearer()).want(http.StatusConflict, "last_admin")
-		f.do("PUT /v1/users/"+root.id+"/roles", `{"roles":["user"]}`, root.bearer()).want(http.StatusConflict, "last_admin")
+		f.do("PUT /v1/users/"+root.id+"/roles", `{"roles":["user"]}`, root.bearer()).
+			want(http.StatusConflict, "last_admin")
 	}
 	f.follow()
 	f.do("GET /v1/me", "", root.bearer()).want(http.StatusOK, "")
@@ -242,7 +249,8 @@ func TestCut_isLaterThanEveryTokenItRefuses(t *testing.T) {
 		}
 		f.follow()
 		f.do("GET /v1/me", "", alice.bearer()).want(http.StatusUnauthorized, "token_revoked")
-		f.do("GET /v1/me", "", "Authorization: Bearer "+minted.AccessToken).want(http.StatusUnauthorized, "token_revoked")
+		f.do("GET /v1/me", "", "Authorization: Bearer "+minted.AccessToken).
+			want(http.StatusUnauthorized, "token_revoked")
 		a := f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusOK, "")
 		alice.access, alice.refresh = a.str("access_token"), a.str("refresh_token")
 		f.do("GET /v1/me", "", alice.bearer()).want(http.StatusOK, "")
@@ -252,7 +260,10 @@ func TestCut_isLaterThanEveryTokenItRefuses(t *testing.T) {
 // However many wrong guesses strangers make, the owner logs in from where they have before, steps
 // up in a session, and is limited there like anybody; strangers gain no guess by it.
 func TestLogin_strangersCannotLockOut(t *testing.T) {
-	f := newFixture(t, options{config: func(c *server.Config) { c.AccountLimit = limit.Rate{Burst: 4, Per: time.Hour} }})
+	f := newFixture(
+		t,
+		options{config: func(c *server.Config) { c.AccountLimit = limit.Rate{Burst: 4, Per: time.Hour} }},
+	)
 	alice := f.join("alice")
 	guess := func(from string, want int) {
 		t.Helper()
@@ -263,7 +274,8 @@ func TestLogin_strangersCannotLockOut(t *testing.T) {
 	}
 	guess("198.51.100.9:1", http.StatusTooManyRequests)
 	f.login("alice") // from her own address
-	f.do("POST /v1/reauthenticate", `{"password":"`+passwordOf("alice")+`"}`, alice.bearer(), "From: 203.0.113.5:1").want(http.StatusOK, "")
+	f.do("POST /v1/reauthenticate", `{"password":"`+passwordOf("alice")+`"}`, alice.bearer(), "From: 203.0.113.5:1").
+		want(http.StatusOK, "")
 	guess("198.51.100.9:1", http.StatusTooManyRequests) // her success cleared nothing
 	for range 4 {
 		guess("192.0.2.7:1", http.StatusUnauthorized)
@@ -272,15 +284,20 @@ func TestLogin_strangersCannotLockOut(t *testing.T) {
 }
 
 func TestSignup_isLimitedByAddress(t *testing.T) {
-	f := newFixture(t, options{config: func(c *server.Config) { c.SignupLimit = limit.Rate{Burst: 2, Per: time.Hour} }})
+	f := newFixture(
+		t,
+		options{config: func(c *server.Config) { c.SignupLimit = limit.Rate{Burst: 2, Per: time.Hour} }},
+	)
 	for i := range 2 {
 		f.do("POST /v1/users", credentials(fmt.Sprint("user", i), passwordOf("user"))).want(http.StatusCreated, "")
 	}
-	a := f.do("POST /v1/users", credentials("user3", passwordOf("user"))).want(http.StatusTooManyRequests, "rate_limited")
+	a := f.do("POST /v1/users", credentials("user3", passwordOf("user"))).
+		want(http.StatusTooManyRequests, "rate_limited")
 	if a.Header.Get("Retry-After") == "" {
 		t.Errorf("fields %v", a.Header)
 	}
-	f.do("POST /v1/users", credentials("user3", passwordOf("user")), "From: 198.51.100.1:1").want(http.StatusCreated, "")
+	f.do("POST /v1/users", credentials("user3", passwordOf("user")), "From: 198.51.100.1:1").
+		want(http.StatusCreated, "")
 	f.do("POST /v1/login", credentials("user0", passwordOf("user"))).want(http.StatusOK, "")
 }
 
@@ -292,7 +309,8 @@ func TestLogin_floodLeavesOthersTheirLogins(t *testing.T) {
 	}
 	slow := password.Params{MemoryKiB: 8 << 10, Passes: 1, AllowWeak: true}
 	f := newFixture(t, options{params: slow, governor: password.GovernorConfig{Workers: 1, MaxWait: 2 * time.Second}})
-	f.do("POST /v1/users", credentials("honest", passwordOf("honest")), "From: 203.0.113.1:1").want(http.StatusCreated, "")
+	f.do("POST /v1/users", credentials("honest", passwordOf("honest")), "From: 203.0.113.1:1").
+		want(http.StatusCreated, "")
 	ctx, stop := context.WithCancel(t.Context())
 	var flood sync.WaitGroup
 	var refused atomic.Int64
@@ -304,7 +322,11 @@ func TestLogin_floodLeavesOthersTheirLogins(t *testing.T) {
 				if i%4 < 2 {
 					request, name = "POST /v1/users", fmt.Sprintf("flood-%d-%d", i, n)
 				}
-				if f.do(request, credentials(name, "a password of the flood"), from).Status == http.StatusServiceUnavailable {
+				if f.do(
+					request,
+					credentials(name, "a password of the flood"),
+					from,
+				).Status == http.StatusServiceUnavailable {
 					refused.Add(1)
 					time.Sleep(50 * time.Millisecond)
 				}
@@ -315,7 +337,8 @@ func TestLogin_floodLeavesOthersTheirLogins(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	for range 20 {
-		f.do("POST /v1/login", credentials("honest", passwordOf("honest")), "From: 203.0.113.1:1").want(http.StatusOK, "")
+		f.do("POST /v1/login", credentials("honest", passwordOf("honest")), "From: 203.0.113.1:1").
+			want(http.StatusOK, "")
 	}
 	stop()
 	flood.Wait()

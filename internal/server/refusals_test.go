@@ -52,7 +52,8 @@ func TestBody_withoutAContentTypeIsRefused(t *testing.T) {
 		r := httptest.NewRequest(http.MethodPost, "/v1/login", strings.NewReader(body))
 		w := httptest.NewRecorder()
 		f.server.Handler().ServeHTTP(w, r)
-		if w.Code != http.StatusUnsupportedMediaType || !strings.Contains(w.Body.String(), "Content-Type: application/json") {
+		if w.Code != http.StatusUnsupportedMediaType ||
+			!strings.Contains(w.Body.String(), "Content-Type: application/json") {
 			t.Errorf("%q: answered %d %s", body, w.Code, w.Body)
 		}
 	}
@@ -67,7 +68,8 @@ func TestPanic_isAnswered(t *testing.T) {
 	if strings.Contains(a.Body, "secret") || a.str("request_id") != a.Header.Get("X-Request-Id") {
 		t.Errorf("answered %v %s", a.Header, a.Body)
 	}
-	if log := f.log.String(); !strings.Contains(log, "handler panicked") || !strings.Contains(log, a.str("request_id")) {
+	if log := f.log.String(); !strings.Contains(log, "handler panicked") ||
+		!strings.Contains(log, a.str("request_id")) {
 		t.Errorf("the log has no panic of request %s: %s", a.str("request_id"), log)
 	}
 	f.do("GET /healthz", "").want(http.StatusOK, "")

@@ -59,7 +59,11 @@ func (s *Server) routes() []route {
 		{Pattern: "POST /v1/users/{id}/enable", Rules: only(freshAdmin), Serve: s.enable},
 
 		{Pattern: "GET /v1/verify", Parameters: []string{"role*", "scope*"}, Serve: s.verifyRequest},
-		{Pattern: "POST /v1/introspect", Rules: only(hallpass.AnyOf(admin, hallpass.Scope(introspectScope))), Serve: s.introspect},
+		{
+			Pattern: "POST /v1/introspect",
+			Rules:   only(hallpass.AnyOf(admin, hallpass.Scope(introspectScope))),
+			Serve:   s.introspect,
+		},
 		{Pattern: "POST /v1/revoke", Public: true, Serve: s.revoke},
 		{Pattern: "GET /.well-known/oauth-authorization-server", Public: true, Serve: s.metadata},
 		{Pattern: "GET /v1/keys", Rules: only(admin), Serve: s.listKeys},

@@ -39,7 +39,8 @@ func TestRoutes_whoMay(t *testing.T) {
 		if challenge := a.Header.Get("WWW-Authenticate"); challenge != `Bearer realm="api"` {
 			t.Errorf("%s: challenge %q", c.request, challenge)
 		}
-		f.do(c.request, c.body, "Authorization: Bearer "+alice.access[:len(alice.access)-4]+"AAAA").want(http.StatusUnauthorized, "token_invalid")
+		f.do(c.request, c.body, "Authorization: Bearer "+alice.access[:len(alice.access)-4]+"AAAA").
+			want(http.StatusUnauthorized, "token_invalid")
 	}
 	for _, c := range []struct{ request, body, code string }{
 		{"GET /v1/keys", "", "insufficient_role"}, {"POST /v1/keys/rotate", "", "insufficient_role"},
@@ -123,12 +124,14 @@ func TestChangeUser_membersThatCannotBeSet(t *testing.T) {
 		`{"email":"a@b.example","current_password":"x"}`:  "current_password forbidden",
 		`{"password":"p","current_password":"wrong one"}`: "current_password wrong",
 	} {
-		a := f.do("PATCH /v1/users/"+alice.id, body, alice.bearer()).want(http.StatusUnprocessableEntity, "validation_failed")
+		a := f.do("PATCH /v1/users/"+alice.id, body, alice.bearer()).
+			want(http.StatusUnprocessableEntity, "validation_failed")
 		var problem struct {
 			Errors []struct{ Field, Code, Detail string }
 		}
 		a.object(&problem)
-		if len(problem.Errors) != 1 || problem.Errors[0].Field+" "+problem.Errors[0].Code != want || problem.Errors[0].Detail == "" {
+		if len(problem.Errors) != 1 || problem.Errors[0].Field+" "+problem.Errors[0].Code != want ||
+			problem.Errors[0].Detail == "" {
 			t.Errorf("%s: %s, want %s", body, a.Body, want)
 		}
 	}
@@ -194,45 +197,69 @@ func TestLogin_overloaded(t *testing.T) {
 // What a client can spend of somebody else's attempts, and what it cannot.
 func TestLogin_limits(t *testing.T) {
 	f := newFixture(t, options{config: func(c *server.Config) {
-		c.AccountLimit, c.AddressLimit = limit.Rate{Burst: 5, Per: time.Minute}, limit.Rate{Burst: 20, Per: time.Minute}
+		c.AccountLimit, c.AddressLimit = limit.Rate{
+			Burst: 5,
+			Per:   time.Minute,
+		}, limit.Rate{
+			Burst: 20,
+			Per:   time.Minute,
+		}
 	}})
 	f.join("alice")
 	f.join("bob")
 	for range 30 {
-		f.do("POST /v1/login", credentials("alice", passwordOf("alice"))).want(http.StatusOK, "") // who knows the password is not counted
+		f.do("POST /v1/login", credentials("alice", passwordOf("alice"))).
+			want(http.StatusOK, "")
+		// who knows the password is not counted
 	}
 	for range 5 {
 		f.do("POST /v1/login", credentials("alice", "wrong")).want(http.StatusUnauthorized, "invalid_credentials")
 	}
 	for _, spelling := range []string{"alice", "ALICE", "Alice"} {
 		a := f.do("POST /v1/login", credentials(spelling, "wrong")).want(http.StatusTooManyRequests, "rate_limited")
-		if a.Header.Get("Retry-After") == "" || !strings.Contains(a.Header.Get("RateLimit"), `"account";r=0`) || !strings.Contains(a.Header.Get("RateLimit-Policy"), "q=5") {
+		if a.Header.Get("Retry-After") == "" || !strings.Contains(a.Header.Get("RateLimit"), `"account";r=0`) ||
+			!strings.Contains(a.Header.Get("RateLimit-Policy"), "q=5") {
 			t.Errorf("fields %v", a.Header)
 		}
 	}
 	f.do("POST /v1/login", credentials("bob", passwordOf("bob"))).want(http.StatusOK, "")
 	// The address has its own limit, whatever the names; a network of IPv6 is one address.
 	for i := range 20 {
-		f.do("POST /v1/login", credentials(fmt.Sprint("nobody", i), "wrong"), fmt.Sprintf("From: [2001:db8::%x]:1", i+1)).want(http.StatusUnauthorized, "invalid_credentials")
+		f.do("POST /v1/login", credentials(fmt.Sprint("nobody", i), "wrong"), fmt.Sprintf("From: [2001:db8::%x]:1", i+1)).
+			want(http.StatusUnauthorized, "invalid_credentials")
 	}
-	f.do("POST /v1/login", credentials("nobody", "wrong"), "From: [2001:db8::ffff]:1").want(http.StatusTooManyRequests, "rate_limited")
-	f.do("POST /v1/login", credentials("nobody", "wrong"), "From: [2001:db8:1::1]:1").want(http.StatusUnauthorized, "invalid_credentials")
+	f.do("POST /v1/login", credentials("nobody", "wrong"), "From: [2001:db8::ffff]:1").
+		want(http.StatusTooManyRequests, "rate_limited")
+	f.do("POST /v1/login", credentials("nobody", "wrong"), "From: [2001:db8:1::1]:1").
+		want(http.StatusUnauthorized, "invalid_credentials")
 	f.clock.Advance(time.Minute)
 	f.do("POST /v1/login", credentials("alice", passwordOf("alice"))).want(http.StatusOK, "")
 }
 
 // Every path that checks a password counts with the same limiter.
 func TestReauthenticate_isLimited(t *testing.T) {
-	f := newFixture(t, options{config: func(c *server.Config) { c.AccountLimit = limit.Rate{Burst: 3, Per: time.Minute} }})
+	f := newFixture(
+		t,
+		options{config: func(c *server.Config) { c.AccountLimit = limit.Rate{Burst: 3, Per: time.Minute} }},
+	)
 	alice := f.join("alice")
-	f.do("POST /v1/reauthenticate", `{"password":"wrong"}`, alice.bearer()).want(http.StatusUnauthorized, "invalid_credentials")
-	f.do("PATCH /v1/users/"+alice.id, `{"password":"another good password","current_password":"wrong"}`, alice.bearer()).want(http.StatusUnprocessableEntity, "validation_failed")
+	f.do("POST /v1/reauthenticate", `{"password":"wrong"}`, alice.bearer()).
+		want(http.StatusUnauthorized, "invalid_credentials")
+	f.do("PATCH /v1/users/"+alice.id, `{"password":"another good password","current_password":"wrong"}`, alice.bearer()).
+		want(http.StatusUnprocessableEntity, "validation_failed")
 	f.do("POST /v1/login", credentials("alice", "wrong")).want(http.StatusUnauthorized, "invalid_credentials")
-	f.do("POST /v1/reauthenticate", `{"password":"wrong"}`, alice.bearer()).want(http.StatusTooManyRequests, "rate_limited")
+	f.do("POST /v1/reauthenticate", `{"password":"wrong"}`, alice.bearer()).
+		want(http.StatusTooManyRequests, "rate_limited")
 }
 
 func TestClient_addressIsTheConnectionsUnlessAProxyIsTrusted(t *testing.T) {
-	open, trusting := newFixture(t, options{}), newFixture(t, options{config: func(c *server.Config) { c.TrustedProxies = proxies }})
+	open, trusting := newFixture(
+		t,
+		options{},
+	), newFixture(
+		t,
+		options{config: func(c *server.Config) { c.TrustedProxies = proxies }},
+	)
 	for _, c := range []struct {
 		f                     *fixture
 		from, forwarded, want string
@@ -301,7 +328,11 @@ func TestLog_clientThatHangsUpIsNoError(t *testing.T) {
 	if err := f.db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	id := f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusServiceUnavailable, "store_unavailable").Header.Get("X-Request-Id")
+	id := f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).
+		want(http.StatusServiceUnavailable, "store_unavailable").
+		Header.Get(
+		"X-Request-Id",
+	)
 	if line := f.lineOf(id); line["level"] != "ERROR" {
 		t.Errorf("a store that cannot be asked is logged as %v", line)
 	}
@@ -311,11 +342,20 @@ func TestLog_oneLineARequestAndNoSecrets(t *testing.T) {
 	f := newFixture(t, options{})
 	alice := f.join("alice")
 	again := f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusOK, "")
-	f.do("POST /v1/reauthenticate", credentials("alice", "x")[:0]+`{"password":"`+passwordOf("alice")+`"}`, alice.bearer())
+	f.do(
+		"POST /v1/reauthenticate",
+		credentials("alice", "x")[:0]+`{"password":"`+passwordOf("alice")+`"}`,
+		alice.bearer(),
+	)
 	f.do("POST /v1/login", credentials("alice", "a wrong secret")).want(http.StatusUnauthorized, "invalid_credentials")
 	f.do("GET /v1/me?access_token="+alice.access, "").want(http.StatusUnauthorized, "token_missing")
-	f.do("POST /v1/login", "", "Authorization: Basic YWxpY2U6YSB3cm9uZyBzZWNyZXQ=", "Cookie: session=a-cookie-value").want(http.StatusUnauthorized, "invalid_credentials")
-	f.do("PATCH /v1/users/"+alice.id, `{"password":"the next good password","current_password":"`+passwordOf("alice")+`"}`, alice.bearer())
+	f.do("POST /v1/login", "", "Authorization: Basic YWxpY2U6YSB3cm9uZyBzZWNyZXQ=", "Cookie: session=a-cookie-value").
+		want(http.StatusUnauthorized, "invalid_credentials")
+	f.do(
+		"PATCH /v1/users/"+alice.id,
+		`{"password":"the next good password","current_password":"`+passwordOf("alice")+`"}`,
+		alice.bearer(),
+	)
 	me := f.do("GET /v1/me", "", "Authorization: Bearer "+again.str("access_token"))
 	for _, secret := range []string{
 		alice.access, alice.refresh, again.str("access_token"), again.str("refresh_token"), passwordOf("alice"), "a wrong secret", "a-cookie-value",
@@ -326,7 +366,9 @@ func TestLog_oneLineARequestAndNoSecrets(t *testing.T) {
 		}
 	}
 	line := f.lineOf(me.Header.Get("X-Request-Id"))
-	if line["method"] != "GET" || line["path"] != "/v1/me" || line["status"] != float64(me.Status) || line["user_id"] != alice.id || line["ip"] != "192.0.2.7" {
+	if line["method"] != "GET" || line["path"] != "/v1/me" || line["status"] != float64(me.Status) ||
+		line["user_id"] != alice.id ||
+		line["ip"] != "192.0.2.7" {
 		t.Errorf("the line is %v", line)
 	}
 }
@@ -372,7 +414,8 @@ func TestHandler_answersOfEveryKind(t *testing.T) {
 	if n := f.do("GET /healthz", "", `If-None-Match: "x"`); n.Status != http.StatusOK {
 		t.Errorf("another tag: %d", n.Status)
 	}
-	f.do("POST /v1/login", credentials("x", "y"), "Content-Type: text/plain").want(http.StatusUnsupportedMediaType, "unsupported_media_type")
+	f.do("POST /v1/login", credentials("x", "y"), "Content-Type: text/plain").
+		want(http.StatusUnsupportedMediaType, "unsupported_media_type")
 }
 
 func TestReadyz_whileItStops(t *testing.T) {
@@ -439,7 +482,8 @@ func TestAuthorize_disabledAndUnknown(t *testing.T) {
 
 func TestHTTPServer_hasLimits(t *testing.T) {
 	s := newFixture(t, options{}).server.HTTPServer()
-	if s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.WriteTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes != 16<<10 {
+	if s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.WriteTimeout == 0 || s.IdleTimeout == 0 ||
+		s.MaxHeaderBytes != 16<<10 {
 		t.Errorf("limits %+v", s)
 	}
 }
@@ -452,11 +496,13 @@ func TestKeys_rotation(t *testing.T) {
 	if first.str("state") != "next" || first.str("kid") != again.str("kid") {
 		t.Errorf("%s then %s", first.Body, again.Body)
 	}
-	f.do("POST /v1/keys/rotate", `{"algorithm":"none"}`, root.bearer()).want(http.StatusUnprocessableEntity, "validation_failed")
+	f.do("POST /v1/keys/rotate", `{"algorithm":"none"}`, root.bearer()).
+		want(http.StatusUnprocessableEntity, "validation_failed")
 	var list struct{ Items []map[string]any }
 	a := f.do("GET /v1/keys", "", root.bearer()).want(http.StatusOK, "")
 	a.object(&list)
-	if len(list.Items) != 2 || list.Items[0]["state"] != "active" || list.Items[1]["state"] != "next" || list.Items[1]["kid"] != first.str("kid") {
+	if len(list.Items) != 2 || list.Items[0]["state"] != "active" || list.Items[1]["state"] != "next" ||
+		list.Items[1]["kid"] != first.str("kid") {
 		t.Errorf("listed %s", a.Body)
 	}
 	for _, member := range []string{`"d"`, `"x"`, `"k"`, "sealed"} {
@@ -464,7 +510,11 @@ func TestKeys_rotation(t *testing.T) {
 			t.Errorf("the list holds %s", member)
 		}
 	}
-	if set := f.do("GET /.well-known/jwks.json", "").want(http.StatusOK, ""); !strings.Contains(set.Body, first.str("kid")) || strings.Contains(set.Body, `"d"`) {
+	if set := f.do("GET /.well-known/jwks.json", "").want(http.StatusOK, ""); !strings.Contains(
+		set.Body,
+		first.str("kid"),
+	) ||
+		strings.Contains(set.Body, `"d"`) {
 		t.Errorf("published %s", set.Body)
 	}
 	f.do("GET /v1/me", "", root.bearer()).want(http.StatusOK, "")
@@ -485,16 +535,29 @@ func TestStepUp(t *testing.T) {
 		{"PUT /v1/users/" + alice.id + "/roles", `{"roles":["user","admin"]}`, root},
 	} {
 		a := f.do(c.request, c.body, c.by.bearer()).want(http.StatusUnauthorized, "fresh_token_required")
-		if challenge := a.Header.Get("WWW-Authenticate"); !strings.Contains(challenge, `error="insufficient_user_authentication"`) || !strings.Contains(challenge, `max_age="300"`) {
+		if challenge := a.Header.Get("WWW-Authenticate"); !strings.Contains(
+			challenge,
+			`error="insufficient_user_authentication"`,
+		) ||
+			!strings.Contains(challenge, `max_age="300"`) {
 			t.Errorf("%s: challenge %s", c.request, challenge)
 		}
 	}
 	// A refresh does not make it fresh; a password does.
-	refreshed := f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusOK, "").str("access_token")
-	f.do("PATCH /v1/users/"+alice.id, `{"email":"new@alice.example"}`, "Authorization: Bearer "+refreshed).want(http.StatusUnauthorized, "fresh_token_required")
-	fresh := f.do("POST /v1/reauthenticate", `{"password":"`+passwordOf("alice")+`"}`, alice.bearer()).want(http.StatusOK, "").str("access_token")
-	f.do("PATCH /v1/users/"+alice.id, `{"email":"new@alice.example"}`, "Authorization: Bearer "+fresh).want(http.StatusOK, "")
-	if a := f.do("PATCH /v1/users/"+alice.id, `{"email":null}`, "Authorization: Bearer "+fresh).want(http.StatusOK, ""); !strings.Contains(a.Body, `"email":null`) {
+	refreshed := f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).
+		want(http.StatusOK, "").
+		str("access_token")
+	f.do("PATCH /v1/users/"+alice.id, `{"email":"new@alice.example"}`, "Authorization: Bearer "+refreshed).
+		want(http.StatusUnauthorized, "fresh_token_required")
+	fresh := f.do("POST /v1/reauthenticate", `{"password":"`+passwordOf("alice")+`"}`, alice.bearer()).
+		want(http.StatusOK, "").
+		str("access_token")
+	f.do("PATCH /v1/users/"+alice.id, `{"email":"new@alice.example"}`, "Authorization: Bearer "+fresh).
+		want(http.StatusOK, "")
+	if a := f.do("PATCH /v1/users/"+alice.id, `{"email":null}`, "Authorization: Bearer "+fresh).want(http.StatusOK, ""); !strings.Contains(
+		a.Body,
+		`"email":null`,
+	) {
 		t.Errorf("the address is still there: %s", a.Body)
 	}
 }

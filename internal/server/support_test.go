@@ -166,7 +166,8 @@ func (a answer) want(status int, code string) answer {
 	if a.Status != status || a.str("code") != code {
 		a.t.Fatalf("answered %d %s, want %d %s", a.Status, a.Body, status, code)
 	}
-	if code != "" && (a.Header.Get("Content-Type") != "application/problem+json" || a.str("request_id") == "" || a.str("detail") == "") {
+	if code != "" &&
+		(a.Header.Get("Content-Type") != "application/problem+json" || a.str("request_id") == "" || a.str("detail") == "") {
 		a.t.Errorf("a refusal of another form: %v %s", a.Header, a.Body)
 	}
 	return a
@@ -216,13 +217,21 @@ func (f *fixture) join(name string) person {
 func (f *fixture) login(name string) person {
 	f.t.Helper()
 	a := f.do("POST /v1/login", credentials(name, passwordOf(name))).want(http.StatusOK, "")
-	return person{name: name, access: a.str("access_token"), refresh: a.str("refresh_token"), session: a.str("session_id")}
+	return person{
+		name:    name,
+		access:  a.str("access_token"),
+		refresh: a.str("refresh_token"),
+		session: a.str("session_id"),
+	}
 }
 
 // admin makes a user an administrator, as the command line does, and logs them in.
 func (f *fixture) admin(name string) person {
 	f.t.Helper()
-	user, err := f.accounts.Create(context.Background(), account.NewUser{Username: name, Password: passwordOf(name), Roles: []string{account.AdminRole}})
+	user, err := f.accounts.Create(
+		context.Background(),
+		account.NewUser{Username: name, Password: passwordOf(name), Roles: []string{account.AdminRole}},
+	)
 	if err != nil {
 		f.t.Fatal(err)
 	}

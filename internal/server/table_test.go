@@ -116,7 +116,8 @@ func TestEvents_tellWhoDidWhat(t *testing.T) {
 			if c.event != "key_rotation" && line["user_id"] != alice.id || byAnother != (c.by.id == root.id) {
 				t.Errorf("%s is told as %s", c.request, text)
 			}
-			if strings.Contains(text, "herons") || strings.Contains(text, "kettles") || strings.Contains(text, "password of") {
+			if strings.Contains(text, "herons") || strings.Contains(text, "kettles") ||
+				strings.Contains(text, "password of") {
 				t.Errorf("an event holds a password: %s", text)
 			}
 		}

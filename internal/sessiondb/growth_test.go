@@ -30,8 +30,12 @@ func TestStart_withManyRevocations(t *testing.T) {
 	now := time.Now()
 	err = db.Write(t.Context(), func(tx *sqldb.Tx) error {
 		for i := range *revocations {
-			_, err := tx.Exec(`INSERT INTO revocations (sequence, kind, revoked_id, before, expires_at) VALUES (?, 'session', ?, 0, ?)`,
-				i+1, uid.New(now), now.Add(time.Hour).UnixMicro())
+			_, err := tx.Exec(
+				`INSERT INTO revocations (sequence, kind, revoked_id, before, expires_at) VALUES (?, 'session', ?, 0, ?)`,
+				i+1,
+				uid.New(now),
+				now.Add(time.Hour).UnixMicro(),
+			)
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,11 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-var refreshes = flag.Int("refreshes", 4000, "refreshes of the test of the file's size: go test ./sqlstore -run aMillion -timeout 0 -args -refreshes 1000000")
+var refreshes = flag.Int(
+	"refreshes",
+	4000,
+	"refreshes of the test of the file's size: go test ./sqlstore -run aMillion -timeout 0 -args -refreshes 1000000",
+)
 
 // newIssuer returns an issuer on a store in a new file.
 func newIssuer(tb testing.TB, now func() time.Time) (*hallpass.Issuer[struct{}], string) {
@@ -34,7 +38,8 @@ func newIssuer(tb testing.TB, now func() time.Time) (*hallpass.Issuer[struct{}],
 		tb.Fatal(err)
 	}
 	issuer, err := hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
-		Issuer: "https://issuer.example", Audience: "api", Keys: keys, Store: store, Revocations: hallpass.NewRevocations(), Now: now,
+		Issuer: "https://issuer.example", Audience: "api", Keys: keys, Store: store,
+		Revocations: hallpass.NewRevocations(), Now: now,
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -75,7 +80,10 @@ func BenchmarkRefresh(b *testing.B) {
 		refreshAll(b, issuer, 64, b.N)
 	})
 	b.Run("bare-loop", func(b *testing.B) {
-		db, err := sql.Open("sqlite", "file:"+filepath.Join(b.TempDir(), "bare.db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+		db, err := sql.Open(
+			"sqlite",
+			"file:"+filepath.Join(b.TempDir(), "bare.db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)",
+		)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -101,7 +109,14 @@ func TestRefresh_aMillionTimesIsOneRowASession(t *testing.T) {
 	begin := time.Now()
 	refreshAll(t, issuer, clients, *refreshes/4*3)
 	after := size(t, file)
-	t.Logf("%d refreshes: %d bytes; %d more in %v: %d bytes", *refreshes/4, before, *refreshes/4*3, time.Since(begin), after)
+	t.Logf(
+		"%d refreshes: %d bytes; %d more in %v: %d bytes",
+		*refreshes/4,
+		before,
+		*refreshes/4*3,
+		time.Since(begin),
+		after,
+	)
 	// The second round has begun sessions of its own, and a log that is not yet in the file is as
 	// long as it ever gets.
 	if after > before+96<<10 {

@@ -168,7 +168,8 @@ func (s *Store) Rotate(ctx context.Context, r sessions.Rotation) (sessions.Sessi
 		}
 		if outcome == sessions.Reused {
 			_, err = insertRevocation(tx, sessions.Revocation{
-				Kind: sessions.RevokedSession, ID: session.ID, ExpiresAt: laterOf(session.AccessExpiry, r.AccessExpiry),
+				Kind: sessions.RevokedSession, ID: session.ID,
+				ExpiresAt: laterOf(session.AccessExpiry, r.AccessExpiry),
 			})
 		}
 		return err

@@ -29,7 +29,10 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error
 	}{{deleteSessions, 2}, {deleteRevocations, 1}} {
 		for more := true; more && swept < limit; {
 			batch := min(limit-swept, sweepBatch)
-			n, err := s.sweep(ctx, step.statement, append(slices.Repeat([]any{sqldb.Micros(now)}, step.times), batch)...)
+			n, err := s.sweep(
+				ctx,
+				step.statement,
+				append(slices.Repeat([]any{sqldb.Micros(now)}, step.times), batch)...)
 			if err != nil {
 				return swept, wrap("sweeping", err)
 			}

@@ -279,7 +279,10 @@ func TestWrite_databaseThatFillsUp(t *testing.T) {
 			return err
 		}
 		var limit int
-		return errors.Join(tx.QueryRow(fmt.Sprintf("PRAGMA max_page_count = %d", pages+2)).Scan(&limit), insert(tx, 99))
+		return errors.Join(
+			tx.QueryRow(fmt.Sprintf("PRAGMA max_page_count = %d", pages+2)).Scan(&limit),
+			insert(tx, 99),
+		)
 	})
 	fill := func(tx *sqldb.Tx) error {
 		_, err := tx.Exec("INSERT INTO counters (id, n, name) VALUES (200, 0, hex(zeroblob(1000000)))")
@@ -351,7 +354,9 @@ func TestWrite_transactionHasALimit(t *testing.T) {
 	db, _ := open(t)
 	start := time.Now()
 	err := db.WriteWithin(context.Background(), 100*time.Millisecond, func(tx *sqldb.Tx) error {
-		_, err := tx.Exec("WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) UPDATE counters SET n = (SELECT count(*) FROM r)")
+		_, err := tx.Exec(
+			"WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) UPDATE counters SET n = (SELECT count(*) FROM r)",
+		)
 		return err
 	})
 	if !errors.Is(err, sqldb.ErrUnavailable) || time.Since(start) > 5*time.Second {

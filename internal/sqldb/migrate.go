@@ -145,11 +145,20 @@ func appliedMigrations(tx *Tx, set string) ([]migration, error) {
 func compareMigrations(applied, known []migration) error {
 	for i, m := range applied {
 		if i >= len(known) {
-			return fmt.Errorf("the database has %04d_%s, which this program does not know: run a newer one", m.version, m.name)
+			return fmt.Errorf(
+				"the database has %04d_%s, which this program does not know: run a newer one",
+				m.version,
+				m.name,
+			)
 		}
 		if k := known[i]; m.version != k.version || m.sha256 != k.sha256 {
-			return fmt.Errorf("%04d_%s.sql is not what was run in this database as %04d_%s: restore the file and put the change in a new one",
-				k.version, k.name, m.version, m.name)
+			return fmt.Errorf(
+				"%04d_%s.sql is not what was run in this database as %04d_%s: restore the file and put the change in a new one",
+				k.version,
+				k.name,
+				m.version,
+				m.name,
+			)
 		}
 	}
 	return nil

@@ -59,7 +59,8 @@ func TestOpen_refusesSomebodyElsesFileThatOthersCanReach(t *testing.T) {
 	if err := os.Chown(path, 12345, -1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sqldb.Open(t.Context(), "sqlite:"+path); err == nil || !strings.Contains(err.Error(), "chmod 600 "+path) {
+	if _, err := sqldb.Open(t.Context(), "sqlite:"+path); err == nil ||
+		!strings.Contains(err.Error(), "chmod 600 "+path) {
 		t.Errorf("err = %v, want one that says chmod 600", err)
 	}
 }

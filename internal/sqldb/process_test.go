@@ -91,7 +91,8 @@ func TestWrite_survivesAKill(t *testing.T) {
 		}
 		_ = command.Wait()
 		want := last - 1_000_000 + 1
-		if got := count(t, db, "SELECT count(*) FROM counters WHERE id BETWEEN 1000000 AND ?", last); got != want || want < 20 {
+		if got := count(t, db, "SELECT count(*) FROM counters WHERE id BETWEEN 1000000 AND ?", last); got != want ||
+			want < 20 {
 			t.Errorf("round %d: %d rows, want the %d that were acknowledged", round, got, want)
 		}
 	}

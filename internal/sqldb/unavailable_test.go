@@ -210,7 +210,8 @@ func TestWrite_contextThatEndsBeforeTheLockIsFree(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	err := add(ctx, db, 1)
-	if !errors.Is(err, sqldb.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > time.Second {
+	if !errors.Is(err, sqldb.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) ||
+		time.Since(start) > time.Second {
 		t.Errorf("after %v: %v, want ErrUnavailable at the deadline", time.Since(start), err)
 	}
 }

@@ -33,7 +33,12 @@ type Caller struct {
 
 // Change changes another user's name, e-mail address or password. A new password ends every
 // session. Errors are those of [account.Accounts.Prepare] and [account.Update.Write].
-func (s *Service) Change(ctx context.Context, id string, c account.Changes, client hallpass.Client) (user account.User, err error) {
+func (s *Service) Change(
+	ctx context.Context,
+	id string,
+	c account.Changes,
+	client hallpass.Client,
+) (user account.User, err error) {
 	update, err := s.Prepare(password.WithClient(ctx, guess.Place(client.IP), true), id, c)
 	if err != nil {
 		return account.User{}, err

@@ -15,21 +15,29 @@ import (
 // password, then the session. Errors are [account.ErrCredentials] and a [*limit.Refused].
 func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tokens, error) {
 	var attempt *guess.Attempt // counted once, however often the password is looked at
-	tokens, err := s.issuer.LogIn(ctx, login.Client, func(ctx context.Context) (string, *hallpass.Grant[struct{}], error) {
-		claimant, err := s.Claimant(ctx, login.Username)
-		if err != nil {
-			return "", nil, err
-		}
-		if attempt == nil {
-			begun, refused := s.guesses.Login(claimant.LimitKey, login.Client.IP)
-			if refused != nil {
-				return "", nil, refused
+	tokens, err := s.issuer.LogIn(
+		ctx,
+		login.Client,
+		func(ctx context.Context) (string, *hallpass.Grant[struct{}], error) {
+			claimant, err := s.Claimant(ctx, login.Username)
+			if err != nil {
+				return "", nil, err
 			}
-			attempt = &begun
-		}
-		user, err := s.Authenticate(password.WithClient(ctx, attempt.Place, attempt.Known), claimant, login.Password)
-		return user.ID, &hallpass.Grant[struct{}]{Roles: user.Roles}, err
-	})
+			if attempt == nil {
+				begun, refused := s.guesses.Login(claimant.LimitKey, login.Client.IP)
+				if refused != nil {
+					return "", nil, refused
+				}
+				attempt = &begun
+			}
+			user, err := s.Authenticate(
+				password.WithClient(ctx, attempt.Place, attempt.Known),
+				claimant,
+				login.Password,
+			)
+			return user.ID, &hallpass.Grant[struct{}]{Roles: user.Roles}, err
+		},
+	)
 	if err == nil {
 		attempt.Succeeded()
 		return tokens, nil
@@ -66,7 +74,10 @@ func (s *Service) proveCurrent(
 
 // prove counts one attempt of a user who is logged in to prove who they are.
 func (s *Service) prove(
-	ctx context.Context, userID string, client hallpass.Client, try func(hashing context.Context) (account.Proof, error),
+	ctx context.Context,
+	userID string,
+	client hallpass.Client,
+	try func(hashing context.Context) (account.Proof, error),
 ) (account.Proof, error) {
 	attempt, refused := s.guesses.Session(account.UserLimitKey(userID), client.IP)
 	if refused != nil {

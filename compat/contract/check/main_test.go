@@ -27,7 +27,11 @@ func TestRun_reportsEachCase(t *testing.T) {
 		t.Errorf("printed:\n%s", out.String())
 	}
 	answer = "{}"
-	passed, err := run(t.Context(), []string{"-system", "querytoken", "-url", server.URL, "-var", "username=a", "-var", "password=b"}, &out)
+	passed, err := run(
+		t.Context(),
+		[]string{"-system", "querytoken", "-url", server.URL, "-var", "username=a", "-var", "password=b"},
+		&out,
+	)
 	if err != nil || passed || !strings.Contains(out.String(), "FAIL  anyone reads the unprotected page (1.4)") {
 		t.Errorf("passed=%t, err=%v, printed:\n%s", passed, err, out.String())
 	}

@@ -60,7 +60,10 @@ func syntaxError(text, segment string, err error) error {
 	}
 	line := 1 + strings.Count(text[:offset], "\n")
 	column := offset - strings.LastIndexByte(text[:offset], '\n')
-	return &Error{ErrDecode, fmt.Sprintf("Invalid %s string: Expecting value: line %d column %d (char %d)", segment, line, column, offset)}
+	return &Error{
+		ErrDecode,
+		fmt.Sprintf("Invalid %s string: Expecting value: line %d column %d (char %d)", segment, line, column, offset),
+	}
 }
 
 // checkClaims checks in PyJWT's order: required, iat, nbf, exp, iss, aud; version 2 has sub and jti

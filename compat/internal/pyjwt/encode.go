@@ -27,7 +27,11 @@ func Encode(key jwk.SigningKey, header, claims any) (string, error) {
 	}
 	token := input + "." + base64url.Encode(signature)
 	if len(token) > MaxTokenSize {
-		return "", fmt.Errorf("the token would have %d bytes, more than %d, which no request may bring", len(token), MaxTokenSize)
+		return "", fmt.Errorf(
+			"the token would have %d bytes, more than %d, which no request may bring",
+			len(token),
+			MaxTokenSize,
+		)
 	}
 	return token, nil
 }

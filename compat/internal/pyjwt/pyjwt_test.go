@@ -37,7 +37,11 @@ func mint(t *testing.T, key jwk.SigningKey, header, claims any) string {
 // signed signs texts as they are.
 func signed(t *testing.T, key jwk.SigningKey, header, payload string) string {
 	t.Helper()
-	input := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+	input := base64.RawURLEncoding.EncodeToString(
+		[]byte(header),
+	) + "." + base64.RawURLEncoding.EncodeToString(
+		[]byte(payload),
+	)
 	signature, err := key.Sign([]byte(input))
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +91,12 @@ func TestDecode_saysWhatIsWrongInItsWords(t *testing.T) {
 		{"an audience", claims(`{"exp":1800000300,"iat":0,"nbf":0,"aud":"x"}`), "Invalid audience"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := pyjwt.Decoder{Version: pyjwt.V1, Key: key, Leeway: 10 * time.Second, Required: []string{"exp", "iat", "nbf"}}
+			d := pyjwt.Decoder{
+				Version:  pyjwt.V1,
+				Key:      key,
+				Leeway:   10 * time.Second,
+				Required: []string{"exp", "iat", "nbf"},
+			}
 			if _, err := d.Decode(test.token, now); err == nil || err.Error() != test.want {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -179,13 +188,19 @@ func TestDecode_errorsHaveKinds(t *testing.T) {
 // TestDecode_takesWhatEncodeWrites, members and all.
 func TestDecode_takesWhatEncodeWrites(t *testing.T) {
 	key := secret(t)
-	token := mint(t, key, members{"typ": "JWT", "alg": "HS256"}, members{"identity": 7, "name": "<a&b>", "exp": now.Unix() + 1})
+	token := mint(
+		t,
+		key,
+		members{"typ": "JWT", "alg": "HS256"},
+		members{"identity": 7, "name": "<a&b>", "exp": now.Unix() + 1},
+	)
 	d := pyjwt.Decoder{Version: pyjwt.V2, Key: key}
 	got, err := d.Decode(token, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if name, _ := got.Claims.String("name"); got.Claims["identity"] != "7" || name != "<a&b>" || got.Header["typ"] != `"JWT"` {
+	if name, _ := got.Claims.String("name"); got.Claims["identity"] != "7" || name != "<a&b>" ||
+		got.Header["typ"] != `"JWT"` {
 		t.Errorf("got %v", got)
 	}
 	if _, err := pyjwt.Encode(key, members{}, members{"x": strings.Repeat("x", pyjwt.MaxTokenSize)}); err == nil {
@@ -201,11 +216,20 @@ func TestDecode_takesWhatEncodeWrites(t *testing.T) {
 func TestDecode_refusesForgeries(t *testing.T) {
 	key := secret(t)
 	target := attack.Target{
-		Key: key, Issuer: "https://issuer.example", Audience: "api", Now: now, Header: members{"alg": "HS256", "typ": "JWT"},
-		Claims: members{"iss": "https://issuer.example", "aud": "api", "sub": "1", "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Unix() + 300},
+		Key: key, Issuer: "https://issuer.example", Audience: "api", Now: now,
+		Header: members{"alg": "HS256", "typ": "JWT"},
+		Claims: members{
+			"iss": "https://issuer.example",
+			"aud": "api",
+			"sub": "1",
+			"iat": now.Unix(),
+			"nbf": now.Unix(),
+			"exp": now.Unix() + 300,
+		},
 	}
 	d := pyjwt.Decoder{
-		Version: pyjwt.V2, Key: key, Issuer: target.Issuer, Audience: target.Audience, Subject: true, Required: []string{"exp", "iat", "nbf", "sub"},
+		Version: pyjwt.V2, Key: key, Issuer: target.Issuer, Audience: target.Audience, Subject: true,
+		Required: []string{"exp", "iat", "nbf", "sub"},
 	}
 	if _, err := d.Decode(target.Valid(t), now); err != nil {
 		t.Fatal(err)

@@ -51,7 +51,12 @@ func Find(t *testing.T) PyJWT {
 
 // Decode has it verify a token with the keyword arguments of its decode(), and returns the claims
 // or its words for what is wrong.
-func (p PyJWT) Decode(t *testing.T, token string, secret []byte, options map[string]any) (claims map[string]any, problem string) {
+func (p PyJWT) Decode(
+	t *testing.T,
+	token string,
+	secret []byte,
+	options map[string]any,
+) (claims map[string]any, problem string) {
 	t.Helper()
 	var answer struct {
 		Claims map[string]any
@@ -65,7 +70,11 @@ func (p PyJWT) Decode(t *testing.T, token string, secret []byte, options map[str
 func (p PyJWT) Encode(t *testing.T, secret []byte, algorithm string, headers, claims map[string]any) string {
 	t.Helper()
 	var answer struct{ Token string }
-	p.ask(t, map[string]any{"key": string(secret), "algorithm": algorithm, "headers": headers, "claims": claims}, &answer)
+	p.ask(
+		t,
+		map[string]any{"key": string(secret), "algorithm": algorithm, "headers": headers, "claims": claims},
+		&answer,
+	)
 	return answer.Token
 }
 

@@ -194,7 +194,8 @@ func RefusesForgeries(t *testing.T, target attack.Target, want int, request func
 			t.Fatalf("%s: %q: %v", forgery.Class, forgery.Name, err)
 		}
 		answer.Body.Close()
-		tooLong := len(forgery.Token) > http.DefaultMaxHeaderBytes && answer.StatusCode == http.StatusRequestHeaderFieldsTooLarge
+		tooLong := len(forgery.Token) > http.DefaultMaxHeaderBytes &&
+			answer.StatusCode == http.StatusRequestHeaderFieldsTooLarge
 		if answer.StatusCode != want && !tooLong {
 			t.Errorf("%s: %q was answered by %d, want %d", forgery.Class, forgery.Name, answer.StatusCode, want)
 		}
