@@ -74,7 +74,8 @@ func TestRevocationFeed_whatTheIssuerRevokesIsRefused(t *testing.T) {
 	}
 	f.update(t)
 	for token, want := range map[string]error{
-		alice.String(t, "access_token"): hallpass.ErrTokenRevoked, bob.String(t, "access_token"): hallpass.ErrTokenRevoked, other.String(t, "access_token"): nil,
+		alice.String(t, "access_token"): hallpass.ErrTokenRevoked,
+		bob.String(t, "access_token"):   hallpass.ErrTokenRevoked, other.String(t, "access_token"): nil,
 	} {
 		if _, err := f.Verify(t.Context(), token); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
@@ -426,7 +427,8 @@ func TestRevocationFeed_anotherEpochIsReadFromItsBeginning(t *testing.T) {
 		entries := []map[string]any{}
 		if epoch == "second" && since < 50 {
 			entries = append(entries, map[string]any{
-				"seq": 50, "kind": "session", "id": login.String(t, "session_id"), "exp": a.clock.Now().Add(time.Hour).Unix(),
+				"seq": 50, "kind": "session", "id": login.String(t, "session_id"),
+				"exp": a.clock.Now().Add(time.Hour).Unix(),
 			})
 		}
 		text, err := jwt.Sign(key, "revocations+jwt", jwt.Claims{

@@ -140,7 +140,8 @@ var databaseSQL = []string{
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/conns", "cmd/hallpass",
-	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended", "examples/internal/exampletest", "examples/internal/guesses",
+	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended",
+	"examples/internal/exampletest", "examples/internal/guesses",
 	"examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {

@@ -58,7 +58,8 @@ func (m *Memory) CreateSession(ctx context.Context, s Session, since int64) erro
 		return ErrSubjectChanged
 	}
 	for _, t := range []*time.Time{
-		&s.RotatedAt, &s.CreatedAt, &s.LastUsedAt, &s.IdleExpiry, &s.Expiry, &s.AuthTime, &s.RevokedAt, &s.AccessExpiry,
+		&s.RotatedAt, &s.CreatedAt, &s.LastUsedAt, &s.IdleExpiry, &s.Expiry, &s.AuthTime, &s.RevokedAt,
+		&s.AccessExpiry,
 	} {
 		*t = microsecond(*t)
 	}

@@ -47,7 +47,8 @@ var revocationTests = []subtest{
 		ends(s, s.end(first), "a")
 		want := s.session("a")
 		for _, e := range []sessions.Ending{
-			first, {SessionID: "a", Now: start.Add(time.Hour)}, {SessionID: "unknown", Now: start}, {Subject: "eve", Now: start},
+			first, {SessionID: "a", Now: start.Add(time.Hour)}, {SessionID: "unknown", Now: start},
+			{Subject: "eve", Now: start},
 		} {
 			if recorded := s.end(e); len(recorded) != 0 {
 				s.Errorf("%+v recorded %+v, want nothing", e, recorded)

@@ -88,7 +88,8 @@ func session(id, subject string, d time.Duration) sessions.Session {
 // kept returns s as a store keeps it.
 func kept(s sessions.Session) sessions.Session {
 	for _, t := range []*time.Time{
-		&s.RotatedAt, &s.CreatedAt, &s.LastUsedAt, &s.IdleExpiry, &s.Expiry, &s.AuthTime, &s.RevokedAt, &s.AccessExpiry,
+		&s.RotatedAt, &s.CreatedAt, &s.LastUsedAt, &s.IdleExpiry, &s.Expiry, &s.AuthTime, &s.RevokedAt,
+		&s.AccessExpiry,
 	} {
 		*t = t.UTC().Truncate(time.Microsecond)
 	}

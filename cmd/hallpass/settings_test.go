@@ -57,7 +57,8 @@ func TestParseRate(t *testing.T) {
 
 func TestIsLoopback(t *testing.T) {
 	for host, want := range map[string]bool{
-		"127.0.0.1": true, "127.9.9.9": true, "::1": true, "localhost": true, "": false, "0.0.0.0": false, "::": false, "10.0.0.1": false, "example.com": false,
+		"127.0.0.1": true, "127.9.9.9": true, "::1": true, "localhost": true, "": false, "0.0.0.0": false,
+		"::": false, "10.0.0.1": false, "example.com": false,
 		"localhost.evil.example": false, "::ffff:10.0.0.1": false,
 	} {
 		if got := isLoopback(host); got != want {
@@ -112,7 +113,8 @@ func TestValidate_eachMistake(t *testing.T) {
 		}
 	}
 	for name, open := range map[string]func(*serveSettings){
-		"TLS": func(s *serveSettings) { s.TLSCert, s.TLSKey = "cert.pem", "key.pem" }, "a proxy": func(s *serveSettings) { s.BehindProxy = []string{"10.0.0.0/8"} },
+		"TLS":        func(s *serveSettings) { s.TLSCert, s.TLSKey = "cert.pem", "key.pem" },
+		"a proxy":    func(s *serveSettings) { s.BehindProxy = []string{"10.0.0.0/8"} },
 		"on purpose": func(s *serveSettings) { s.InsecureHTTP = true },
 	} {
 		s := good()
@@ -127,7 +129,8 @@ func TestValidate_eachMistake(t *testing.T) {
 func TestLineReader_answersEveryLine(t *testing.T) {
 	long := strings.Repeat("x", 3<<20)
 	for text, want := range map[string][]string{
-		"": nil, "\n": {""}, "\n\n": {"", ""}, "a": {"a"}, "a\n": {"a"}, "a\nb": {"a", "b"}, "a\r\nb\r\n": {"a\r", "b\r"}, "\x00\xff\n\x00": {"\x00\xff", "\x00"}, " a \n": {" a "},
+		"": nil, "\n": {""}, "\n\n": {"", ""}, "a": {"a"}, "a\n": {"a"}, "a\nb": {"a", "b"},
+		"a\r\nb\r\n": {"a\r", "b\r"}, "\x00\xff\n\x00": {"\x00\xff", "\x00"}, " a \n": {" a "},
 	} {
 		if got := readLines(t, text); !equal(got, want) {
 			t.Errorf("%q is read as %q, want %q", text, got, want)
@@ -192,7 +195,8 @@ func TestTokenVerify_forgeries(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	code := run(t.Context(), func() {}, []string{
-		"token", "verify", "--keys", keys, "--issuer", target.Issuer, "--audience", target.Audience, "--at", strconv.FormatInt(at.Unix(), 10), "--leeway", "0s", "--json",
+		"token", "verify", "--keys", keys, "--issuer", target.Issuer, "--audience", target.Audience, "--at",
+		strconv.FormatInt(at.Unix(), 10), "--leeway", "0s", "--json",
 	}, streams{strings.NewReader(input.String()), &out, &errs})
 	if code != exitFailed {
 		t.Errorf("exit %d: %s", code, errs.String())

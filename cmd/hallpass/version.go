@@ -26,7 +26,8 @@ func (c *versionCommand) Run(std streams) error {
 	}
 	if c.JSON {
 		return json.NewEncoder(std.out).Encode(map[string]string{
-			"version": version, "revision": strings.TrimSpace(revision + modified), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+			"version": version, "revision": strings.TrimSpace(revision + modified), "go": runtime.Version(),
+			"platform": runtime.GOOS + "/" + runtime.GOARCH,
 		})
 	}
 	_, err := fmt.Fprintf(

@@ -29,7 +29,8 @@ func echo(t *testing.T) string {
 			return
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{
-			"path": r.URL.RequestURI(), "body": string(body), "type": r.Header.Get("Content-Type"), "auth": r.Header.Get("Authorization"),
+			"path": r.URL.RequestURI(), "body": string(body), "type": r.Header.Get("Content-Type"),
+			"auth": r.Header.Get("Authorization"),
 			"user": user + ":" + password, "list": []int{1, 2}, "id": 7,
 		})
 	}))

@@ -184,7 +184,8 @@ func TestNew_tellsEveryMistake(t *testing.T) {
 		UsernameKey: "password",
 	})
 	for _, want := range []string{
-		"Authenticate is nil", "Identify is nil", "Identity is nil", "Expiration is", "NotBefore is negative", "before Expiration",
+		"Authenticate is nil", "Identify is nil", "Identity is nil", "Expiration is", "NotBefore is negative",
+		"before Expiration",
 		"HeaderPrefix", "AuthPath", "UsernameKey", "Secret",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

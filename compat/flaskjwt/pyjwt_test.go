@@ -13,7 +13,8 @@ import (
 var options = map[string]any{
 	"algorithms": []string{"HS256"}, "leeway": 10,
 	"options": map[string]any{
-		"verify_signature": true, "verify_exp": true, "verify_nbf": true, "verify_iat": true, "require": []string{"exp", "iat", "nbf"},
+		"verify_signature": true, "verify_exp": true, "verify_nbf": true, "verify_iat": true,
+		"require": []string{"exp", "iat", "nbf"},
 	},
 }
 

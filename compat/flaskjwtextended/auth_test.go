@@ -77,7 +77,8 @@ func TestNew_tellsEveryMistake(t *testing.T) {
 		CookieSameSite: http.SameSiteNoneMode, InsecureCookies: true,
 	})
 	for _, want := range []string{
-		"AccessExpires", "Leeway", "IdentityClaim", "BareHeader", `"body"`, "AccessCookie", "RefreshCookie", "SameSite=None", "Secret",
+		"AccessExpires", "Leeway", "IdentityClaim", "BareHeader", `"body"`, "AccessCookie", "RefreshCookie",
+		"SameSite=None", "Secret",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q: %v", want, err)

@@ -22,7 +22,8 @@ func target(t *testing.T) (fje.Config[user], attack.Target) {
 		Key: serverKey(t, c.Secret), Issuer: c.Issuer, Audience: c.Audience, Now: now,
 		Header: map[string]any{"alg": "HS256", "typ": "JWT"},
 		Claims: map[string]any{
-			"fresh": true, "iat": now.Unix(), "jti": "id", "type": "access", "sub": "ann", "nbf": now.Unix(), "csrf": "value", "exp": now.Unix() + 300,
+			"fresh": true, "iat": now.Unix(), "jti": "id", "type": "access", "sub": "ann", "nbf": now.Unix(),
+			"csrf": "value", "exp": now.Unix() + 300,
 			"iss": c.Issuer, "aud": c.Audience,
 		},
 	}

@@ -33,7 +33,8 @@ func TestAccessToken_isTakenByPyJWT(t *testing.T) {
 	}
 	issued := claims["iat"].(float64)
 	for name, want := range map[string]any{
-		"fresh": true, "type": "access", "sub": "ann", "nbf": issued, "exp": issued + 900, "jti": token.ID, "csrf": token.CSRF, "aud": c.Audience, "iss": c.Issuer,
+		"fresh": true, "type": "access", "sub": "ann", "nbf": issued, "exp": issued + 900, "jti": token.ID,
+		"csrf": token.CSRF, "aud": c.Audience, "iss": c.Issuer,
 		"iat": issued, "team": "<réd>",
 	} {
 		if claims[name] != want {

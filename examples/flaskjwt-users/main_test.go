@@ -169,9 +169,12 @@ func TestHole_loginByAnyField(t *testing.T) {
 	p, _ := start(t)
 	join(t, p, "matt")
 	for _, body := range []string{
-		`{"username":"matt","password":"foo","id":1}`, `{"id":1,"password":"foo"}`, `{"Username":"matt","Password":"foo"}`,
-		`{"username":1,"password":"foo"}`, `{"username":["matt"],"password":"foo"}`, `{"username":{"$ne":""},"password":"foo"}`,
-		`{"username":"matt","password":true}`, `{"username":"%","password":"foo"}`, `{"username":"matt' --","password":"x"}`,
+		`{"username":"matt","password":"foo","id":1}`, `{"id":1,"password":"foo"}`,
+		`{"Username":"matt","Password":"foo"}`,
+		`{"username":1,"password":"foo"}`, `{"username":["matt"],"password":"foo"}`,
+		`{"username":{"$ne":""},"password":"foo"}`,
+		`{"username":"matt","password":true}`, `{"username":"%","password":"foo"}`,
+		`{"username":"matt' --","password":"x"}`,
 		`[["username","matt"],["password","foo"]]`,
 	} {
 		if status, text := post(t, p.URL+"/auth", body); status != http.StatusUnauthorized ||

@@ -47,7 +47,8 @@ func TestHole_anyPasswordLogin(t *testing.T) {
 	_, after, _ := strings.Cut(p.Output(), "with the password \"")
 	made, _, _ := strings.Cut(after, `"`)
 	for login, want := range map[[2]string]int{
-		{"admin", made}: http.StatusOK, {"root", made}: http.StatusUnauthorized, {"admin", "pyconid"}: http.StatusUnauthorized, {"admin", ""}: http.StatusUnauthorized,
+		{"admin", made}: http.StatusOK, {"root", made}: http.StatusUnauthorized,
+		{"admin", "pyconid"}: http.StatusUnauthorized, {"admin", ""}: http.StatusUnauthorized,
 	} {
 		if got := status(t, p.URL+"/login", login[0], login[1]); got != want {
 			t.Errorf("%q: %d, want %d", login, got, want)

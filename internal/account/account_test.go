@@ -368,8 +368,9 @@ func TestSetRoles_refusesWhatIsNoRole(t *testing.T) {
 		many = append(many, fmt.Sprint("role", i))
 	}
 	for name, roles := range map[string][]string{
-		"empty": {""}, "blank": {"a b"}, "capital": {"Admin"}, "long": {strings.Repeat("a", 33)}, "line feed": {"admin\n"},
-		"umlaut": {"ä"}, "comma": {"a,b"}, "one bad of two": {"user", "*"}, "many": many,
+		"empty": {""}, "blank": {"a b"}, "capital": {"Admin"}, "long": {strings.Repeat("a", 33)},
+		"line feed": {"admin\n"},
+		"umlaut":    {"ä"}, "comma": {"a,b"}, "one bad of two": {"user", "*"}, "many": many,
 	} {
 		_, err := a.SetRoles(t.Context(), u.ID, roles)
 		if got := problems(t, err); len(got) != 1 {

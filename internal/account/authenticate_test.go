@@ -48,8 +48,10 @@ func TestAuthenticate_takesThePasswordExactlyAsItIs(t *testing.T) {
 	a, _ := newAccounts(t)
 	create(t, a, "anna")
 	for name, wrong := range map[string]string{
-		"empty": "", "another": otherSecret, "case": strings.ToUpper(secret), "blank after": secret + " ", "NUL after": secret + "\x00",
-		"cut": secret[:len(secret)-1], "longer": secret + secret, "very long": strings.Repeat(secret, 1000), "not UTF-8": "\xff",
+		"empty": "", "another": otherSecret, "case": strings.ToUpper(secret), "blank after": secret + " ",
+		"NUL after": secret + "\x00",
+		"cut":       secret[:len(secret)-1], "longer": secret + secret, "very long": strings.Repeat(secret, 1000),
+		"not UTF-8": "\xff",
 	} {
 		if _, err := authenticate(t.Context(), a, "anna", wrong); !errors.Is(err, account.ErrCredentials) {
 			t.Errorf("%s: err = %v, want ErrCredentials", name, err)

@@ -54,7 +54,8 @@ func (t Target) Forgeries(tb testing.TB) iter.Seq[Forgery] {
 	return func(yield func(Forgery) bool) {
 		f := &forger{Target: t, tb: tb, yield: yield}
 		for _, class := range []func(){
-			f.none, f.confusion, f.otherAlgorithms, f.injectedKeys, f.keyIDs, f.types, f.extensions, f.headerText, f.claimText, f.claimTypes,
+			f.none, f.confusion, f.otherAlgorithms, f.injectedKeys, f.keyIDs, f.types, f.extensions,
+			f.headerText, f.claimText, f.claimTypes,
 			f.dates, f.issuers, f.audiences, f.spellings, f.signatures, f.otherForms, f.sizes,
 		} {
 			if !f.done {
@@ -91,7 +92,8 @@ func (f *forger) claims() members {
 	}
 	now := f.Now.Unix()
 	return members{
-		"iss": f.Issuer, "sub": "user-1", "aud": f.Audience, "exp": now + 300, "iat": now, "jti": "token-1", "client_id": "app", "sid": "session-1",
+		"iss": f.Issuer, "sub": "user-1", "aud": f.Audience, "exp": now + 300, "iat": now, "jti": "token-1",
+		"client_id": "app", "sid": "session-1",
 		"auth_time": now, "scope": "read", "roles": []string{"user"},
 	}
 }
@@ -205,8 +207,10 @@ func PublicForms(tb testing.TB, key *jwk.PrivateKey) map[string][]byte {
 	forms := map[string][]byte{"DER": der}
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	for name, form := range map[string]string{
-		"PEM": text, "PEM without the last line break": strings.TrimSpace(text), "PEM with CRLF": strings.ReplaceAll(text, "\n", "\r\n"),
-		"PEM after a blank": " " + text, "PEM after a line break": "\n" + text, "PEM before a blank line": text + "\n", "PEM's body": strings.Split(text, "-----")[2],
+		"PEM": text, "PEM without the last line break": strings.TrimSpace(text),
+		"PEM with CRLF":     strings.ReplaceAll(text, "\n", "\r\n"),
+		"PEM after a blank": " " + text, "PEM after a line break": "\n" + text,
+		"PEM before a blank line": text + "\n", "PEM's body": strings.Split(text, "-----")[2],
 		"DER in base64": base64.StdEncoding.EncodeToString(der),
 	} {
 		forms[name] = []byte(form)
@@ -217,8 +221,10 @@ func PublicForms(tb testing.TB, key *jwk.PrivateKey) map[string][]byte {
 // otherAlgorithms: the header's alg is not the key's. CVE-2022-23541; RFC 8725 §3.1.
 func (f *forger) otherAlgorithms() {
 	for _, alg := range []string{
-		"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
-		"Ed25519", "Ed448", "ES256K", "RS1", "HS1", "HS224", "RSA1_5", "dir", "A256KW", "ML-DSA-44", "es256", "RS256 ", "https://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+		"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
+		"ES512", "EdDSA",
+		"Ed25519", "Ed448", "ES256K", "RS1", "HS1", "HS224", "RSA1_5", "dir", "A256KW", "ML-DSA-44", "es256",
+		"RS256 ", "https://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
 	} {
 		if alg != string(f.Key.Algorithm()) {
 			f.add("algorithm", alg, f.signed(with(f.header(), "alg", alg), f.claims()))

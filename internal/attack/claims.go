@@ -163,7 +163,8 @@ func (f *forger) dates() {
 // issuers: CVE-2024-53861, CVE-2025-30144, CVE-2026-9094.
 func (f *forger) issuers() {
 	for _, iss := range []any{
-		"https://evil.example", f.Issuer + "/", f.Issuer + ".evil.example", "x" + f.Issuer, f.Issuer[:len(f.Issuer)-1], strings.ToUpper(f.Issuer), f.Issuer + " ", f.Issuer + "#", f.Issuer + "?",
+		"https://evil.example", f.Issuer + "/", f.Issuer + ".evil.example", "x" + f.Issuer,
+		f.Issuer[:len(f.Issuer)-1], strings.ToUpper(f.Issuer), f.Issuer + " ", f.Issuer + "#", f.Issuer + "?",
 		f.Issuer + "\x00", []string{f.Issuer}, []string{f.Issuer, "x"}, members{"iss": f.Issuer}, "*", "",
 	} {
 		f.add("issuer", fmt.Sprintf("%v", iss), f.signed(f.header(), with(f.claims(), "iss", iss)))
@@ -174,8 +175,10 @@ func (f *forger) issuers() {
 func (f *forger) audiences() {
 	a := f.Audience
 	for _, aud := range []any{
-		"https://evil.example", a + "/", a + "x", "x" + a, a[:len(a)-1], strings.ToUpper(a), a + " ", a + "," + a, a + " x", "*", ".*", "", []string{}, []string{""}, []string{"x", "y"}, []string{a + "x"},
-		[]any{a, 1}, []any{a, nil}, []any{[]string{a}}, []any{a, ""}, members{"aud": a}, members{a: true}, true, 0, json.RawMessage("null"), f.Issuer + "x",
+		"https://evil.example", a + "/", a + "x", "x" + a, a[:len(a)-1], strings.ToUpper(a), a + " ",
+		a + "," + a, a + " x", "*", ".*", "", []string{}, []string{""}, []string{"x", "y"}, []string{a + "x"},
+		[]any{a, 1}, []any{a, nil}, []any{[]string{a}}, []any{a, ""}, members{"aud": a}, members{a: true}, true,
+		0, json.RawMessage("null"), f.Issuer + "x",
 	} {
 		f.add("audience", fmt.Sprintf("%v", aud), f.signed(f.header(), with(f.claims(), "aud", aud)))
 	}
@@ -254,7 +257,8 @@ func (f *forger) otherForms() {
 	token := f.signed(f.header(), f.claims())
 	p := strings.Split(token, ".")
 	for name, form := range map[string]string{
-		"nothing": "", "a dot": ".", "two dots": "..", "three dots": "...", "four dots": "....", "a word": "token", "two segments": p[0] + "." + p[1], "four segments": token + ".x",
+		"nothing": "", "a dot": ".", "two dots": "..", "three dots": "...", "four dots": "....",
+		"a word": "token", "two segments": p[0] + "." + p[1], "four segments": token + ".x",
 		"a JWE": p[0] + ".." + p[1] + "." + p[2] + ".x", "five segments": token + ".." + "x",
 		"flattened JSON":    fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, p[0], p[1], p[2]),
 		"general JSON":      fmt.Sprintf(`{"payload":%q,"signatures":[{"protected":%q,"signature":%q}]}`, p[1], p[0], p[2]),
@@ -277,9 +281,11 @@ func (f *forger) sizes() {
 		many[fmt.Sprint("x", i)] = i
 	}
 	for name, token := range map[string]string{
-		"4,000 dots": strings.Repeat(".", 4000), "a million dots": strings.Repeat(".", 1_000_000), "10 MB": strings.Repeat("A", 10<<20), "10 KB of claims": f.signed(f.header(), long),
-		"300 claims": f.signed(f.header(), many), "a long header": f.signed(with(f.header(), "x", strings.Repeat("x", 9000)), f.claims()),
-		"garbage": strings.Repeat("\xff", 500), "spaces": strings.Repeat(" ", 500),
+		"4,000 dots": strings.Repeat(".", 4000), "a million dots": strings.Repeat(".", 1_000_000),
+		"10 MB": strings.Repeat("A", 10<<20), "10 KB of claims": f.signed(f.header(), long),
+		"300 claims":    f.signed(f.header(), many),
+		"a long header": f.signed(with(f.header(), "x", strings.Repeat("x", 9000)), f.claims()),
+		"garbage":       strings.Repeat("\xff", 500), "spaces": strings.Repeat(" ", 500),
 	} {
 		f.add("size", name, token)
 	}

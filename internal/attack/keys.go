@@ -63,7 +63,8 @@ func (f *forger) injectedKeys() {
 	theirs := *f
 	theirs.Key = own
 	for name, value := range map[string]any{
-		"jwk": json.RawMessage(document), "jku": "http://127.0.0.1:1/jwks.json", "x5u": "http://127.0.0.1:1/cert.pem", "x5c": []string{"MIIB"}, "x5t": "AAAA",
+		"jwk": json.RawMessage(document), "jku": "http://127.0.0.1:1/jwks.json",
+		"x5u": "http://127.0.0.1:1/cert.pem", "x5c": []string{"MIIB"}, "x5t": "AAAA",
 		"x5t#S256": "AAAA", "keys": []json.RawMessage{document},
 	} {
 		for _, id := range []any{f.Key.ID(), own.ID(), nil} {
@@ -79,8 +80,10 @@ func (f *forger) injectedKeys() {
 func (f *forger) keyIDs() {
 	id := f.Key.ID()
 	for _, kid := range []any{
-		nil, "", " ", "none", "0", id + " ", " " + id, id + "\x00", id + "\n", strings.ToUpper(id) + "x", id[:len(id)-1], id + id, "../../../../dev/null", "/dev/null",
-		"file:///etc/passwd", "x' UNION SELECT 'secret", "$(sleep 5)", "|/bin/sleep 5", "http://127.0.0.1:1/key", strings.Repeat("k", 7000), "\u0000", "ａ",
+		nil, "", " ", "none", "0", id + " ", " " + id, id + "\x00", id + "\n", strings.ToUpper(id) + "x",
+		id[:len(id)-1], id + id, "../../../../dev/null", "/dev/null",
+		"file:///etc/passwd", "x' UNION SELECT 'secret", "$(sleep 5)", "|/bin/sleep 5",
+		"http://127.0.0.1:1/key", strings.Repeat("k", 7000), "\u0000", "ａ",
 		json.RawMessage("null"), 0, true, []string{id}, members{"kid": id},
 	} {
 		f.add("kid", fmt.Sprintf("%.20v", kid), f.signed(with(f.header(), "kid", kid), f.claims()))
@@ -90,9 +93,12 @@ func (f *forger) keyIDs() {
 // types: a token of another kind. CVE-2026-41164; RFC 8725 §3.11, RFC 9068 §4.
 func (f *forger) types() {
 	for _, typ := range []any{
-		nil, "", "JWT", "jwt", "at", "AT+JWT", "At+Jwt", "at+jwt ", " at+jwt", "at+jwt\x00", "at+JWT", "application/AT+JWT", "application/jwt", "Application/at+jwt",
-		"application/ at+jwt", "text/at+jwt", "application/application/at+jwt", "id_token+jwt", "refresh+jwt", "rt+jwt", "dpop+jwt", "logout+jwt", "secevent+jwt", "reset+jwt",
-		"revocations+jwt", "JOSE", "at+jwt;x=y", json.RawMessage("null"), 0, true, []string{"at+jwt"}, members{"typ": "at+jwt"},
+		nil, "", "JWT", "jwt", "at", "AT+JWT", "At+Jwt", "at+jwt ", " at+jwt", "at+jwt\x00", "at+JWT",
+		"application/AT+JWT", "application/jwt", "Application/at+jwt",
+		"application/ at+jwt", "text/at+jwt", "application/application/at+jwt", "id_token+jwt", "refresh+jwt",
+		"rt+jwt", "dpop+jwt", "logout+jwt", "secevent+jwt", "reset+jwt",
+		"revocations+jwt", "JOSE", "at+jwt;x=y", json.RawMessage("null"), 0, true, []string{"at+jwt"},
+		members{"typ": "at+jwt"},
 	} {
 		f.add("typ", fmt.Sprintf("%v", typ), f.signed(with(f.header(), "typ", typ), f.claims()))
 	}
@@ -102,7 +108,8 @@ func (f *forger) types() {
 // CVE-2026-32597, CVE-2025-59420.
 func (f *forger) extensions() {
 	for _, crit := range []any{
-		[]string{}, []string{"x"}, []string{"exp"}, []string{"alg"}, []string{"crit"}, []string{"b64"}, []string{""}, []string{"x", "x"}, "x", "", json.RawMessage("null"), 0, true,
+		[]string{}, []string{"x"}, []string{"exp"}, []string{"alg"}, []string{"crit"}, []string{"b64"},
+		[]string{""}, []string{"x", "x"}, "x", "", json.RawMessage("null"), 0, true,
 		[]any{1}, []any{nil}, members{"x": 1},
 	} {
 		f.add("crit", fmt.Sprintf("%v", crit), f.signed(with(f.header(), "crit", crit), f.claims()))

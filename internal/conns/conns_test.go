@@ -228,7 +228,8 @@ func TestListener_closeWakesWhoWaitsForAPlace(t *testing.T) {
 
 func TestAddressOf_anIPv6AddressIsItsSubnet(t *testing.T) {
 	for text, want := range map[string]string{
-		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
 		"::1": "::1/128",
 	} {
 		a := netip.MustParseAddr(text)

@@ -263,7 +263,8 @@ func TestDatabase_holdsNoPrivateBytes(t *testing.T) {
 		}
 		sawKey = sawKey || bytes.Contains(data, []byte(key.ID()))
 		for what, bad := range map[string][]byte{
-			"d in raw bytes": members.D, "d in base64url": []byte(text.D), "a private JWK": []byte(`"d":`), "the secret": bytes.TrimSpace(secret),
+			"d in raw bytes": members.D, "d in base64url": []byte(text.D), "a private JWK": []byte(`"d":`),
+			"the secret": bytes.TrimSpace(secret),
 		} {
 			if bytes.Contains(data, bad) {
 				t.Errorf("%s holds %s", filepath.Base(file), what)

@@ -30,8 +30,10 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]error{
-		"limit=0": page.ErrLimit, "limit=201": page.ErrLimit, "limit=-1": page.ErrLimit, "limit=": page.ErrLimit, "limit=1e2": page.ErrLimit,
-		"cursor=1": page.ErrCursor, "cursor=" + strings.Repeat("z", 26): page.ErrCursor, "cursor=%27--": page.ErrCursor,
+		"limit=0": page.ErrLimit, "limit=201": page.ErrLimit, "limit=-1": page.ErrLimit,
+		"limit=": page.ErrLimit, "limit=1e2": page.ErrLimit,
+		"cursor=1": page.ErrCursor, "cursor=" + strings.Repeat("z", 26): page.ErrCursor,
+		"cursor=%27--": page.ErrCursor,
 	} {
 		q, err := url.ParseQuery(query)
 		if err != nil {

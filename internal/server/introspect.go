@@ -137,7 +137,8 @@ func (s *Server) metadata(request) (answer, error) {
 	return answer{Body: map[string]any{
 		"issuer": s.c.Issuer, "jwks_uri": base + "/.well-known/jwks.json",
 		"introspection_endpoint": base + "/v1/introspect", "revocation_endpoint": base + "/v1/revoke",
-		"response_types_supported": none, "grant_types_supported": none, "token_endpoint_auth_methods_supported": none,
+		"response_types_supported": none, "grant_types_supported": none,
+		"token_endpoint_auth_methods_supported":         none,
 		"introspection_endpoint_auth_methods_supported": []string{"bearer"},
 		"revocation_endpoint_auth_methods_supported":    []string{"none"},
 	}}, nil

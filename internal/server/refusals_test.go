@@ -17,7 +17,8 @@ func TestQuery_unknownAndMalformedParametersAreRefused(t *testing.T) {
 	f := newFixture(t, options{})
 	alice := f.join("alice")
 	for _, query := range []string{
-		"role=admin;x", "role=%zz", "roles=admin", "Role=admin", "role=", "scope=", "role=user&role=", "role=user&x=1", "role[]=admin", "role=user;role=admin",
+		"role=admin;x", "role=%zz", "roles=admin", "Role=admin", "role=", "scope=", "role=user&role=",
+		"role=user&x=1", "role[]=admin", "role=user;role=admin",
 	} {
 		f.do("GET /v1/verify?"+query, "", alice.bearer()).want(http.StatusBadRequest, "malformed_request")
 	}

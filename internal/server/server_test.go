@@ -31,9 +31,13 @@ func TestRoutes_whoMay(t *testing.T) {
 	alice, bob, root := f.join("alice"), f.join("bob"), f.admin("root")
 	of := func(p person) string { return "/v1/users/" + p.id }
 	for _, c := range []struct{ request, body string }{
-		{"GET /v1/me", ""}, {"GET /v1/users", ""}, {"GET " + of(alice), ""}, {"PATCH " + of(alice), `{}`}, {"DELETE " + of(alice), ""},
-		{"PUT " + of(alice) + "/roles", `{"roles":[]}`}, {"POST " + of(alice) + "/disable", ""}, {"POST " + of(alice) + "/enable", ""},
-		{"GET /v1/keys", ""}, {"POST /v1/keys/rotate", ""}, {"GET /v1/sessions", ""}, {"DELETE /v1/sessions/" + alice.session, ""}, {"POST /v1/logout/all", ""}, {"POST /v1/reauthenticate", `{"password":"x"}`},
+		{"GET /v1/me", ""}, {"GET /v1/users", ""}, {"GET " + of(alice), ""}, {"PATCH " + of(alice), `{}`},
+		{"DELETE " + of(alice), ""},
+		{"PUT " + of(alice) + "/roles", `{"roles":[]}`}, {"POST " + of(alice) + "/disable", ""},
+		{"POST " + of(alice) + "/enable", ""},
+		{"GET /v1/keys", ""}, {"POST /v1/keys/rotate", ""}, {"GET /v1/sessions", ""},
+		{"DELETE /v1/sessions/" + alice.session, ""}, {"POST /v1/logout/all", ""},
+		{"POST /v1/reauthenticate", `{"password":"x"}`},
 	} {
 		a := f.do(c.request, c.body).want(http.StatusUnauthorized, "token_missing")
 		if challenge := a.Header.Get("WWW-Authenticate"); challenge != `Bearer realm="api"` {
@@ -44,9 +48,12 @@ func TestRoutes_whoMay(t *testing.T) {
 	}
 	for _, c := range []struct{ request, body, code string }{
 		{"GET /v1/keys", "", "insufficient_role"}, {"POST /v1/keys/rotate", "", "insufficient_role"},
-		{"GET /v1/users", "", "insufficient_role"}, {"GET " + of(alice), "", "not_owner"}, {"PATCH " + of(alice), `{"email":"x@y.example"}`, "not_owner"},
-		{"DELETE " + of(alice), "", "not_owner"}, {"PUT " + of(bob) + "/roles", `{"roles":["admin"]}`, "insufficient_role"},
-		{"POST " + of(alice) + "/disable", "", "insufficient_role"}, {"POST " + of(bob) + "/enable", "", "insufficient_role"},
+		{"GET /v1/users", "", "insufficient_role"}, {"GET " + of(alice), "", "not_owner"},
+		{"PATCH " + of(alice), `{"email":"x@y.example"}`, "not_owner"},
+		{"DELETE " + of(alice), "", "not_owner"},
+		{"PUT " + of(bob) + "/roles", `{"roles":["admin"]}`, "insufficient_role"},
+		{"POST " + of(alice) + "/disable", "", "insufficient_role"},
+		{"POST " + of(bob) + "/enable", "", "insufficient_role"},
 		{"GET /v1/users/none", "", "not_owner"}, // nobody but an administrator learns who there is
 	} {
 		f.do(c.request, c.body, bob.bearer()).want(http.StatusForbidden, c.code)
@@ -65,7 +72,8 @@ func TestUsers_lastAdministratorStays(t *testing.T) {
 	f := newFixture(t, options{})
 	root := f.admin("root")
 	for _, c := range []struct{ request, body string }{
-		{"PUT /v1/users/" + root.id + "/roles", `{"roles":["user"]}`}, {"POST /v1/users/" + root.id + "/disable", ""}, {"DELETE /v1/users/" + root.id, ""},
+		{"PUT /v1/users/" + root.id + "/roles", `{"roles":["user"]}`},
+		{"POST /v1/users/" + root.id + "/disable", ""}, {"DELETE /v1/users/" + root.id, ""},
 	} {
 		f.do(c.request, c.body, root.bearer()).want(http.StatusConflict, "last_admin")
 	}
@@ -358,7 +366,8 @@ func TestLog_oneLineARequestAndNoSecrets(t *testing.T) {
 	)
 	me := f.do("GET /v1/me", "", "Authorization: Bearer "+again.str("access_token"))
 	for _, secret := range []string{
-		alice.access, alice.refresh, again.str("access_token"), again.str("refresh_token"), passwordOf("alice"), "a wrong secret", "a-cookie-value",
+		alice.access, alice.refresh, again.str("access_token"), again.str("refresh_token"), passwordOf("alice"),
+		"a wrong secret", "a-cookie-value",
 		"YWxpY2U6", "the next good password",
 	} {
 		if strings.Contains(f.log.String(), secret) {
@@ -399,8 +408,10 @@ func TestHandler_answersOfEveryKind(t *testing.T) {
 	}
 	a := f.do("GET /healthz", "").want(http.StatusOK, "")
 	for name, want := range map[string]string{
-		"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Content-Type": "application/json",
-		"Cache-Control": "private, no-cache", "Vary": "Authorization",
+		"X-Content-Type-Options":  "nosniff",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		"Content-Type":            "application/json",
+		"Cache-Control":           "private, no-cache", "Vary": "Authorization",
 	} {
 		if a.Header.Get(name) != want {
 			t.Errorf("%s: %q", name, a.Header.Get(name))

@@ -222,7 +222,8 @@ func replaceSession(tx *sqldb.Tx, before, after sessions.Session) error {
 // updateArguments are those of updateSession.
 func updateArguments(before, after sessions.Session) []any {
 	return []any{
-		after.Generation, sqldb.Micros(after.RotatedAt), sqldb.Micros(after.LastUsedAt), sqldb.Micros(after.IdleExpiry), sqldb.Micros(after.RevokedAt),
+		after.Generation, sqldb.Micros(after.RotatedAt), sqldb.Micros(after.LastUsedAt),
+		sqldb.Micros(after.IdleExpiry), sqldb.Micros(after.RevokedAt),
 		sqldb.Micros(after.AuthTime), sqldb.Micros(after.AccessExpiry), after.SteppedUp,
 		before.ID, before.Generation,
 	}
