@@ -54,7 +54,7 @@ const (
 	exitUsage  = 2 // what was asked is not understood
 )
 
-// usageError is an error of who typed the command.
+// usageError is a mistake in how the command was typed.
 type usageError struct{ error }
 
 // streams are what a command reads and writes.

@@ -59,7 +59,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Keys are a ring that is kept young and rotated: a [keyring.Ring].
+// Keys are the signing keys, which can be rotated: a [keyring.Ring].
 type Keys interface {
 	jwk.Ring
 	// Refresh reads the keys anew from where they are kept; Advance takes the steps of a rotation

@@ -161,7 +161,7 @@ func (q *queue) pop() *turn {
 	return t
 }
 
-// handOver ends the caller's lead. Who has waited longest leads next.
+// handOver ends the caller's lead. Whoever has waited longest leads next.
 func (q *queue) handOver() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
