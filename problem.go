@@ -103,8 +103,7 @@ func (t Tokens) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// seconds writes d in whole seconds, rounded up so that who waits as long as told does not come too
-// early.
+// seconds writes d in whole seconds, rounded up: a client that waits that long is not too early.
 func seconds(d time.Duration) string {
 	return fmt.Sprint(int64((d + time.Second - 1) / time.Second))
 }
