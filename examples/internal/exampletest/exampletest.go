@@ -134,7 +134,9 @@ func (p *Program) Expires(
 func WantsAnExpiry(t *testing.T, run Run, args ...string) {
 	t.Helper()
 	args = append([]string{"-addr", "127.0.0.1:0", "-expiry", "0s"}, args...)
-	err := run(t.Context(), args, io.Discard)
+	ctx, stop := context.WithTimeout(t.Context(), slowness*time.Second)
+	defer stop()
+	err := run(ctx, args, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "a second") {
 		t.Errorf("it ended with: %v", err)
 	}
