@@ -14,8 +14,8 @@ import (
 )
 
 // Config says how an API authenticates: who its users are, and how their tokens are made and
-// checked. T holds the application's own claims; struct{} for none. Only Issuer, Audience, Keys and
-// Authenticate are wanted of most programs.
+// checked. T holds your own claims; use struct{} for none. Most programs set Issuer, Audience, Keys
+// and Authenticate only.
 type Config[T any] struct {
 	// Issuer is who issues the tokens ("iss"), by custom the URL of this server. Required.
 	Issuer string
@@ -31,24 +31,24 @@ type Config[T any] struct {
 	// CheckPassword checks the password of a subject who is logged in, with the errors of
 	// Authenticate. Defaults to no reauthenticate route.
 	CheckPassword func(ctx context.Context, subject, password string, client Client) error
-	// GuessesPerAccount is how many wrong passwords a user name may be given a minute, at log-in
-	// and at reauthentication: more are refused with [ErrRateLimited] before [Config.Authenticate]
-	// is asked. Where the account was logged in to from before, and for whoever holds a session, it
-	// is counted apart, so that strangers keep nobody out. Counted in memory, by each process.
-	// Defaults to 10; negative for no limit.
+	// GuessesPerAccount is how many wrong passwords per minute are allowed for a user name, at
+	// login and reauthentication. Further attempts are refused with [ErrRateLimited] before
+	// [Config.Authenticate] is called. Addresses from which the account has logged in before, and
+	// clients with a session, are counted separately, so that strangers cannot lock anybody out.
+	// Each process counts in memory. Defaults to 10; negative for no limit.
 	GuessesPerAccount int
-	// GuessesPerAddress is the same for a client's address (of IPv6 its /64), whatever the names.
-	// Defaults to 100; negative for no limit.
+	// GuessesPerAddress is the same for a client's address (its /64 with IPv6), for all names
+	// together. Defaults to 100; negative for no limit.
 	GuessesPerAddress int
 	// AdminRole is the role that may end anybody's session. Defaults to none.
 	AdminRole string
-	// Client says where a request comes from. Defaults to [ClientOf]: the address of the
-	// connection, which behind a proxy is the proxy's.
+	// Client returns where a request comes from. Defaults to [ClientOf], the address of the
+	// connection. Behind a proxy that is the proxy's, so set it there.
 	Client func(*http.Request) Client
 
-	// Store keeps sessions and revocations: package sqlstore has durable ones. With one, call
-	// [Auth.Run]: until it has read what has been revoked no token is accepted. Defaults to
-	// [sessions.NewMemory], which forgets all when the program ends.
+	// Store keeps sessions and revocations. Package sqlstore has a durable one; with it, call
+	// [Auth.Run], since no token is accepted before the revocations have been read. Defaults to
+	// [sessions.NewMemory], which forgets everything when the program ends.
 	Store sessions.Store
 
 	// The rest of the issuing half, with the defaults of [IssuerConfig].
@@ -128,7 +128,7 @@ func New[T any](c Config[T]) (*Auth[T], error) {
 	return &Auth[T]{Verifier: verifier, Issuer: issuer, c: c, guesses: guesses}, nil
 }
 
-// joinOnce joins the mistakes of both halves. What both say ("Issuer is empty") is said once.
+// joinOnce joins the mistakes of both halves, each of them once.
 func joinOnce(errs ...error) error {
 	var mistakes []error
 	said := map[string]bool{}
@@ -153,8 +153,8 @@ func joinOnce(errs ...error) error {
 	return errors.Join(mistakes...)
 }
 
-// perMinute is n tries a minute, by default that many, and none that are limited when n is
-// negative.
+// perMinute returns the rate of n attempts a minute, with a default for 0 and no limit for negative
+// n.
 func perMinute(n, byDefault int) limit.Rate {
 	if n < 0 {
 		return limit.Rate{}
@@ -162,24 +162,24 @@ func perMinute(n, byDefault int) limit.Rate {
 	return limit.Rate{Burst: defaultTo(n, byDefault), Per: time.Minute}
 }
 
-// Mount adds the [Auth.Routes] to a mux, under a prefix ("/auth"): POST login, refresh, logout,
+// Mount adds [Auth.Routes] to a mux under a prefix ("/auth"): POST login, refresh, logout,
 // logout/all and reauthenticate, GET and DELETE sessions, and GET jwks.json and revocations for
-// services that verify by themselves.
+// services that verify tokens by themselves.
 func (a *Auth[T]) Mount(mux *http.ServeMux, prefix string) {
 	for _, route := range a.Routes() {
 		mux.Handle(WithPrefix(route.Pattern, prefix), a.Handler(route))
 	}
 }
 
-// WithPrefix returns a pattern with a prefix before its path: of "GET /sessions" and "/auth" it
-// makes "GET /auth/sessions".
+// WithPrefix puts a prefix before the path of a pattern: "GET /sessions" with "/auth" becomes "GET
+// /auth/sessions".
 func WithPrefix(pattern, prefix string) string {
 	method, path, _ := strings.Cut(pattern, " ")
 	return method + " " + prefix + path
 }
 
-// WriteError answers a request with err in the [Profile]: an [Error] as it is, anything else as
-// [ErrInternal]. Observe is told of it.
+// WriteError answers a request with err, as the [Profile] writes it: an [Error] as it is, any other
+// error as [ErrInternal]. It is reported to Observe.
 func (a *Auth[T]) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
 	a.c.Observe(r.Context(), Event{Name: EventRequestRefused, Err: e})

@@ -13,12 +13,12 @@ import (
 // maxBody is how many bytes of a JSON or form body are read.
 const maxBody = 64 << 10
 
-// ReadJSON reads a request's body, one JSON object, into the struct that v points to, as strictly
-// as everything here: members by exact name, none unknown, none twice, UTF-8 only, at most 64 KiB.
-// The error is an [Error] that lists every member that does not fit. A member that is absent leaves
-// its field as it was, so a pointer tells absence. A pointer with the tag hallpass:"required" must
-// be there; a [json.RawMessage] with hallpass:"forbidden" must not, which is told apart from
-// members that are unknown.
+// ReadJSON reads the body of a request, one JSON object of at most 64 KiB, into the struct that v
+// points to. It is strict: members match by exact name, unknown and repeated members are refused,
+// and the text must be UTF-8. The error is an [Error] that lists every wrong member. An absent
+// member leaves its field unchanged, so a pointer shows absence. A pointer with the tag
+// hallpass:"required" must be present. A [json.RawMessage] with the tag hallpass:"forbidden" must
+// be absent; it is refused as forbidden and not as unknown.
 func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	contentType := r.Header.Get("Content-Type")
 	if contentType == "" && !hasBody(r) {
@@ -48,8 +48,8 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	return nil
 }
 
-// checkPresence lists the members that are wrongly absent or there, by the tags of the struct that
-// v points to.
+// checkPresence lists the members that are missing or forbidden, by the tags of the struct that v
+// points to.
 func checkPresence(v any) (problems []FieldError) {
 	body := reflect.ValueOf(v).Elem()
 	for _, field := range reflect.VisibleFields(body.Type()) {

@@ -161,13 +161,12 @@ func asError(err error) *Error {
 	return ErrInternal.Because(err)
 }
 
-// refusals are what the codec's errors are to a client, made once each: the codec has a few dozen,
-// all made beforehand.
+// refusals maps each error of the codec to its [Error]. There are a few dozen of them, all made in
+// advance.
 var refusals sync.Map // *jwt.Error → *Error
 
-// tokenError says what an error of the codec is to a client: expired, or invalid and nothing more,
-// since the difference between forgeries only helps who makes them. It allocates nothing, since a
-// refusal must be cheap.
+// tokenError turns an error of the codec into what a client is told: expired, or just invalid,
+// since the details would only help a forger. It does not allocate, so that refusing is cheap.
 func tokenError(err error) *Error {
 	detailed, known := err.(*jwt.Error)
 	if !known {
@@ -187,7 +186,7 @@ func tokenError(err error) *Error {
 	return e
 }
 
-// bodyError says what an error of reading a JSON body is to a client.
+// bodyError turns an error of reading a JSON body into what a client is told.
 func bodyError(err error) *Error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return ErrTooLarge.Because(err)

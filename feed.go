@@ -20,9 +20,9 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// The feed of revocations is for services that verify tokens by themselves: what the issuer's store
-// has recorded, page by page, each page a JWS of the issuer's key. A page is small enough to be a
-// token like any other.
+// The feed of revocations lets services that verify tokens by themselves learn of revocations. It
+// gives the issuer's record page by page. Each page is a JWS, signed with the issuer's key and
+// small enough to be read as a token is.
 const (
 	typeRevocations = "revocations+jwt"
 	feedPageSize    = 50
@@ -31,7 +31,7 @@ const (
 	maxFeedPage     = 16 << 10
 )
 
-// feedPage is what a page says beside the registered claims.
+// feedPage is the content of a page, beside the registered claims.
 type feedPage struct {
 	Epoch   string      `json:"epoch"`   // of the store's record: with another one the numbers mean nothing
 	Highest int64       `json:"highest"` // number that was ever given
@@ -41,8 +41,7 @@ type feedPage struct {
 	Entries []feedEntry `json:"entries"`
 }
 
-// feedEntry is a revocation as anybody may see it. ID is a hash of the subject's for a cut: see
-// hashSubject.
+// feedEntry is a revocation as it is published. For a subject, ID is a hash: see hashSubject.
 type feedEntry struct {
 	Sequence  int64                   `json:"seq"`
 	Kind      sessions.RevocationKind `json:"kind"`
@@ -51,15 +50,15 @@ type feedEntry struct {
 	ExpiresAt int64                   `json:"exp"`
 }
 
-// hashSubject stands for a subject in the feed, which is for everybody: who has a token of the
-// subject can tell that it is theirs, and nobody else learns the IDs of users.
+// hashSubject returns the name of a subject in the feed. The feed is public: whoever holds a token
+// of the subject can compute the name, and nobody else learns the IDs of users.
 func hashSubject(issuer, subject string) string {
 	sum := sha256.Sum256([]byte(issuer + "\x00" + subject))
 	return base64url.Encode(sum[:16])
 }
 
-// signedPage is the page that was signed last. Whoever asks the same within [feedPageReuse] gets it
-// again, so that its ETag is that of one answer and no other.
+// signedPage is the last page that was signed. The same question within [feedPageReuse] gets it
+// again, so that one ETag always means one answer.
 type signedPage struct {
 	mu       sync.Mutex
 	since    int64
@@ -69,10 +68,10 @@ type signedPage struct {
 	etag     string
 }
 
-// RevocationPages serves the feed: GET with ?since=, the sequence number up to which the caller has
-// it. A page says by its "iat" how recent it is, so a new one is signed each second; within it,
-// whoever sends its ETag is answered with 304. An issuer with an HMAC key has no feed: nobody else
-// could verify it.
+// RevocationPages serves the feed: GET with ?since=, the last sequence number that the caller has.
+// A page's "iat" says how recent it is, so a new page is signed each second; within that second, a
+// request with its ETag gets 304. An issuer with an HMAC key has no feed, because nobody else could
+// verify it.
 func (a *Auth[T]) RevocationPages() http.Handler {
 	return a.Handler(Route[T]{Parameters: []string{"since"}, Public: true, Serve: a.revocationPage})
 }
@@ -89,7 +88,7 @@ func (a *Auth[T]) revocationPage(r Request[T]) (Answer, error) {
 	return Answer{Header: header, Body: Raw{"application/jwt", []byte(text)}}, err
 }
 
-// page returns the signed page after the number since, and its entity tag.
+// page returns the signed page that follows the number since, and its entity tag.
 func (a *Auth[T]) page(ctx context.Context, since int64) (text, etag string, err error) {
 	store, now := a.Issuer.c.Store, a.Issuer.now()
 	page := feedPage{Since: since, Next: since}
@@ -154,7 +153,7 @@ func (a *Auth[T]) signPage(
 	}
 }
 
-// publish returns e as anybody may see it, and false for what no verifier needs.
+// publish returns the published form of e, and false if verifiers do not need it.
 func (a *Auth[T]) publish(e sessions.Revocation) (feedEntry, bool) {
 	published := feedEntry{Sequence: e.Sequence, Kind: e.Kind, ID: e.ID, ExpiresAt: e.ExpiresAt.Unix() + 1}
 	switch e.Kind {
@@ -168,7 +167,7 @@ func (a *Auth[T]) publish(e sessions.Revocation) (feedEntry, bool) {
 	return published, true
 }
 
-// StalePolicy is what a verifier does when it does not know any more what has been revoked.
+// StalePolicy says what a verifier does when its list of revocations is too old.
 type StalePolicy int
 
 // The policies of [FeedConfig].
@@ -185,15 +184,16 @@ type FeedConfig struct {
 	Issuer string
 	// Keys are the issuer's, as in [VerifierConfig]. Required.
 	Keys jwk.Source
-	// Interval is how often to ask. What is revoked is refused within it and a second. Defaults to
-	// 2 seconds.
+	// Interval is how often the feed is asked. A revocation takes effect within this time and a
+	// second. Defaults to 2 seconds.
 	Interval time.Duration
-	// MaxAge is how long ago the issuer may have answered last before OnStale applies. Defaults to
-	// 30 seconds.
+	// MaxAge is how old the issuer's last answer may be before OnStale applies. Defaults to 30
+	// seconds.
 	MaxAge time.Duration
-	// OnStale is what happens then. Defaults to FailClosed.
+	// OnStale says what happens then. Defaults to FailClosed.
 	OnStale StalePolicy
-	// Client asks. Defaults to one with a timeout of 5 seconds that follows no redirects.
+	// Client sends the requests. Defaults to a client with a timeout of 5 seconds that follows no
+	// redirects.
 	Client *http.Client
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
@@ -210,8 +210,8 @@ type RevocationFeed struct {
 	sequence int64  // of Run alone
 }
 
-// NewRevocationFeed returns a feed that has not asked yet, or every mistake in c at once. Until
-// [RevocationFeed.Run] has had its first answer a feed that fails closed is stale.
+// NewRevocationFeed returns a feed, or every mistake in c at once. A feed that fails closed is
+// stale until [RevocationFeed.Run] has its first answer.
 func NewRevocationFeed(c FeedConfig) (*RevocationFeed, error) {
 	verifier, err := jwt.NewVerifier(
 		jwt.Config{Issuer: c.Issuer, Audience: c.Issuer, Keys: c.Keys, Type: typeRevocations, Leeway: time.Minute},
@@ -246,7 +246,7 @@ func NewRevocationFeed(c FeedConfig) (*RevocationFeed, error) {
 // Revocations is the list that the feed keeps, for [VerifierConfig].
 func (f *RevocationFeed) Revocations() *Revocations { return f.list }
 
-// Run follows the feed until ctx ends. A failure is told to failed (which may be nil) and tried
+// Run follows the feed until ctx ends. It reports a failure to failed, which may be nil, and tries
 // again at the next interval.
 func (f *RevocationFeed) Run(ctx context.Context, failed func(error)) {
 	tick := time.NewTicker(f.c.Interval)
@@ -263,8 +263,7 @@ func (f *RevocationFeed) Run(ctx context.Context, failed func(error)) {
 	}
 }
 
-// Update asks for what is new, all pages of it. [RevocationFeed.Run] does so by itself; do not call
-// both at once.
+// Update asks for all pages that are new. [RevocationFeed.Run] calls it; do not call both at once.
 func (f *RevocationFeed) Update(ctx context.Context) error {
 	for more := true; more; {
 		page, issuedAt, err := f.fetch(ctx)
@@ -272,8 +271,8 @@ func (f *RevocationFeed) Update(ctx context.Context) error {
 			return fmt.Errorf("following revocations: %w", err)
 		}
 		if f.epoch != page.Epoch || page.Highest < f.sequence {
-			// Another record, or one that is older than what we know: begin again. What is refused
-			// stays so.
+			// This is another record, or an older state of ours: begin again. Tokens that were
+			// refused stay refused.
 			anew := f.sequence != 0
 			f.epoch, f.sequence = page.Epoch, 0
 			if anew {
@@ -299,8 +298,8 @@ func (f *RevocationFeed) apply(page feedPage) {
 	f.sequence = page.Next
 }
 
-// fetch asks for the page after f.sequence, and returns when the issuer made it. Only what is
-// signed says that nothing is new, so it does not ask whether its page has changed.
+// fetch asks for the page after f.sequence, and returns when the issuer made it. It sends no ETag:
+// only a signed page proves that nothing is new.
 func (f *RevocationFeed) fetch(ctx context.Context) (page feedPage, issuedAt time.Time, err error) {
 	separator := "?"
 	if strings.Contains(f.c.URL, "?") {

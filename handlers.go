@@ -15,9 +15,9 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// Routes returns the routes of [Auth.Mount] for those who have a table of their own: login,
-// refresh, logout and sessions, and what services need that verify by themselves. Login and
-// reauthenticate are there when [Config] says how to check a password. The patterns are without a
+// Routes returns the routes of [Auth.Mount], for programs that have a table of their own: login,
+// refresh, logout and sessions, and what services need that verify tokens by themselves. Login and
+// reauthenticate are included if [Config] says how to check a password. The patterns have no
 // prefix.
 func (a *Auth[T]) Routes() []Route[T] {
 	routes := []Route[T]{
@@ -38,7 +38,7 @@ func (a *Auth[T]) Routes() []Route[T] {
 	return routes
 }
 
-// login limits the guesses, checks who it is, and starts a session.
+// login counts the attempt, checks the password, and starts a session.
 func (a *Auth[T]) login(r Request[T]) (Answer, error) {
 	username, password, err := r.ReadCredentials()
 	if err != nil {
@@ -67,8 +67,8 @@ type credentials struct {
 	Password *string `json:"password" hallpass:"required"`
 }
 
-// ReadCredentials reads a user name and a password from a JSON body, or from HTTP Basic with an
-// empty one (RFC 7617).
+// ReadCredentials reads a user name and a password, from a JSON body or from HTTP Basic without a
+// body (RFC 7617).
 func (r Request[T]) ReadCredentials() (username, password string, err error) {
 	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Basic") {
 		return basicCredentials(r.Request)
@@ -144,7 +144,7 @@ func (a *Auth[T]) logoutAll(r Request[T]) (Answer, error) {
 	return Answer{}, a.RevokeSubject(r.Context(), r.Identity.Subject)
 }
 
-// reauthenticate takes the password of somebody who is logged in, and limits their guesses too.
+// reauthenticate checks the password of a caller who is logged in. These attempts are limited too.
 func (a *Auth[T]) reauthenticate(r Request[T]) (Answer, error) {
 	password, err := r.ReadPassword()
 	if err != nil {
@@ -169,8 +169,8 @@ func (a *Auth[T]) reauthenticate(r Request[T]) (Answer, error) {
 	return Answer{Body: tokens}, nil
 }
 
-// ReadPassword reads a body with a password alone, as somebody who is logged in sends it to prove
-// once more who they are.
+// ReadPassword reads a body that holds only a password, which a logged-in caller sends to prove
+// again who they are.
 func (r Request[T]) ReadPassword() (string, error) {
 	var body struct {
 		Password *string `json:"password" hallpass:"required"`
@@ -210,7 +210,8 @@ func (a *Auth[T]) listSessions(r Request[T]) (Answer, error) {
 	return Answer{Body: page.NewList(p, documents, func(d sessionDocument) string { return d.ID })}, nil
 }
 
-// deleteSession ends one session. Somebody else's looks like none, so that IDs cannot be tried out.
+// deleteSession ends one session. Another subject's session looks like one that does not exist, so
+// that IDs cannot be tried out.
 func (a *Auth[T]) deleteSession(r Request[T]) (Answer, error) {
 	s, err := a.Session(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -244,7 +245,7 @@ type Client = sessions.Client
 
 const maxUserAgent = 256 // bytes
 
-// ClientOf returns where a request comes from: the address of its connection and its User-Agent.
+// ClientOf returns the address of a request's connection and its User-Agent.
 func ClientOf(r *http.Request) Client {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

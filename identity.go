@@ -7,9 +7,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwt"
 )
 
-// Identity is who is calling: the verified claims of their access token, and the application's own
-// claims decoded into T. It is a value of the caller's own; nothing of it is shared between
-// requests.
+// Identity is the caller: the verified claims of their access token, and your own claims decoded
+// into T. Requests share no part of it.
 type Identity[T any] struct {
 	jwt.Claims   // Subject, SessionID, ID (of the token), Scopes, Roles, AuthTime, ExpiresAt, …
 	Custom     T // the application's claims, matched by exact name; unknown ones are ignored

@@ -23,35 +23,35 @@ type IssuerConfig[T any] struct {
 	// Store keeps sessions and revocations. Defaults to [sessions.NewMemory], which forgets them
 	// when the program ends.
 	Store sessions.Store
-	// Revocations are told of what this issuer revokes. Give a [Verifier] the same ones. Defaults
+	// Revocations receive this issuer's revocations. Give the same list to a [Verifier]. Defaults
 	// to a list of its own.
 	Revocations *Revocations
-	// Authorize returns what the subject may do, each time that a token is made, so that a change
-	// shows at the next refresh at the latest. It returns [ErrSubjectDisabled] for a subject who
-	// may have no tokens. Defaults to a grant of nothing.
+	// Authorize returns what the subject may do. It is called each time a token is made, so that a
+	// change takes effect at the next refresh at the latest. It returns [ErrSubjectDisabled] for a
+	// subject who may have no tokens. Defaults to an empty grant.
 	Authorize func(ctx context.Context, subject string) (Grant[T], error)
 	// ClientID is the "client_id" claim (RFC 9068 §2.2). Defaults to Audience: the API's own
 	// clients.
 	ClientID string
 	// AccessTTL is how long an access token lives. Defaults to 15 minutes.
 	AccessTTL time.Duration
-	// IdleTTL ends a session that is not refreshed for so long. Defaults to 30 days.
+	// IdleTTL is how long a session lives without a refresh. Defaults to 30 days.
 	IdleTTL time.Duration
-	// SessionTTL ends a session however often it is refreshed. Defaults to 90 days.
+	// SessionTTL is how long a session lives at most. Defaults to 90 days.
 	SessionTTL time.Duration
-	// RefreshGrace is how long a refresh token that was just used still gets its successor again.
-	// Defaults to 30 seconds.
+	// RefreshGrace is how long a used refresh token still gets the same successor. Defaults to 30
+	// seconds.
 	RefreshGrace time.Duration
-	// MaxSessions is how many sessions a subject may have at a time; a new one ends the oldest
-	// beyond it. Defaults to no limit.
+	// MaxSessions is how many sessions a subject may have; a new one ends the oldest. Defaults to
+	// no limit.
 	MaxSessions int
-	// Observe is told what happens to sessions; it must not block. Defaults to nobody.
+	// Observe receives the events of sessions. It must not block. Defaults to nobody.
 	Observe func(context.Context, Event)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Grant is what a subject may do at the time a token is made.
+// Grant is what a subject may do when a token is made.
 type Grant[T any] struct {
 	Roles  []string
 	Scopes []string
@@ -122,18 +122,18 @@ func (c IssuerConfig[T]) validate() error {
 	return errors.Join(mistakes...)
 }
 
-// StartSession begins a session for a subject who has just proved who they are.
-// [ErrInvalidCredentials] when [IssuerConfig.Authorize] says that they may have none.
+// StartSession starts a session for a subject who has just proved who they are. The error is
+// [ErrInvalidCredentials] if [IssuerConfig.Authorize] says that they may have none.
 //
-// If what proved it is a password that can be changed meanwhile, use [Issuer.LogIn].
+// If they proved it with a password that can change at the same time, use [Issuer.LogIn].
 func (i *Issuer[T]) StartSession(ctx context.Context, subject string, client Client) (Tokens, error) {
 	return i.LogIn(ctx, client, func(context.Context) (string, *Grant[T], error) { return subject, nil, nil })
 }
 
-// LogIn begins a session for the subject that prove returns, whose error it returns. When their
-// password, or what they may do, changes before the session has begun, prove is called again:
-// nobody gets in with an old password. With a grant that prove has read [IssuerConfig.Authorize] is
-// not asked.
+// LogIn starts a session for the subject that prove returns. If prove fails, its error is returned.
+// If the subject's password or rights change before the session has started, prove is called again,
+// so that an old password never gets a session. If prove returns a grant, [IssuerConfig.Authorize]
+// is not called.
 func (i *Issuer[T]) LogIn(
 	ctx context.Context, client Client, prove func(context.Context) (subject string, grant *Grant[T], err error),
 ) (Tokens, error) {
@@ -154,19 +154,19 @@ func (i *Issuer[T]) LogIn(
 	return Tokens{}, errBusySubject
 }
 
-// attempts is how often a write is tried whose subject is being changed at the same time.
+// attempts is how often a write is tried while its subject keeps changing.
 const attempts = 5
 
 var errBusySubject = ErrStoreUnavailable.Because(errors.New("the subject is changed again and again"))
 
-// sequence returns the number of the last revocation. Read before a password is looked at, it tells
-// whether that has changed since.
+// sequence returns the number of the last revocation. A caller reads it before it checks a
+// password, and can then tell whether the password has changed since.
 func (i *Issuer[T]) sequence(ctx context.Context) (int64, error) {
 	n, err := i.c.Store.Sequence(ctx)
 	return n, storeError("reading the number of the last revocation", err)
 }
 
-// startSession fails with [sessions.ErrSubjectChanged] when the subject was changed after since.
+// startSession fails with [sessions.ErrSubjectChanged] if the subject has changed after since.
 func (i *Issuer[T]) startSession(
 	ctx context.Context, since int64, subject string, grant *Grant[T], client Client,
 ) (Tokens, error) {
@@ -186,14 +186,14 @@ func (i *Issuer[T]) startSession(
 		return Tokens{}, storeError("creating session", err)
 	}
 	i.tell(ctx, EventSessionStarted, s, client, nil)
-	// The session is there: what else belongs to it is done, though the client has hung up.
+	// The session exists now, so the rest is done even if the client has hung up.
 	if err := i.endOldest(context.WithoutCancel(ctx), subject, m.now); err != nil {
 		return Tokens{}, err
 	}
 	return i.mint(ctx, m, s)
 }
 
-// endOldest ends the subject's sessions beyond [IssuerConfig.MaxSessions], oldest first.
+// endOldest ends the oldest sessions beyond [IssuerConfig.MaxSessions].
 func (i *Issuer[T]) endOldest(ctx context.Context, subject string, now time.Time) error {
 	if i.c.MaxSessions == 0 {
 		return nil
@@ -216,10 +216,10 @@ func (i *Issuer[T]) endOldest(ctx context.Context, subject string, now time.Time
 }
 
 // Refresh exchanges a refresh token for its successor and a new access token (RFC 6749 §6, RFC 9700
-// §4.14.2). The token that was exchanged last is answered with the same successor again for
-// [IssuerConfig.RefreshGrace], so that a lost answer or a second tab logs nobody out. Any other use
-// of an old one ends the session: [ErrRefreshTokenReused]. Other refusals are
-// [ErrRefreshTokenInvalid] and [ErrRefreshTokenExpired].
+// §4.14.2). For [IssuerConfig.RefreshGrace] the last used token gets the same successor again, so
+// that a lost answer or a second tab logs nobody out. Any other use of an old token ends the
+// session with [ErrRefreshTokenReused]. Other refusals are [ErrRefreshTokenInvalid] and
+// [ErrRefreshTokenExpired].
 func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Client) (Tokens, error) {
 	sessionID, generation, ok := i.refreshTokens.read(refreshToken)
 	if !ok {
@@ -258,7 +258,7 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 	return Tokens{}, errBusySubject
 }
 
-// rotated answers a refresh by what became of it.
+// rotated answers a refresh according to its outcome.
 func (i *Issuer[T]) rotated(
 	ctx context.Context,
 	m mint[T],
@@ -290,10 +290,10 @@ func (i *Issuer[T]) rotated(
 	return Tokens{}, refusal
 }
 
-// Reauthenticate notes that the subject of a session has proved again who they are, which prove
-// sees to, and returns tokens that say so. The refresh token is a new one: whoever else has the one
-// before gets nothing for it from now on. [ErrTokenRevoked] when there is no such session any more.
-// Like [Issuer.LogIn] it calls prove again when the password changes meanwhile.
+// Reauthenticate records that the subject of a session has proved again who they are, and returns
+// tokens with the new time. prove checks the password; it is called again if the password changes
+// at the same time, as in [Issuer.LogIn]. The refresh token is replaced, so that a stolen copy of
+// the old one gets nothing. The error is [ErrTokenRevoked] if the session has ended.
 func (i *Issuer[T]) Reauthenticate(
 	ctx context.Context, sessionID string, client Client, prove func(context.Context) error,
 ) (Tokens, error) {
@@ -331,7 +331,8 @@ func (i *Issuer[T]) reauthenticate(ctx context.Context, since int64, sessionID s
 	if err != nil {
 		return Tokens{}, err
 	}
-	// Last, for it takes the old refresh token away: whoever gets no new one keeps that.
+	// This comes last: it invalidates the old refresh token, which the client keeps if anything
+	// fails.
 	if s, err = i.stepUp(ctx, since, sessionID, true); err != nil {
 		return Tokens{}, err
 	}
@@ -339,7 +340,7 @@ func (i *Issuer[T]) reauthenticate(ctx context.Context, since int64, sessionID s
 	return i.mint(ctx, m, s)
 }
 
-// stepUp takes a session to its next generation. [ErrTokenRevoked] when it has ended.
+// stepUp moves a session to its next generation. The error is [ErrTokenRevoked] if it has ended.
 func (i *Issuer[T]) stepUp(ctx context.Context, since int64, sessionID string, proved bool) (sessions.Session, error) {
 	now := i.now()
 	s, err := i.c.Store.StepUp(ctx, sessions.StepUp{
@@ -355,8 +356,7 @@ func (i *Issuer[T]) stepUp(ctx context.Context, since int64, sessionID string, p
 	return s, nil
 }
 
-// SessionOf returns the session that a refresh token of this issuer belongs to, whatever its state,
-// or [ErrRefreshTokenInvalid].
+// SessionOf returns the session of a refresh token, in any state, or [ErrRefreshTokenInvalid].
 func (i *Issuer[T]) SessionOf(ctx context.Context, refreshToken string) (sessions.Session, error) {
 	id, _, ok := i.refreshTokens.read(refreshToken)
 	if !ok {
@@ -375,13 +375,13 @@ func (i *Issuer[T]) Sessions(ctx context.Context, subject, after string, limit i
 	return list, storeError("listing sessions", err)
 }
 
-// Session returns a session whatever its state, or [ErrNotFound].
+// Session returns a session in any state, or [ErrNotFound].
 func (i *Issuer[T]) Session(ctx context.Context, id string) (sessions.Session, error) {
 	s, err := i.c.Store.Session(ctx, id)
 	return s, storeError("reading session", err)
 }
 
-// storeError says what failed, and makes the error one of this package.
+// storeError says what failed, and turns a store's error into one of this package.
 func storeError(doing string, err error) error {
 	switch {
 	case err == nil:
@@ -394,15 +394,15 @@ func storeError(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// mint is what every token of one call is made from.
+// mint holds what all tokens of one call have in common.
 type mint[T any] struct {
 	now   time.Time
 	since int64 // the number of the last revocation, read before the grant
 	grant Grant[T]
 }
 
-// prepare reads the grant, unless the caller has. Since was read before: a later change of the
-// grant so has a higher number than the token that does not know of it.
+// prepare reads the grant, unless the caller has one. since was read before it, so a later change
+// of the grant has a higher number than the token.
 func (i *Issuer[T]) prepare(ctx context.Context, since int64, subject string, grant *Grant[T]) (mint[T], error) {
 	m := mint[T]{now: i.now(), since: since}
 	if grant != nil {
@@ -428,11 +428,10 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s sessions.Session) (To
 	}
 	access, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
 		Issuer: i.c.Issuer, Subject: s.Subject, Audience: []string{i.c.Audience}, ExpiresAt: expiresAt,
-		IssuedAt: m.now, Sequence: max(m.since, 1), // also before the first revocation: without one, clocks would decide
-		ID: uid.New(m.now), ClientID: i.c.ClientID, SessionID: s.ID, AuthTime: s.AuthTime,
-		Scopes: append(
-			[]string{},
-			m.grant.Scopes...), Roles: append([]string{}, m.grant.Roles...), // none is said, too
+		IssuedAt: m.now,
+		Sequence: max(m.since, 1), // never 0: a token without a number would be judged by clocks
+		ID:       uid.New(m.now), ClientID: i.c.ClientID, SessionID: s.ID, AuthTime: s.AuthTime,
+		Scopes: append([]string{}, m.grant.Scopes...), Roles: append([]string{}, m.grant.Roles...), // never nil
 	}, m.grant.Custom)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("signing access token: %w", err)
@@ -448,7 +447,7 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s sessions.Session) (To
 	}, nil
 }
 
-// now is the time as stores keep it, so that what is reckoned from it is whole.
+// now returns the time at the precision of stores.
 func (i *Issuer[T]) now() time.Time { return i.c.Now().UTC().Truncate(time.Microsecond) }
 
 func (i *Issuer[T]) tell(ctx context.Context, name string, s sessions.Session, client Client, err error) {

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// Func protects a handler that takes the caller's identity as an argument, so that it cannot be
-// mounted unprotected. The caller must be authenticated and pass every rule.
+// Func protects a handler that takes the caller's identity as an argument, and so cannot be mounted
+// unprotected by mistake. The caller must be authenticated and pass every rule.
 func (v *Verifier[T]) Func(h func(http.ResponseWriter, *http.Request, Identity[T]), rules ...Rule) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, err := v.identify(r, rules)
@@ -19,8 +19,8 @@ func (v *Verifier[T]) Func(h func(http.ResponseWriter, *http.Request, Identity[T
 }
 
 // Require protects an ordinary handler, which finds the identity with [IdentityFrom]. A CORS
-// preflight passes without one, for a browser never sends a token with it and next is where it is
-// answered; with [Verifier.Func] wrap the whole in what answers it.
+// preflight passes without a token, since browsers send none with it: the next handler answers it.
+// With [Verifier.Func], put the handler that answers preflights around the whole.
 func (v *Verifier[T]) Require(rules ...Rule) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		protected := v.Func(func(w http.ResponseWriter, r *http.Request, id Identity[T]) {
@@ -36,15 +36,15 @@ func (v *Verifier[T]) Require(rules ...Rule) func(http.Handler) http.Handler {
 	}
 }
 
-// isPreflight reports whether a browser asks if it may send a request from another origin (Fetch
+// isPreflight reports whether a browser is asking whether it may send a cross-origin request (Fetch
 // Standard §4.8).
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" &&
 		r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// Optional lets a request without a token pass as nobody's. One with a token that is not valid, or
-// whose sender does not pass every rule, is refused as by [Verifier.Require].
+// Optional lets a request without a token pass, with no identity. A request with an invalid token,
+// or whose sender does not pass every rule, is refused as by [Verifier.Require].
 func (v *Verifier[T]) Optional(rules ...Rule) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		protected := v.Require(rules...)(next)
@@ -58,7 +58,7 @@ func (v *Verifier[T]) Optional(rules ...Rule) func(http.Handler) http.Handler {
 	}
 }
 
-// identify is the path of a protected request: source, token, rules.
+// identify finds and verifies the token of a request, and applies the rules.
 func (v *Verifier[T]) identify(r *http.Request, rules []Rule) (Identity[T], error) {
 	token, err := findToken(r, v.sources)
 	if err != nil {

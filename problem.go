@@ -16,8 +16,8 @@ type Profile interface {
 	WriteTokens(w http.ResponseWriter, r *http.Request, t Tokens)
 }
 
-// RequestIDHeader is the response field whose value, when one is set, a problem document repeats as
-// request_id.
+// RequestIDHeader is a response field. If the handler has set it, a problem document repeats its
+// value as request_id.
 const RequestIDHeader = "X-Request-Id"
 
 // Problem is the default [Profile]: problem documents (RFC 9457), bearer challenges (RFC 6750, RFC
@@ -56,8 +56,8 @@ func (p Problem) WriteError(w http.ResponseWriter, _ *http.Request, e *Error) {
 	})
 }
 
-// challenge returns the WWW-Authenticate field of a 401, or of a 403 that another token would not
-// have met.
+// challenge returns the WWW-Authenticate field of a 401, or of a 403 that another token would
+// avoid.
 func (p Problem) challenge(e *Error) string {
 	bearer := fmt.Sprintf("Bearer realm=%q", defaultTo(p.Realm, "api"))
 	withError := func(code string) string {
@@ -94,7 +94,7 @@ func (Problem) WriteTokens(w http.ResponseWriter, _ *http.Request, t Tokens) {
 	writeJSON(w, http.StatusOK, "application/json", t)
 }
 
-// MarshalJSON writes the tokens as a client gets them (RFC 6749 §5.1), with the session's ID.
+// MarshalJSON returns the tokens in the form of RFC 6749 §5.1, with the session's ID.
 func (t Tokens) MarshalJSON() ([]byte, error) {
 	return json.Marshal(tokensDocument{
 		AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: int64(t.ExpiresIn / time.Second),
@@ -108,7 +108,7 @@ func seconds(d time.Duration) string {
 	return fmt.Sprint(int64((d + time.Second - 1) / time.Second))
 }
 
-// writeJSON writes what nobody may keep: tokens and refusals.
+// writeJSON writes a body that must not be stored: tokens and refusals.
 func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
 	text, _, err := encode(body)
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// A refresh token is not stored anywhere: it is derived from its session and generation, so the
-// same successor can be given twice, and a stolen database holds none.
+// A refresh token is not stored. It is derived from its session and generation, so that the same
+// successor can be given twice and a stolen database holds no token.
 //
 //	version (1) · key ID (4) · session ID (16) · generation (4, big-endian) · HMAC-SHA-256 of these (32)
 //
-// The 57 bytes are written as 76 characters of base64url, none of whose bits are spare, so that a
-// token has one spelling.
+// The 57 bytes are written as 76 characters of base64url with no spare bits, so that a token has
+// only one spelling.
 const (
 	refreshTokenVersion = 1
 	refreshTokenBody    = 1 + 4 + 16 + 4
@@ -24,7 +24,7 @@ const (
 	refreshTokenLen     = refreshTokenBytes / 3 * 4
 )
 
-// refreshTokens makes and reads refresh tokens with a key of their own.
+// refreshTokens makes and reads refresh tokens, with a key derived for this purpose alone.
 type refreshTokens struct {
 	key   [32]byte
 	keyID [4]byte
@@ -52,8 +52,8 @@ func (t refreshTokens) token(sessionID string, generation uint32) (string, error
 	return base64url.Encode(b), nil
 }
 
-// read returns what a presented refresh token names, and false for anything that was not made here:
-// forged and truncated ones cost no look-up.
+// read returns the session and generation that a token names, and false for a token that was not
+// made here: forged tokens cost no look-up.
 func (t refreshTokens) read(token string) (sessionID string, generation uint32, ok bool) {
 	if len(token) != refreshTokenLen {
 		return "", 0, false

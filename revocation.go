@@ -13,26 +13,26 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// Revocations is the memory of what must be refused before it expires, so that a check is a map
-// look-up. Its record is a [sessions.RevocationStore]: what an [Issuer] revokes is applied at once
-// in its own process, and [Revocations.Follow] keeps the lists of all the others as young as its
-// interval.
+// Revocations holds, in memory, the tokens that must be refused although they have not expired, so
+// that a check is a map look-up. The durable record is a [sessions.RevocationStore]. An [Issuer]
+// applies its own revocations here at once; [Revocations.Follow] brings those of other processes
+// within its interval.
 type Revocations struct {
 	shards   [64]revocationShard
 	subjects atomic.Int64 // cuts held; most of the time none, which saves a look-up
 	endings  atomic.Int64 // sessions and tokens held, likewise
 	version  atomic.Int64 // grows when entries have been added
 
-	// everybody is the number below which every token is refused, and everybodyBefore the same for
-	// tokens without a number: an "iat" at or before it (Unix seconds). They stay, since no issuer
-	// makes such tokens any more.
+	// everybody refuses every token with a smaller number. everybodyBefore does the same for tokens
+	// without a number, by their "iat" (Unix seconds). Both stay for good: no issuer makes such
+	// tokens any more.
 	everybody, everybodyBefore atomic.Int64
 
-	// freshUntil is the time, in nanoseconds since 1970, after which the list is too old to go by;
-	// 0 for a list that never is, and neverRead for one that has to be read first.
+	// freshUntil is when the list becomes too old to be used, in nanoseconds since 1970. It is 0
+	// for a list that never does, and neverRead for one that has to be read first.
 	freshUntil atomic.Int64
 	read       atomic.Bool // there was an Update
-	// subjectKey is what a subject is called in the record, when that is not its ID.
+	// subjectKey maps a subject to its name in the record, if that is not its ID.
 	subjectKey func(issuer, subject string) string
 	seeds      [2]maphash.Seed
 
@@ -41,8 +41,8 @@ type Revocations struct {
 	pruned   time.Time
 }
 
-// revocationShard holds a part of the list, chosen by the ID's hash, so that cores do not wait for
-// one lock.
+// revocationShard holds the part of the list that an ID's hash selects, so that processors do not
+// wait for one lock.
 type revocationShard struct {
 	mu    sync.RWMutex
 	ended map[revokedKey]int64  // session or token → Unix time after which the entry is not needed
@@ -50,8 +50,8 @@ type revocationShard struct {
 	cuts  map[string]subjectCut // subject → its cut
 }
 
-// revokedKey stands for an ID: 128 bits of hashes whose seeds nobody knows, so that two IDs have
-// the same by a chance that never comes, and a million of them take little memory.
+// revokedKey stands for an ID: two hashes with secret seeds, 128 bits in all. Collisions do not
+// happen in practice, and a million entries take little memory.
 type revokedKey [2]uint64
 
 type subjectCut struct {
@@ -108,7 +108,7 @@ func (l *Revocations) Apply(entries ...sessions.Revocation) {
 	}
 }
 
-// raise makes n the value if that is higher.
+// raise sets value to n if n is higher.
 func raise(value *atomic.Int64, n int64) {
 	for {
 		old := value.Load()
@@ -118,7 +118,7 @@ func raise(value *atomic.Int64, n int64) {
 	}
 }
 
-// neverRead is the freshUntil of a list that has to be read before it says anything.
+// neverRead is the freshUntil of a list that must be read before it can be used.
 const neverRead = 1
 
 var (
@@ -126,15 +126,14 @@ var (
 	errUnread = errors.New("what has been revoked has not been read: call Run of the Auth, or of the RevocationFeed")
 )
 
-// mustBeRead lets the list say nothing before its first [Revocations.Update], unless it has had
-// one.
+// mustBeRead makes the list unusable until its first [Revocations.Update], if there has been none.
 func (l *Revocations) mustBeRead() {
 	if !l.read.Load() {
 		l.freshUntil.Store(neverRead)
 	}
 }
 
-// stale returns why the list cannot be gone by, or nil.
+// stale returns why the list cannot be used, or nil.
 func (l *Revocations) stale(now time.Time) error {
 	switch until := l.freshUntil.Load(); {
 	case until == 0 || until != neverRead && now.UnixNano() <= until:
@@ -146,8 +145,8 @@ func (l *Revocations) stale(now time.Time) error {
 	}
 }
 
-// IsRevoked reports whether the token with these claims must be refused: by its own ID, its
-// session's, or because its subject's tokens of that age are.
+// IsRevoked reports whether the token with these claims must be refused: by its own ID, by its
+// session, or because it is older than the last revocation of its subject or of everybody.
 func (l *Revocations) IsRevoked(c *jwt.Claims) bool {
 	if l.hasEnded(c.SessionID) || l.hasEnded(c.ID) {
 		return true
@@ -183,7 +182,7 @@ func (l *Revocations) hasEnded(id string) bool {
 	return ended
 }
 
-// cut returns which of the subject's tokens are refused.
+// cut returns the revocation of a subject's tokens; the zero value when there is none.
 func (l *Revocations) cut(subject string) subjectCut {
 	s, _ := l.shard(subject)
 	s.mu.RLock()
@@ -191,14 +190,14 @@ func (l *Revocations) cut(subject string) subjectCut {
 	return s.cuts[subject]
 }
 
-// shard returns where an ID is, and what it is called there.
+// shard returns the shard that holds an ID, and the ID's key in it.
 func (l *Revocations) shard(id string) (*revocationShard, revokedKey) {
 	key := revokedKey{maphash.String(l.seeds[0], id), maphash.String(l.seeds[1], id)}
 	return &l.shards[key[0]%uint64(len(l.shards))], key
 }
 
-// Update reads what the store has recorded since the last time, and forgets what has expired. Call
-// it once before the first request is served; [Revocations.Follow] does the rest.
+// Update reads what the store has recorded since the last call, and forgets what has expired. Call
+// it once before the first request is served; [Revocations.Follow] repeats it.
 func (l *Revocations) Update(ctx context.Context, store sessions.RevocationStore, now time.Time) error {
 	const page = 1000
 	l.mu.Lock()
@@ -250,9 +249,9 @@ func (l *Revocations) prune(now int64) {
 	}
 }
 
-// Follow calls [Revocations.Update] at each interval until ctx ends. A failed update is told to
-// failed (which may be nil) and tried again at the next interval: what is already in memory stays
-// refused meanwhile.
+// Follow calls [Revocations.Update] at each interval until ctx ends. It reports a failed update to
+// failed, which may be nil, and tries again at the next interval. Until then, tokens that were
+// refused stay refused.
 func (l *Revocations) Follow(
 	ctx context.Context,
 	store sessions.RevocationStore,

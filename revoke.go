@@ -8,35 +8,38 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// RevokeSession ends a session: its refresh token and its access tokens are refused from now on.
-// A session that is unknown or has ended is no error.
+// RevokeSession ends a session: its refresh token and its access tokens are refused from now on. It
+// is no error if the session is unknown or has ended.
 func (i *Issuer[T]) RevokeSession(ctx context.Context, sessionID string) error {
 	return i.end(ctx, sessions.Ending{SessionID: sessionID})
 }
 
-// RevokeOtherSessions ends every session of the subject but one, and refuses log-ins that have
-// begun, as a change of password does. Each with is done in the same transaction of the store (see
-// [sessions.Ending]): give it the change itself, if that goes to the same database.
-func (i *Issuer[T]) RevokeOtherSessions(ctx context.Context, subject, except string, with ...Deed) error {
+// RevokeOtherSessions ends all sessions of the subject but one, and refuses log-ins that are under
+// way, as after a change of password. The functions in with run in the same transaction of the
+// store (see [sessions.Ending]); pass the change itself if it goes to the same database.
+func (i *Issuer[T]) RevokeOtherSessions(
+	ctx context.Context,
+	subject, except string,
+	with ...func(context.Context) error,
+) error {
 	return i.end(
 		ctx,
 		sessions.Ending{Subject: subject, Except: except, Record: sessions.RevokedCredentials, With: together(with)},
 	)
 }
 
-// ChangePassword is RevokeOtherSessions for the subject's own change of password: besides, the
-// session in which it is made gets a new refresh token, and its tokens are returned.
-// [ErrTokenRevoked] when that session has ended.
+// ChangePassword is RevokeOtherSessions for a subject who changes their own password. Their own
+// session continues with the tokens that it returns; its old refresh token is replaced. The error
+// is [ErrTokenRevoked] if that session has ended.
 func (i *Issuer[T]) ChangePassword(
 	ctx context.Context,
 	subject, sessionID string,
 	client Client,
-	change Deed,
+	change func(context.Context) error,
 ) (Tokens, error) {
 	var s sessions.Session
 	err := i.RevokeOtherSessions(ctx, subject, sessionID, change, func(ctx context.Context) (err error) {
-		// Nothing can come between: this is a part of the very transaction that changes the
-		// subject.
+		// Nothing can happen in between: this is the same transaction.
 		s, err = i.stepUp(ctx, math.MaxInt64, sessionID, false)
 		return err
 	})
@@ -55,24 +58,24 @@ func (i *Issuer[T]) ChangePassword(
 	return i.mint(ctx, m, s)
 }
 
-// RevokeSubject ends every session of the subject, and with them every token issued to them until
-// now. For with see [Issuer.RevokeOtherSessions].
-func (i *Issuer[T]) RevokeSubject(ctx context.Context, subject string, with ...Deed) error {
+// RevokeSubject ends all sessions of the subject and refuses all tokens issued to them until now.
+// For with, see [Issuer.RevokeOtherSessions].
+func (i *Issuer[T]) RevokeSubject(ctx context.Context, subject string, with ...func(context.Context) error) error {
 	return i.end(ctx, sessions.Ending{Subject: subject, Record: sessions.RevokedSubject, With: together(with)})
 }
 
-// RevokeAccess refuses every access token issued to the subject until now and leaves the sessions
-// alive, so that each client fetches a token that says what holds today: for a change of roles. For
-// with see [Issuer.RevokeOtherSessions].
-func (i *Issuer[T]) RevokeAccess(ctx context.Context, subject string, with ...Deed) error {
+// RevokeAccess refuses all access tokens issued to the subject until now. Their sessions continue,
+// so that each client fetches a token with the present rights: use it after a change of roles. For
+// with, see [Issuer.RevokeOtherSessions].
+func (i *Issuer[T]) RevokeAccess(ctx context.Context, subject string, with ...func(context.Context) error) error {
 	return i.end(
 		ctx,
 		sessions.Ending{Subject: subject, Record: sessions.RevokedSubject, OnlyRecord: true, With: together(with)},
 	)
 }
 
-// RevokeAll ends every session of everybody, and refuses every token that was issued until now. It
-// returns how many sessions it ended.
+// RevokeAll ends all sessions of all subjects and refuses all tokens issued until now. It returns
+// how many sessions it ended.
 func (i *Issuer[T]) RevokeAll(ctx context.Context) (int, error) {
 	ended, recorded, err := i.c.Store.EndAll(ctx, i.now())
 	if err != nil {
@@ -83,17 +86,14 @@ func (i *Issuer[T]) RevokeAll(ctx context.Context) (int, error) {
 	return ended, nil
 }
 
-// Deed is a part of what is done together with a revocation.
-type Deed func(ctx context.Context) error
-
-// together is all deeds as one, or nil for none.
-func together(deeds []Deed) func(context.Context) error {
-	if len(deeds) == 0 {
+// together returns a function that calls all of them in turn, or nil if there are none.
+func together(functions []func(context.Context) error) func(context.Context) error {
+	if len(functions) == 0 {
 		return nil
 	}
 	return func(ctx context.Context) error {
-		for _, do := range deeds {
-			if err := do(ctx); err != nil {
+		for _, f := range functions {
+			if err := f(ctx); err != nil {
 				return err
 			}
 		}
@@ -123,8 +123,8 @@ func (i *Issuer[T]) end(ctx context.Context, e sessions.Ending) error {
 	}
 	i.c.Revocations.Apply(recorded...)
 	if len(recorded) == 0 && e.SessionID != "" {
-		// Another call has ended it, and may not have come to say so here: who asked to end it is
-		// not told before that is done.
+		// Another call has ended the session, perhaps without having applied it here yet. The
+		// caller must not be told before that is done.
 		i.c.Revocations.Apply(
 			sessions.Revocation{Kind: sessions.RevokedSession, ID: e.SessionID, ExpiresAt: e.ExpiresAt},
 		)
@@ -137,7 +137,7 @@ func (i *Issuer[T]) end(ctx context.Context, e sessions.Ending) error {
 	return nil
 }
 
-// endDisabled ends the session of a subject who may have no tokens any more.
+// endDisabled ends the session of a subject who may have no more tokens.
 func (i *Issuer[T]) endDisabled(ctx context.Context, s sessions.Session, client Client, cause error) error {
 	if err := i.RevokeSession(context.WithoutCancel(ctx), s.ID); err != nil {
 		return err
@@ -146,10 +146,10 @@ func (i *Issuer[T]) endDisabled(ctx context.Context, s sessions.Session, client 
 	return ErrRefreshTokenInvalid.Because(cause)
 }
 
-// clockMargin is for a verifier's leeway and for clocks that differ.
+// clockMargin allows for a verifier's leeway and for clocks that differ.
 const clockMargin = 5 * time.Minute
 
-// accessExpiry is the time after which no access token that is made now can be alive.
+// accessExpiry is when the last access token made now has expired everywhere.
 func (i *Issuer[T]) accessExpiry(now time.Time) time.Time {
 	return now.Add(i.c.AccessTTL + clockMargin)
 }

@@ -16,24 +16,25 @@ import (
 )
 
 // Route is one route of an API as a value: which requests it takes, who may send them, and how it
-// answers. [Auth.Routes] has those of this package; [Verifier.Handler] makes an [http.Handler] of
-// one. Most programs need neither: [Auth.Mount] and [Verifier.Func] are enough.
+// answers. [Auth.Routes] returns those of this package; [Verifier.Handler] makes an [http.Handler]
+// of one. Most programs need neither: [Auth.Mount] and [Verifier.Func] are enough.
 type Route[T any] struct {
 	// Pattern is the method and the path, as [http.ServeMux] takes them: "GET /posts/{id}".
 	Pattern string
-	// Parameters are the parameters that the URL may have. Any other is refused, and so is one that
-	// is there more than once, unless its name has a star here: "role*".
+	// Parameters are the query parameters that the route takes. A request with any other is
+	// refused, and so is one that repeats a parameter, unless its name ends in a star here:
+	// "role*".
 	Parameters []string
-	// Public lets everybody in. Otherwise a request must prove who sent it.
+	// Public lets everybody in. Otherwise a request needs a valid token.
 	Public bool
-	// Rules say who may, of those who have proved who they are.
+	// Rules decide who may, among authenticated callers.
 	Rules []Rule
-	// Serve answers a request. An [Error] that it returns is the answer, as the [Profile] writes
-	// it; any other error is answered with [ErrInternal].
+	// Serve answers a request. If it returns an [Error], the [Profile] writes that; any other error
+	// becomes [ErrInternal].
 	Serve func(Request[T]) (Answer, error)
 }
 
-// Request is a request that a [Route] lets pass.
+// Request is a request that has passed the checks of its [Route].
 type Request[T any] struct {
 	*http.Request
 	// Identity is who sent it. It is empty on a public route.
@@ -50,26 +51,26 @@ func (r Request[T]) ReadJSON(v any) error { return ReadJSON(r.w, r.Request, v) }
 // ReadForm reads the body, a form (application/x-www-form-urlencoded) of at most 64 KiB.
 func (r Request[T]) ReadForm() (url.Values, error) { return readForm(r.w, r.Request) }
 
-// Answer is what a [Route] answers with. A body other than [Tokens] and [Raw] is written as JSON.
-// Unless Header says otherwise, what a GET answers may be kept by the client alone, who asks each
-// time whether it still holds (ETag, RFC 9110 §13.1.2), and everything else may not be kept.
+// Answer is the answer of a [Route]. A body is written as JSON, except [Tokens] and [Raw]. By
+// default the client may keep what a GET answers, if it asks each time whether that is still
+// current (ETag, RFC 9110 §13.1.2). Other answers may not be stored.
 type Answer struct {
 	// Status defaults to 200, or to 204 without a body.
 	Status int
-	// Header has what is not derived from the body. It may be nil.
+	// Header holds further fields. It may be nil.
 	Header http.Header
 	// Body is written as JSON; nil for none.
 	Body any
 }
 
-// Raw is a body that is written as it is.
+// Raw is a body that is written unchanged.
 type Raw struct {
 	ContentType string
 	Text        []byte
 }
 
-// Handler returns what serves a route: who sent the request, then its parameters, then the rules,
-// then the route's own answer. The method is for the mux to look at.
+// Handler makes a handler of a route. It authenticates the caller, checks the query parameters,
+// applies the rules, and writes the answer. The method is left to the mux.
 func (v *Verifier[T]) Handler(route Route[T]) http.Handler {
 	parameters := slices.Clone(route.Parameters)
 	for _, source := range v.sources {
@@ -132,8 +133,8 @@ func (v *Verifier[T]) write(w http.ResponseWriter, r *http.Request, a Answer) {
 	writeBody(w, status, contentType, text)
 }
 
-// notModified sets the fields by which a client asks whether what it has still holds, and reports
-// whether this one has text already.
+// notModified sets the fields for conditional requests, and reports whether the client already has
+// this text.
 func (v *Verifier[T]) notModified(h http.Header, r *http.Request, text []byte) bool {
 	if h["Cache-Control"] == nil {
 		h["Cache-Control"] = privateNoCache
@@ -148,14 +149,14 @@ func (v *Verifier[T]) notModified(h http.Header, r *http.Request, text []byte) b
 	return matchesETag(r.Header.Values("If-None-Match"), h.Get("ETag"))
 }
 
-// Values of header fields that every answer shares. Nobody adds to them.
+// Values of header fields that answers share. They are never changed.
 var (
 	noStore        = []string{"no-store"}
 	noSniff        = []string{"nosniff"}
 	privateNoCache = []string{"private, no-cache"}
 )
 
-// writeBody writes what nobody may keep, unless the header says otherwise.
+// writeBody writes a body that must not be stored, unless the header says otherwise.
 func writeBody(w http.ResponseWriter, status int, contentType string, text []byte) {
 	h := w.Header()
 	if h["Cache-Control"] == nil {
@@ -170,7 +171,7 @@ func writeBody(w http.ResponseWriter, status int, contentType string, text []byt
 	_, _ = w.Write(text) // the client is gone; there is nobody to tell
 }
 
-// encode returns a body as it is written.
+// encode returns the bytes of a body and their type.
 func encode(body any) (text []byte, contentType string, err error) {
 	switch body := body.(type) {
 	case nil:

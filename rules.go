@@ -8,21 +8,20 @@ import (
 	"github.com/hallpass-go/hallpass/jwt"
 )
 
-// Rule says who may pass once they are authenticated; every rule implies authentication.
-// The zero Rule lets nobody pass.
+// Rule decides who may pass once they are authenticated. The zero Rule lets nobody pass.
 type Rule struct {
 	check func(*http.Request, *facts) *Error
 }
 
-// facts are what rules decide on.
+// facts are what rules decide by.
 type facts struct {
 	*jwt.Claims
 	now      time.Time
 	identity any // *Identity[T], for Check
 }
 
-// Self lets the subject named by a path value pass: with the pattern "DELETE /users/{id}",
-// Self("id") wants the caller's own ID there. [ErrNotOwner] otherwise.
+// Self lets a caller pass whose subject is the named path value: with the pattern "DELETE
+// /users/{id}", Self("id") wants the caller's own ID there. Otherwise the error is [ErrNotOwner].
 func Self(pathValue string) Rule {
 	return Rule{func(r *http.Request, f *facts) *Error {
 		if r.PathValue(pathValue) != f.Subject {
@@ -32,7 +31,8 @@ func Self(pathValue string) Rule {
 	}}
 }
 
-// Role lets pass whoever has at least one of the roles. [ErrInsufficientRole] otherwise.
+// Role lets a caller pass who has at least one of the roles. Otherwise the error is
+// [ErrInsufficientRole].
 func Role(anyOf ...string) Rule {
 	return Rule{func(_ *http.Request, f *facts) *Error {
 		if !slices.ContainsFunc(anyOf, func(role string) bool { return slices.Contains(f.Roles, role) }) {
@@ -42,8 +42,8 @@ func Role(anyOf ...string) Rule {
 	}}
 }
 
-// Scope lets pass whoever was granted all of the scopes. [ErrInsufficientScope] otherwise (RFC 6750
-// §3.1).
+// Scope lets a caller pass whose token has all of the scopes. Otherwise the error is
+// [ErrInsufficientScope] (RFC 6750 §3.1).
 func Scope(allOf ...string) Rule {
 	return Rule{func(_ *http.Request, f *facts) *Error {
 		for _, scope := range allOf {
@@ -57,8 +57,8 @@ func Scope(allOf ...string) Rule {
 	}}
 }
 
-// Fresh lets pass whoever proved who they are at most maxAge ago. [ErrFreshTokenRequired]
-// otherwise, with the challenge of RFC 9470 §3.
+// Fresh lets a caller pass who proved who they are at most maxAge ago. Otherwise the error is
+// [ErrFreshTokenRequired], with the challenge of RFC 9470 §3.
 func Fresh(maxAge time.Duration) Rule {
 	return Rule{func(_ *http.Request, f *facts) *Error {
 		if f.AuthTime.IsZero() || f.now.Sub(f.AuthTime) > maxAge {
@@ -70,8 +70,8 @@ func Fresh(maxAge time.Duration) Rule {
 	}}
 }
 
-// Check lets pass whoever f returns nil for. Any error that is not an [Error] is answered with 500.
-// T must be the verifier's.
+// Check lets a caller pass for whom f returns nil. An error of f that is not an [Error] is answered
+// with 500. T must be the verifier's.
 func Check[T any](f func(*http.Request, Identity[T]) error) Rule {
 	return Rule{func(r *http.Request, facts *facts) *Error {
 		id, ok := facts.identity.(*Identity[T])
@@ -85,13 +85,14 @@ func Check[T any](f func(*http.Request, Identity[T]) error) Rule {
 	}}
 }
 
-// AllOf lets pass whoever every rule lets pass. The first refusal is the answer.
+// AllOf lets a caller pass who passes every rule. The answer is the first refusal.
 func AllOf(rules ...Rule) Rule {
 	return Rule{func(r *http.Request, f *facts) *Error { return checkAll(rules, r, f) }}
 }
 
-// AnyOf lets pass whoever at least one rule lets pass. Otherwise the answer is the refusal that the
-// caller can do something about ([ErrFreshTokenRequired]), or the first.
+// AnyOf lets a caller pass who passes at least one rule. Otherwise the answer is
+// [ErrFreshTokenRequired] if a rule wants it, since the caller can do something about that, or else
+// the first refusal.
 func AnyOf(rules ...Rule) Rule {
 	return Rule{func(r *http.Request, f *facts) *Error {
 		refusal := ErrInternal

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// How often [Auth.Run] looks after what.
+// The intervals of [Auth.Run].
 const (
 	followInterval = 500 * time.Millisecond // what other processes revoke is refused here within a second
 	sweepInterval  = time.Minute
 	sweepBatch     = 500
 )
 
-// Run looks after the store until ctx ends: it reads what has been revoked, follows what other
-// processes revoke, and deletes what has expired. A program with a [Config.Store] of its own calls
-// it once, on a goroutine of its own:
+// Run keeps the store and the list of revocations up to date until ctx ends: it reads what has been
+// revoked, follows the revocations of other processes, and deletes what has expired. A program with
+// its own [Config.Store] calls it once, in a goroutine:
 //
 //	go auth.Run(ctx)
 //
-// Until it has read what has been revoked no token is accepted: the answer is
-// [ErrStoreUnavailable]. A failure is told to [Config.Observe] as [EventFailed] and tried again.
+// No token is accepted before Run has read the revocations: the answer is [ErrStoreUnavailable].
+// Failures go to [Config.Observe] as [EventFailed] and are tried again.
 func (a *Auth[T]) Run(ctx context.Context) {
 	store, revocations := a.Issuer.c.Store, a.Issuer.c.Revocations
 	tell := func(err error) {
@@ -46,7 +46,7 @@ func (a *Auth[T]) Run(ctx context.Context) {
 	}
 }
 
-// sweep deletes what has expired, in batches that hold the database for a moment each.
+// sweep deletes what has expired, in batches that occupy the database only briefly.
 func (a *Auth[T]) sweep(ctx context.Context) error {
 	for {
 		n, err := a.Issuer.c.Store.Sweep(ctx, a.Issuer.c.Now(), sweepBatch)

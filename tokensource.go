@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// TokenSource is a place in a request where an access token may stand. ([golang.org/x/oauth2] uses
-// the name for what supplies a client with tokens; this one is the server's side.)
+// TokenSource is a place in a request that may hold an access token. ([golang.org/x/oauth2] uses
+// this name for what supplies a client with tokens; this one is for servers.)
 type TokenSource struct {
 	find  func(*http.Request) (token string, found bool, err error)
 	query string // the parameter of [FromQuery]
 	field string // the header field that holds the token
 }
 
-// vary is the header fields on which an answer to these sources depends (RFC 9110 §12.5.5).
+// vary returns the header fields that an answer depends on (RFC 9110 §12.5.5).
 func vary(sources []TokenSource) string {
 	var fields []string
 	for _, s := range sources {
@@ -26,9 +26,9 @@ func vary(sources []TokenSource) string {
 	return strings.Join(fields, ", ")
 }
 
-// FromHeader finds the token in a header field, behind the scheme ("Bearer") in any letter case. An
-// empty scheme takes the whole value. A field with another scheme counts as absent; a repeated
-// field is refused.
+// FromHeader finds the token in a header field, after a scheme ("Bearer") in any letter case. With
+// an empty scheme the whole value is the token. A field with another scheme counts as absent; a
+// repeated field is refused.
 func FromHeader(name, scheme string) TokenSource {
 	key := http.CanonicalHeaderKey(name)
 	return TokenSource{field: key, find: func(r *http.Request) (string, bool, error) {
@@ -53,8 +53,8 @@ func FromHeader(name, scheme string) TokenSource {
 	}}
 }
 
-// FromCookie finds the token in a cookie. Since a browser sends cookies by itself, a request that a
-// browser sent from another origin is refused with [ErrCrossOrigin] unless its method is safe
+// FromCookie finds the token in a cookie. Browsers send cookies by themselves, so a cross-origin
+// request from a browser is refused with [ErrCrossOrigin] unless its method is safe
 // ([http.CrossOriginProtection]). Name the cookie "__Host-…" and set Secure, HttpOnly and SameSite
 // on it.
 func FromCookie(name string) TokenSource {
@@ -77,7 +77,7 @@ func FromCookie(name string) TokenSource {
 }
 
 // FromQuery finds the token in a query parameter. URLs end up in logs, histories and Referer
-// fields, so RFC 9700 §4.3.2 forbids it; it is here for clients that know no other way.
+// fields, so RFC 9700 §4.3.2 forbids this; use it only for clients that know no other way.
 func FromQuery(parameter string) TokenSource {
 	return TokenSource{query: parameter, find: func(r *http.Request) (string, bool, error) {
 		values, err := url.ParseQuery(r.URL.RawQuery)
@@ -88,8 +88,8 @@ func FromQuery(parameter string) TokenSource {
 	}}
 }
 
-// FromForm finds the token in a member of a form body (application/x-www-form-urlencoded), as RFC
-// 6750 §2.2 has it. At most 64 KiB of the body are read for it.
+// FromForm finds the token in a form body (application/x-www-form-urlencoded; RFC 6750 §2.2). It
+// reads at most 64 KiB of the body.
 func FromForm(parameter string) TokenSource {
 	return TokenSource{find: func(r *http.Request) (string, bool, error) {
 		r.Body = http.MaxBytesReader(nil, r.Body, maxBody)
@@ -110,8 +110,7 @@ func single(values []string, parameter string) (string, bool, error) {
 	return values[0], true, nil
 }
 
-// findToken returns the one token that the sources find. RFC 6750 §2: a client uses one method in a
-// request.
+// findToken returns the one token of a request. A client must not send two (RFC 6750 §2).
 func findToken(r *http.Request, sources []TokenSource) (string, error) {
 	var token string
 	var seen bool

@@ -19,8 +19,8 @@ import (
 	"github.com/hallpass-go/hallpass"
 )
 
-// record is what is known of a request by its end: the handlers fill it in, and one line of the log
-// says it. It is also what the answer is written to.
+// record collects what is known about a request. The handlers fill it in, and one line of the log
+// shows it at the end. Answers are written through it.
 type record struct {
 	answerWriter
 	id      string
@@ -40,15 +40,15 @@ func recordOf(ctx context.Context) *record {
 	return &record{}
 }
 
-// constantFields are in every answer. The slices are shared: nobody adds to them.
+// constantFields are header fields of every answer. The slices are shared and never changed.
 var constantFields = http.Header{
 	"X-Content-Type-Options":  {"nosniff"},
 	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
 	"Referrer-Policy":         {"no-referrer"},
 }
 
-// wrap is what every request passes through: an ID, the client's address, one line in the log, and
-// an answer whatever happens.
+// wrap surrounds every request: it gives the request an ID, finds the client's address, logs one
+// line, and answers even if the handler panics.
 func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
@@ -70,11 +70,11 @@ func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 
 var requestIDKey = http.CanonicalHeaderKey(hallpass.RequestIDHeader)
 
-// serve hands the request to its route. What has none is refused in the same form as everything
-// else: what the mux answers to it is kept back.
+// serve passes the request to its route. If there is none, the mux's own answer is held back, and
+// the refusal has the same form as every other.
 func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
-	// The mux would redirect a path with // or .. in it, and a client would send its password along
-	// to wherever that is.
+	// The mux would redirect a path that contains // or .., and the client would send its password
+	// along.
 	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
 		rec.routed = true
 		s.auth.WriteError(rec, r, hallpass.ErrNotFound)
@@ -92,7 +92,7 @@ func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
 	s.auth.WriteError(rec, r, refusal)
 }
 
-// recovered answers a request whose handler panicked.
+// recovered answers a request whose handler has panicked.
 func (s *Server) recovered(rec *record, r *http.Request, p any) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(p)
@@ -142,12 +142,12 @@ func (s *Server) logRequest(r *http.Request, rec *record, took time.Duration) {
 	s.c.Log.LogAttrs(r.Context(), level, "request", attributes...)
 }
 
-// client tells where a request comes from, as [Server.clientOf] has found out.
+// client returns where a request comes from, which wrap has found out with clientOf.
 func client(r *http.Request) hallpass.Client { return recordOf(r.Context()).client }
 
-// clientOf tells where a request comes from. The connection's peer is believed, and X-Forwarded-For
-// only when the peer is a trusted proxy: from the right, each hop that a trusted proxy named, up to
-// the first that is none of ours. What a client wrote there itself stands further left.
+// clientOf finds out where a request comes from. That is the peer of the connection or, if the peer
+// is a trusted proxy, an address in X-Forwarded-For: read from the right, the first that is not a
+// trusted proxy. What the client itself wrote stands further left and is not used.
 func (s *Server) clientOf(r *http.Request) hallpass.Client {
 	client := hallpass.ClientOf(r)
 	peer, err := netip.ParseAddr(client.IP)
@@ -172,7 +172,7 @@ func (s *Server) trusts(address netip.Addr) bool {
 	return slices.ContainsFunc(s.c.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(address.Unmap()) })
 }
 
-// parseHop reads an address, which some proxies write with a port.
+// parseHop reads an address of X-Forwarded-For. Some proxies add a port.
 func parseHop(hop string) (netip.Addr, error) {
 	if host, _, err := net.SplitHostPort(hop); err == nil {
 		hop = host
@@ -181,8 +181,8 @@ func parseHop(hop string) (netip.Addr, error) {
 	return address.Unmap().WithZone(""), err
 }
 
-// answerWriter notes the status and the size of an answer. What is answered to a request without a
-// route it keeps back.
+// answerWriter records the status and the size of an answer. It holds back what the mux answers to
+// a request without a route.
 type answerWriter struct {
 	http.ResponseWriter
 	record *record

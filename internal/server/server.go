@@ -1,6 +1,5 @@
-// Package server is the JSON API of hallpass serve: users, tokens and sessions over HTTP. It is the
-// first customer of package hallpass and uses its exported API only. routes.go has every route on
-// one screen.
+// Package server is the JSON API of hallpass serve: users, tokens and sessions over HTTP. It uses
+// the exported API of package hallpass only. All routes are in routes.go.
 package server
 
 import (
@@ -21,7 +20,7 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// noClaims is what the server's tokens hold beside the registered claims.
+// noClaims are the server's own claims: it has none.
 type noClaims = struct{}
 
 type identity = hallpass.Identity[noClaims]
@@ -38,9 +37,9 @@ type Config struct {
 	Store sessions.Store
 	// Accounts are the users. Required.
 	Accounts *account.Accounts
-	// Ping tells whether the database answers. Required.
+	// Ping returns an error if the database does not answer. Required.
 	Ping func(context.Context) error
-	// ClosedSignup leaves the making of users to administrators.
+	// ClosedSignup lets only administrators make users.
 	ClosedSignup bool
 	// AccessTTL, IdleTTL, SessionTTL and RefreshGrace are those of [hallpass.Config], with its
 	// defaults.
@@ -49,11 +48,11 @@ type Config struct {
 	MaxSessions int
 	// AccountLimit, AddressLimit and SignupLimit are those of [users.Config].
 	AccountLimit, AddressLimit, SignupLimit limit.Rate
-	// TrustedProxies are the networks whose X-Forwarded-For is believed. Defaults to none.
+	// TrustedProxies are the networks of proxies whose X-Forwarded-For is used. Defaults to none.
 	TrustedProxies []netip.Prefix
-	// Log is told of each request. Required.
+	// Log gets a line for each request. Required.
 	Log *slog.Logger
-	// Observe is told of each event. Defaults to [LogEvents] of Log.
+	// Observe receives each event. Defaults to [LogEvents] with Log.
 	Observe func(context.Context, hallpass.Event)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
@@ -62,8 +61,7 @@ type Config struct {
 // Keys are the signing keys, which can be rotated: a [keyring.Ring].
 type Keys interface {
 	jwk.Ring
-	// Refresh reads the keys anew from where they are kept; Advance takes the steps of a rotation
-	// that are due.
+	// Refresh reads the keys again. Advance takes the steps of a rotation that are due.
 	Refresh(ctx context.Context) error
 	Advance(ctx context.Context) error
 	Rotate(ctx context.Context, algorithm jwk.Algorithm) (keyring.KeyInfo, error)
@@ -80,7 +78,7 @@ type Server struct {
 	draining    atomic.Bool
 }
 
-// New returns the server. It reads the live revocations, so that nothing revoked is let in;
+// New returns the server. It reads all revocations first, so that no revoked token is accepted;
 // [Server.Run] then follows them.
 func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Keys == nil || c.Store == nil || c.Accounts == nil || c.Ping == nil || c.Log == nil {
@@ -97,8 +95,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{c: c, revocations: hallpass.NewRevocations()}
 	var err error
-	// It has no way to check a password: users.Service does, and login and reauthenticate are the
-	// server's.
+	// Without a way to check passwords it has no login of its own: the server's routes use
+	// users.Service.
 	s.auth, err = hallpass.New(hallpass.Config[noClaims]{
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: s.revocations,
 		Authorize: users.Authorize(c.Accounts), AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL,
@@ -122,8 +120,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 // Handler is the whole API.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// HTTPServer returns an HTTP server of the API with limits on what a client may send and how
-// slowly.
+// HTTPServer returns an HTTP server for the API, with limits on the size and the slowness of
+// requests.
 func (s *Server) HTTPServer() *http.Server {
 	return &http.Server{
 		Handler:           s.handler,
@@ -136,18 +134,18 @@ func (s *Server) HTTPServer() *http.Server {
 	}
 }
 
-// Drain makes /readyz answer 503, so that no balancer sends more.
+// Drain makes /readyz answer 503, so that a balancer sends no more requests.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// How often the background looks after what; [hallpass.Auth.Run] has the rest.
+// The intervals of [Server.Run]. Those of sessions and revocations are in [hallpass.Auth.Run].
 const (
 	keysInterval  = 500 * time.Millisecond // what other processes rotate is known here within a second
 	sweepInterval = time.Minute
 	sweepBatch    = 500
 )
 
-// Run looks after the server until ctx ends: it follows revocations and keys, and sweeps what has
-// expired. Failures are logged, and tried again.
+// Run follows revocations and keys, and deletes what has expired, until ctx ends. Failures are
+// logged and tried again.
 func (s *Server) Run(ctx context.Context) {
 	followed := make(chan struct{})
 	go func() { defer close(followed); s.auth.Run(ctx) }()
@@ -174,8 +172,8 @@ func (s *Server) Run(ctx context.Context) {
 	}
 }
 
-// sweep deletes the reservations of names that are over, in batches that hold the database for a
-// moment each.
+// sweep deletes reservations of names that have ended, in batches that occupy the database only
+// briefly.
 func (s *Server) sweep(ctx context.Context) error {
 	for {
 		n, err := s.users.Sweep(ctx, s.c.Now(), sweepBatch)

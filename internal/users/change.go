@@ -12,8 +12,8 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// renameLimit bounds how often somebody may ask for another name: five at once, then one every 4.8
-// hours. A rename that is refused counts as well, because "taken" is what tells who there is.
+// renameLimit limits how often somebody may ask for another name: five times at once, then once in
+// 4.8 hours. Refused requests count too, because the answer "taken" tells who exists.
 var renameLimit = limit.Rate{Burst: 5, Per: 24 * time.Hour}
 
 // Errors of [Service.ChangeOwn].
@@ -23,16 +23,16 @@ var (
 	ErrWrongCurrentPassword = errors.New("that is not the current password")
 )
 
-// Caller is a user who changes themselves.
+// Caller is a user who changes their own account.
 type Caller struct {
 	ID, SessionID string
-	// Fresh says that they have logged in lately.
+	// Fresh says that they have logged in recently.
 	Fresh  bool
 	Client hallpass.Client
 }
 
-// Change changes another user's name, e-mail address or password. A new password ends every
-// session. Errors are those of [account.Accounts.Prepare] and [account.Update.Write].
+// Change changes another user's name, e-mail address or password. A new password ends all their
+// sessions. The errors are those of [account.Accounts.Prepare] and [account.Update.Write].
 func (s *Service) Change(
 	ctx context.Context,
 	id string,
@@ -54,10 +54,10 @@ func (s *Service) Change(
 	return user, s.changed(ctx, err, id, c)
 }
 
-// ChangeOwn is Change for the user's own name, address or password. A new password wants the
-// current one, which proves as much as a fresh log-in does; it ends every session but theirs, which
-// goes on with the tokens returned. Another name or address wants a fresh log-in:
-// [hallpass.ErrFreshTokenRequired].
+// ChangeOwn changes the caller's own name, e-mail address or password. A new password requires the
+// current one, which proves as much as a recent login. It ends all other sessions; the caller's own
+// continues with the tokens that are returned. Another name or address requires a recent login:
+// otherwise the error is [hallpass.ErrFreshTokenRequired].
 func (s *Service) ChangeOwn(
 	ctx context.Context, by Caller, c account.Changes, current *string,
 ) (account.User, *hallpass.Tokens, error) {
@@ -106,8 +106,8 @@ func (s *Service) changeOwnPassword(
 	return user, tokens, err
 }
 
-// mayRename counts a user's wish for a name. What cannot be anybody's name tells nothing and is not
-// counted. The count is kept by the ID, which no rename changes.
+// mayRename counts an attempt to take a name. Text that cannot be a name reveals nothing and is not
+// counted. The count belongs to the user's ID, which a rename does not change.
 func (s *Service) mayRename(id string, name *string) error {
 	if name == nil {
 		return nil
@@ -121,7 +121,7 @@ func (s *Service) mayRename(id string, name *string) error {
 	return nil
 }
 
-// changed tells of a change, unless err says that there was none.
+// changed reports a change, unless err says that there was none.
 func (s *Service) changed(ctx context.Context, err error, id string, c account.Changes) error {
 	if c.Password != nil {
 		err = s.done(ctx, err, hallpass.Event{Name: EventPassword, Subject: id})

@@ -11,8 +11,8 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// Login starts a session for whoever knows the password of a user: the limits first, then the
-// password, then the session. Errors are [account.ErrCredentials] and a [*limit.Refused].
+// Login starts a session for a client that knows a user's password: first the limits, then the
+// password, then the session. The errors are [account.ErrCredentials] and a [*limit.Refused].
 func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tokens, error) {
 	var attempt *guess.Attempt // counted once, however often the password is looked at
 	tokens, err := s.issuer.LogIn(
@@ -48,8 +48,8 @@ func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tok
 	return hallpass.Tokens{}, s.loginFailed(ctx, "", login.Client, err)
 }
 
-// Reauthenticate takes the password of a user who is logged in, and returns tokens of their session
-// that say that they have just proved who they are. Errors are those of [Service.Login].
+// Reauthenticate checks the password of a user who is logged in, and returns tokens of their
+// session that record it. The errors are those of [Service.Login].
 func (s *Service) Reauthenticate(
 	ctx context.Context, userID, sessionID, secret string, client hallpass.Client,
 ) (tokens hallpass.Tokens, err error) {
@@ -63,7 +63,7 @@ func (s *Service) Reauthenticate(
 	return tokens, err
 }
 
-// proveCurrent checks the current password of a user who is logged in, for a change of it.
+// proveCurrent checks a user's current password before they change it.
 func (s *Service) proveCurrent(
 	ctx context.Context, userID, secret string, client hallpass.Client,
 ) (account.Proof, error) {
@@ -72,7 +72,7 @@ func (s *Service) proveCurrent(
 	})
 }
 
-// prove counts one attempt of a user who is logged in to prove who they are.
+// prove counts one attempt of a logged-in user to prove who they are.
 func (s *Service) prove(
 	ctx context.Context,
 	userID string,
@@ -92,7 +92,7 @@ func (s *Service) prove(
 	return proof, nil
 }
 
-// loginFailed tells of a password that was not accepted, and returns why.
+// loginFailed reports that a password was not accepted, and returns the error.
 func (s *Service) loginFailed(ctx context.Context, userID string, client hallpass.Client, err error) error {
 	if errors.Is(err, account.ErrCredentials) || errors.As(err, new(*limit.Refused)) {
 		s.issuer.Tell(ctx, hallpass.Event{Name: hallpass.EventLoginFailed, Subject: userID, Client: client, Err: err})

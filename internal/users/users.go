@@ -1,7 +1,7 @@
-// Package users is what can be done to users: they log in, sign up, change, are given roles,
-// disabled and deleted. Each deed takes their sessions along, in one transaction, so that it
-// happens whole or not at all, whoever hangs up. The routes, the command line and whatever else
-// administers users call it alike, and its events tell who did what.
+// Package users lets users log in and sign up, and changes, disables and deletes them. Each
+// operation includes the user's sessions and is one transaction, so that it happens completely or
+// not at all, even if the client hangs up. The routes and the command line share it, and its events
+// tell who did what.
 package users
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// The events of users. The actor is in the event, when it is not the user.
+// The events of users. An event names the actor if that is not the user.
 const (
 	EventCreated  = "user_created"
 	EventChanged  = "user_changed"
@@ -35,20 +35,20 @@ type Issuer = hallpass.Issuer[struct{}]
 type Config struct {
 	// Accounts are the users themselves. Required.
 	Accounts *account.Accounts
-	// Issuer issues their tokens, as [Authorize] says, and keeps their sessions in the database of
+	// Issuer issues their tokens, with [Authorize]. It keeps their sessions in the database of
 	// Accounts. Required.
 	Issuer *Issuer
-	// AccountLimit and AddressLimit bound wrong passwords, by user name and by client address.
-	// Zero: no limit.
+	// AccountLimit and AddressLimit limit wrong passwords by user name and by client address. Zero
+	// means no limit.
 	AccountLimit, AddressLimit limit.Rate
-	// SignupLimit bounds how many users are made from one client address. Zero: no limit.
+	// SignupLimit limits how many users are made from one client address. Zero means no limit.
 	SignupLimit limit.Rate
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Service is the users of one installation. It is safe for concurrent use, by several processes
-// too.
+// Service is the users of one installation. It is safe for concurrent use, also by several
+// processes.
 type Service struct {
 	*account.Accounts
 	issuer  *Issuer
@@ -70,8 +70,8 @@ func New(c Config) *Service {
 	}
 }
 
-// Authorize is what a user may do: their roles, or [hallpass.ErrSubjectDisabled] for one who is
-// disabled or gone. It is for [hallpass.IssuerConfig].
+// Authorize returns a function for [hallpass.IssuerConfig] that grants users their roles. It
+// refuses one who is disabled or deleted with [hallpass.ErrSubjectDisabled].
 func Authorize(accounts *account.Accounts) func(context.Context, string) (hallpass.Grant[struct{}], error) {
 	return func(ctx context.Context, subject string) (hallpass.Grant[struct{}], error) {
 		user, err := accounts.User(ctx, subject)
@@ -82,8 +82,8 @@ func Authorize(accounts *account.Accounts) func(context.Context, string) (hallpa
 	}
 }
 
-// SignUp makes a user who comes by themselves, from a client. Errors are those of
-// [account.Accounts.Create], and a [*limit.Refused].
+// SignUp makes a user on request of a client. The errors are those of [account.Accounts.Create] and
+// a [*limit.Refused].
 func (s *Service) SignUp(ctx context.Context, n account.NewUser, client hallpass.Client) (account.User, error) {
 	place := guess.Place(client.IP)
 	if refused := s.signups.Take("signup", place, s.now()); refused != nil {
@@ -98,8 +98,8 @@ func (s *Service) Create(ctx context.Context, n account.NewUser) (account.User, 
 	return user, s.done(ctx, err, hallpass.Event{Name: EventCreated, Subject: user.ID, Reason: roles(user)})
 }
 
-// SetRoles gives a user exactly these roles. Access tokens that say otherwise are refused from now
-// on; a refresh brings one that does not.
+// SetRoles gives a user exactly these roles. Their present access tokens are refused from now on; a
+// refresh brings one with the new roles.
 func (s *Service) SetRoles(ctx context.Context, id string, names []string) (user account.User, err error) {
 	err = s.issuer.RevokeAccess(ctx, id, func(ctx context.Context) error {
 		user, err = s.Accounts.SetRoles(ctx, id, names)
@@ -131,7 +131,7 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 	return s.done(ctx, err, hallpass.Event{Name: EventDeleted, Subject: id})
 }
 
-// done tells of what has been done, unless err says that it has not.
+// done reports an operation, unless err says that it failed.
 func (s *Service) done(ctx context.Context, err error, e hallpass.Event) error {
 	if err == nil {
 		s.issuer.Tell(ctx, e)
