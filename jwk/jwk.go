@@ -30,6 +30,8 @@ const (
 	ES384 Algorithm = "ES384"
 	ES512 Algorithm = "ES512"
 	EdDSA Algorithm = "EdDSA"
+	// Ed25519 is EdDSA by the name of RFC 9864.
+	Ed25519 Algorithm = "Ed25519"
 )
 
 // Errors that callers branch on.

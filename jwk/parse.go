@@ -23,6 +23,8 @@ var asymmetric = map[Algorithm]family{
 	ES384: ecdsaFamily{elliptic.P384(), "P-384", crypto.SHA384, 48},
 	ES512: ecdsaFamily{elliptic.P521(), "P-521", crypto.SHA512, 66},
 	EdDSA: eddsaFamily{},
+
+	Ed25519: eddsaFamily{},
 }
 
 // impliedByCurve are the algorithms of keys that can have no other.
@@ -232,11 +234,29 @@ func (d document) secretKey() (*SecretKey, error) {
 // asymmetricTypes are the values of "kty" that this package knows, but for "oct".
 var asymmetricTypes = []string{"EC", "OKP", "RSA"}
 
-// ParseSet reads a JWK set (RFC 7517 §5). A key that this package does not know or that is unsound
-// is skipped, as that section says; of a private key the public half is kept. A set that mixes
-// secrets with public keys, holds two keys of one ID, or more than 256, is refused with
-// [ErrInvalidKey].
-func ParseSet(data []byte) (*Set, error) {
+// SetOptions say how a JWK set is read. The zero value takes keys for every algorithm of this package.
+type SetOptions struct {
+	// Algorithms are those that the issuer signs with. Keys for others are left out. Defaults to all.
+	Algorithms []Algorithm
+	// Default is the algorithm of a key that names none and could have several, as an RSA key could.
+	// A token never decides that. Defaults to none: such a key is left out.
+	Default Algorithm
+}
+
+// Skipped is a key of a set that is not used.
+type Skipped struct {
+	KeyID string // empty if it has none that can be read
+	Err   error  // why; it wraps [ErrInvalidKey] or [ErrWeakKey]
+}
+
+// ParseSet reads a JWK set (RFC 7517 §5) with the zero [SetOptions].
+func ParseSet(data []byte) (*Set, error) { return SetOptions{}.Parse(data) }
+
+// Parse reads a JWK set (RFC 7517 §5). A key that is unknown to this package, unsound, or not for one
+// of the algorithms is left out, as that section says, and so are keys that differ but have one ID:
+// [Set.Skipped] tells. Of a private key only the public half is kept. A set that mixes secrets with
+// public keys, or holds more than 256 keys, is refused with [ErrInvalidKey].
+func (o SetOptions) Parse(data []byte) (*Set, error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`
 	}
@@ -246,40 +266,89 @@ func ParseSet(data []byte) (*Set, error) {
 	if set.Keys == nil || len(*set.Keys) > maxSetKeys {
 		return nil, fmt.Errorf("%w: a set has keys, at most %d", ErrInvalidKey, maxSetKeys)
 	}
-	var keys []Key
-	seen := map[filled]bool{}
-	secrets, publics := false, false
+	var r setReader
 	for _, raw := range *set.Keys {
-		// These count even if the rest of the key is unsound, and the key is skipped.
-		var named struct {
-			Type  string `json:"kty"`
-			KeyID filled `json:"kid"`
-		}
-		if err := strictjson.DecodeKnown(string(raw), &named); err != nil {
-			continue
-		}
-		if named.KeyID != "" && seen[named.KeyID] {
-			return nil, fmt.Errorf("%w: two keys have the kid %q", ErrInvalidKey, named.KeyID)
-		}
-		seen[named.KeyID] = true
-		secrets = secrets || named.Type == "oct"
-		publics = publics || slices.Contains(asymmetricTypes, named.Type)
-		if key, err := parseVerifying(raw); err == nil {
-			keys = append(keys, key)
-		}
+		r.read(raw, o)
 	}
-	if secrets && publics {
+	if r.secrets && r.publics {
 		return nil, fmt.Errorf("%w: a set holds secrets or public keys, not both", ErrInvalidKey)
 	}
-	return newSet(keys, secrets)
-}
-
-// parseVerifying reads what of a key verifies: a secret, or the public half.
-func parseVerifying(data []byte) (Key, error) {
-	d, err := readDocument(data)
+	s, err := newSet(r.unambiguous(), r.secrets)
 	if err != nil {
 		return nil, err
 	}
+	s.skipped = r.skipped
+	return s, nil
+}
+
+// setReader collects the keys of a set.
+type setReader struct {
+	keys             []Key
+	skipped          []Skipped
+	secrets, publics bool // whether there are any, sound or not
+}
+
+// read takes one key, or says why it is left out.
+func (r *setReader) read(raw []byte, o SetOptions) {
+	var named struct {
+		Type  string `json:"kty"`
+		KeyID filled `json:"kid"`
+	}
+	if err := strictjson.DecodeKnown(string(raw), &named); err != nil {
+		r.skipped = append(r.skipped, Skipped{Err: fmt.Errorf("%w: %v", ErrInvalidKey, err)})
+		return
+	}
+	r.secrets = r.secrets || named.Type == "oct"
+	r.publics = r.publics || slices.Contains(asymmetricTypes, named.Type)
+	key, err := o.parse(raw)
+	if err != nil {
+		r.skipped = append(r.skipped, Skipped{string(named.KeyID), err})
+		return
+	}
+	r.keys = append(r.keys, key)
+}
+
+// unambiguous returns the keys whose ID means one key: a key may be there twice, but of two keys with
+// one ID neither is used.
+func (r *setReader) unambiguous() []Key {
+	var kept []Key
+	for i, k := range r.keys {
+		same := func(other Key) bool { return other.ID() == k.ID() }
+		switch first := slices.IndexFunc(r.keys, same); {
+		case slices.ContainsFunc(r.keys, func(other Key) bool { return other != k && same(other) && !equalKeys(other, k) }):
+			err := fmt.Errorf("%w: another key has the same kid", ErrInvalidKey)
+			r.skipped = append(r.skipped, Skipped{k.ID(), err})
+		case first == i:
+			kept = append(kept, k)
+		}
+	}
+	return kept
+}
+
+// equalKeys reports whether two keys verify the same signatures.
+func equalKeys(a, b Key) bool {
+	x, ok := a.(*PublicKey)
+	y, too := b.(*PublicKey)
+	return ok && too && x.algorithm == y.algorithm && x.thumbprintInput() == y.thumbprintInput()
+}
+
+func (o SetOptions) parse(raw []byte) (Key, error) {
+	d, err := readDocument(raw)
+	if err != nil {
+		return nil, err
+	}
+	if d.Algorithm == "" && impliedByCurve[d.Curve] == "" {
+		d.Algorithm = filled(o.Default)
+	}
+	key, err := d.verifying()
+	if err == nil && o.Algorithms != nil && !slices.Contains(o.Algorithms, key.Algorithm()) {
+		return nil, fmt.Errorf("%w: %s is none of the issuer's algorithms", ErrInvalidKey, key.Algorithm())
+	}
+	return key, err
+}
+
+// verifying returns what of a key verifies: a secret, or the public half.
+func (d document) verifying() (Key, error) {
 	if d.Type == "oct" {
 		return d.secretKey()
 	}

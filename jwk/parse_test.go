@@ -271,6 +271,58 @@ func TestParseSet_skipsWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// What a set leaves out it tells, key by key, and whoever asks for such a key is told why there is none.
+func TestSetOptions_tellWhatIsLeftOut(t *testing.T) {
+	ec, rsa := with(document(t, jwk.ES256), "kid", "ec"), with(document(t, jwk.RS256), "kid", "rsa")
+	bare := with(with(rsa, "alg", nil), "kid", "bare")
+	other := with(document(t, jwk.ES256), "kid", "ec")
+	enc := with(document(t, jwk.ES256), "use", "enc")
+	for name, c := range map[string]struct {
+		options jwk.SetOptions
+		keys    []any
+		kept    string // kid and algorithm of each
+		skipped string
+	}{
+		"no alg":                  {jwk.SetOptions{}, []any{ec, bare}, "ec ES256", "bare"},
+		"no alg, with a default":  {jwk.SetOptions{Default: jwk.RS256}, []any{ec, bare}, "ec ES256, bare RS256", ""},
+		"a default of no RSA key": {jwk.SetOptions{Default: jwk.ES256}, []any{bare}, "", "bare"},
+		"other algorithms":        {jwk.SetOptions{Algorithms: []jwk.Algorithm{jwk.RS256}}, []any{ec, rsa}, "rsa RS256", "ec"},
+		"one key twice":           {jwk.SetOptions{}, []any{ec, rsa, ec}, "ec ES256, rsa RS256", ""},
+		"two keys of one kid":     {jwk.SetOptions{}, []any{ec, other, rsa}, "rsa RS256", "ec, ec"},
+		"one for encryption":      {jwk.SetOptions{}, []any{ec, with(enc, "kid", "ec")}, "ec ES256", "ec"},
+		"of two types": {
+			jwk.SetOptions{Algorithms: []jwk.Algorithm{jwk.RS256}}, []any{ec, with(rsa, "kid", "ec")}, "ec RS256", "ec",
+		},
+		"numbers for names": {jwk.SetOptions{}, []any{with(ec, "kid", 7), rsa}, "rsa RS256", ""},
+	} {
+		set, err := c.options.Parse(setText(t, c.keys...))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var kept, skipped []string
+		for _, k := range set.Keys() {
+			kept = append(kept, k.ID()+" "+string(k.Algorithm()))
+		}
+		for _, k := range set.Skipped() {
+			skipped = append(skipped, k.KeyID)
+			if !errors.Is(k.Err, jwk.ErrInvalidKey) && !errors.Is(k.Err, jwk.ErrWeakKey) {
+				t.Errorf("%s: %v", name, k.Err)
+			}
+		}
+		if strings.Join(kept, ", ") != c.kept || strings.Join(skipped, ", ") != c.skipped {
+			t.Errorf("%s: kept %q, left out %q", name, kept, skipped)
+		}
+		if strings.Contains(c.kept, c.skipped) || c.skipped == "" {
+			continue
+		}
+		if _, err := set.Key(t.Context(), set.Skipped()[0].KeyID); !errors.Is(err, jwk.ErrUnknownKey) ||
+			!strings.Contains(err.Error(), "the set has") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestParseSet_refusesTheWhole(t *testing.T) {
 	ec, oct := document(t, jwk.ES256), document(t, jwk.HS256)
 	var many []any
@@ -278,17 +330,15 @@ func TestParseSet_refusesTheWhole(t *testing.T) {
 		many = append(many, with(ec, "kid", fmt.Sprint(i)))
 	}
 	for name, text := range map[string][]byte{
-		"no keys":                        []byte(`{}`),
-		"keys that is null":              []byte(`{"keys":null}`),
-		"keys that is an object":         []byte(`{"keys":{}}`),
-		"keys in other letters":          []byte(`{"KEYS":[]}`),
-		"keys twice":                     []byte(`{"keys":[],"keys":[]}`),
-		"a key by itself":                marshal(t, ec),
-		"two of one kid":                 setText(t, ec, ec),
-		"two of one kid, one is unsound": setText(t, ec, with(ec, "crv", "P-384")),
-		"a secret and a public key":      setText(t, ec, oct),
-		"a public key and a bad secret":  setText(t, ec, with(oct, "k", "AA")),
-		"more than it holds":             setText(t, many...),
+		"no keys":                       []byte(`{}`),
+		"keys that is null":             []byte(`{"keys":null}`),
+		"keys that is an object":        []byte(`{"keys":{}}`),
+		"keys in other letters":         []byte(`{"KEYS":[]}`),
+		"keys twice":                    []byte(`{"keys":[],"keys":[]}`),
+		"a key by itself":               marshal(t, ec),
+		"a secret and a public key":     setText(t, ec, oct),
+		"a public key and a bad secret": setText(t, ec, with(oct, "k", "AA")),
+		"more than it holds":            setText(t, many...),
 	} {
 		if set, err := jwk.ParseSet(text); !errors.Is(err, jwk.ErrInvalidKey) || set != nil {
 			t.Errorf("%s: %v", name, err)

@@ -28,6 +28,8 @@ type RemoteConfig struct {
 	AllowPrivate bool
 	// RootCAs are those that may have issued the host's certificate. Defaults to the system's.
 	RootCAs *x509.CertPool
+	// Set says how the set is read.
+	Set SetOptions
 	// MaxAge is how long a set is used, at most, before it is asked for again; Cache-Control may
 	// shorten it to 30 s. It bounds how long a key that was taken back still verifies. Defaults to
 	// 1 hour.
@@ -130,6 +132,25 @@ func (r *Remote) Key(ctx context.Context, id string) (Key, error) {
 	return r.lookUp(id, now)
 }
 
+// Current returns the set that is in use; it is fetched if there is none yet. An error wraps
+// [ErrUnavailable].
+func (r *Remote) Current(ctx context.Context) (*Set, error) {
+	if set := r.current.Load(); set != nil {
+		return set.Set, nil
+	}
+	if f := r.fetch(r.config.Now().Round(0), false); f != nil {
+		if err := f.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if set := r.current.Load(); set != nil {
+		return set.Set, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return nil, fmt.Errorf("%w: %w", ErrUnavailable, r.failure)
+}
+
 // isUsable reports whether a set's key may be used while the next set is fetched: if the host did
 // not answer the last time, so that an outage does not hold up each request.
 func (r *Remote) isUsable(set *remoteSet, id string, now time.Time) bool {
@@ -148,7 +169,7 @@ func (r *Remote) lookUp(id string, now time.Time) (Key, error) {
 			return key, nil
 		}
 		if failure == nil {
-			return nil, ErrUnknownKey
+			return nil, set.unknown(id)
 		}
 	}
 	if failure == nil { // the clock went on a long way while the caller waited
@@ -205,7 +226,7 @@ func (r *Remote) load(ctx context.Context, now time.Time) (*remoteSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := ParseSet(text)
+	set, err := r.config.Set.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("reading the keys of %s: %w", r.url, err)
 	}

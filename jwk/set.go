@@ -17,6 +17,7 @@ type Set struct {
 	keys    []Key
 	byID    map[string]Key
 	secrets bool
+	skipped []Skipped
 }
 
 // NewSet returns the set of public keys. Two keys of one ID are an error.
@@ -59,8 +60,21 @@ func (s *Set) Key(_ context.Context, id string) (Key, error) {
 	if k := s.byID[id]; k != nil {
 		return k, nil
 	}
-	return nil, ErrUnknownKey
+	return nil, s.unknown(id)
 }
+
+// unknown returns why there is no key of that ID.
+func (s *Set) unknown(id string) error {
+	for _, k := range s.skipped {
+		if k.KeyID == id && id != "" {
+			return fmt.Errorf("%w: the set has %q, but %v", ErrUnknownKey, id, k.Err)
+		}
+	}
+	return ErrUnknownKey
+}
+
+// Skipped returns the keys of the set that was read that are not used, and why.
+func (s *Set) Skipped() []Skipped { return append([]Skipped(nil), s.skipped...) }
 
 // Keys returns the keys in their order. The slice is the caller's.
 func (s *Set) Keys() []Key { return append([]Key(nil), s.keys...) }

@@ -14,6 +14,7 @@ type keyCommand struct {
 	List   keyListCommand   `cmd:"" help:"List the signing keys and their states."`
 	Rotate keyRotateCommand `cmd:"" help:"Begin to replace the key that signs."`
 	Revoke keyRevokeCommand `cmd:"" help:"Drop a key at once, because somebody else may have it."`
+	Check  keyCheckCommand  `cmd:"" help:"Show the keys that an issuer publishes, and which of them can be used."`
 }
 
 type keyRotateCommand struct {
