@@ -2,43 +2,40 @@ package password
 
 import "math/bits"
 
-// compress is G of RFC 9106 §3.5: out becomes the compression of x and y, added to what out was when addTo is set
-// (from the second pass on, §3.2 step 6). out may be x or y.
-func compress(out, x, y *block, addTo bool) {
+// compressGeneric is compress in Go, for any CPU.
+func compressGeneric(out, x, y *block, addTo bool) {
 	var q block
 	for i := range q {
-		for j := range q[i] {
-			q[i][j] = x[i][j] ^ y[i][j]
-		}
-		permute(&q[i])
+		q[i] = x[i] ^ y[i]
 	}
-	var v [16]uint64
-	for j := 0; j < 16; j += 2 {
+	for row := range uint(8) {
+		permute(&q, 16*row, 2)
+	}
+	for column := range uint(8) {
+		permute(&q, 2*column, 16)
+	}
+	if addTo {
 		for i := range q {
-			v[2*i], v[2*i+1] = q[i][j], q[i][j+1]
+			out[i] ^= x[i] ^ y[i] ^ q[i]
 		}
-		permute(&v)
-		for i := range q {
-			q[i][j], q[i][j+1] = v[2*i], v[2*i+1]
-		}
+		return
 	}
 	for i := range q {
-		for j := range q[i] {
-			sum := x[i][j] ^ y[i][j] ^ q[i][j]
-			if addTo {
-				sum ^= out[i][j]
-			}
-			out[i][j] = sum
-		}
+		out[i] = x[i] ^ y[i] ^ q[i]
 	}
 }
 
-// permute is P of RFC 9106 §3.6.
-func permute(v *[16]uint64) {
-	v0, v1, v2, v3 := v[0], v[1], v[2], v[3]
-	v4, v5, v6, v7 := v[4], v[5], v[6], v[7]
-	v8, v9, v10, v11 := v[8], v[9], v[10], v[11]
-	v12, v13, v14, v15 := v[12], v[13], v[14], v[15]
+// permute is P of RFC 9106 §3.6, on the eight pairs of words of q that start at a word and are a step apart. The
+// remainders change nothing: they tell the compiler that it need not check the bounds.
+func permute(q *block, at, step uint) {
+	v0, v1 := q[at%blockWords], q[(at+1)%blockWords]
+	v2, v3 := q[(at+step)%blockWords], q[(at+step+1)%blockWords]
+	v4, v5 := q[(at+2*step)%blockWords], q[(at+2*step+1)%blockWords]
+	v6, v7 := q[(at+3*step)%blockWords], q[(at+3*step+1)%blockWords]
+	v8, v9 := q[(at+4*step)%blockWords], q[(at+4*step+1)%blockWords]
+	v10, v11 := q[(at+5*step)%blockWords], q[(at+5*step+1)%blockWords]
+	v12, v13 := q[(at+6*step)%blockWords], q[(at+6*step+1)%blockWords]
+	v14, v15 := q[(at+7*step)%blockWords], q[(at+7*step+1)%blockWords]
 
 	v0, v4, v8, v12 = mixFirst(v0, v4, v8, v12)
 	v0, v4, v8, v12 = mixSecond(v0, v4, v8, v12)
@@ -58,10 +55,14 @@ func permute(v *[16]uint64) {
 	v3, v4, v9, v14 = mixFirst(v3, v4, v9, v14)
 	v3, v4, v9, v14 = mixSecond(v3, v4, v9, v14)
 
-	v[0], v[1], v[2], v[3] = v0, v1, v2, v3
-	v[4], v[5], v[6], v[7] = v4, v5, v6, v7
-	v[8], v[9], v[10], v[11] = v8, v9, v10, v11
-	v[12], v[13], v[14], v[15] = v12, v13, v14, v15
+	q[at%blockWords], q[(at+1)%blockWords] = v0, v1
+	q[(at+step)%blockWords], q[(at+step+1)%blockWords] = v2, v3
+	q[(at+2*step)%blockWords], q[(at+2*step+1)%blockWords] = v4, v5
+	q[(at+3*step)%blockWords], q[(at+3*step+1)%blockWords] = v6, v7
+	q[(at+4*step)%blockWords], q[(at+4*step+1)%blockWords] = v8, v9
+	q[(at+5*step)%blockWords], q[(at+5*step+1)%blockWords] = v10, v11
+	q[(at+6*step)%blockWords], q[(at+6*step+1)%blockWords] = v12, v13
+	q[(at+7*step)%blockWords], q[(at+7*step+1)%blockWords] = v14, v15
 }
 
 // mixFirst and mixSecond are the halves of GB of RFC 9106 §3.6; whole, it is too large for the compiler to inline.
