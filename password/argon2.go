@@ -6,16 +6,18 @@ import (
 	"golang.org/x/crypto/blake2b"
 )
 
-// Argon2id of RFC 9106, version 0x13, on the calling goroutine alone and in memory that the caller brings.
+// Argon2id of RFC 9106, version 0x13, on the calling goroutine alone and in memory that the caller
+// brings.
 //
-// golang.org/x/crypto/argon2 computes the same function, and the tests hold this one to it. It starts goroutines
-// for the filling, also with one lane, which leaves a worker's low-priority thread (see governor.go) for threads
-// of normal priority; and it allocates its memory anew for each hash. Both are what the [Governor] must not have.
-// Nearly all the time goes into compressing blocks. On amd64 that is assembly for AVX2, which internal/gen writes, so
-// that an honest log-in costs no more here than there; elsewhere it is Go, as it is there.
+// golang.org/x/crypto/argon2 computes the same function, and the tests hold this one to it. It
+// starts goroutines for the filling, also with one lane, which leaves a worker's low-priority
+// thread (see governor.go) for threads of normal priority; and it allocates its memory anew for
+// each hash. Both are what the [Governor] must not have. Nearly all the time goes into compressing
+// blocks. On amd64 that is assembly for AVX2, which internal/gen writes, so that an honest log-in
+// costs no more here than there; elsewhere it is Go, as it is there.
 //
-// Names are those of RFC 9106 §3.1 and §3.2: the memory is a matrix of lanes, each cut into four slices; where a
-// lane and a slice meet is a segment.
+// Names are those of RFC 9106 §3.1 and §3.2: the memory is a matrix of lanes, each cut into four
+// slices; where a lane and a slice meet is a segment.
 
 const (
 	argon2Version = 0x13
@@ -24,8 +26,8 @@ const (
 	blockWords    = 128
 )
 
-// block is 1 KiB: a matrix of 8 rows of 16 words, one row after the other (RFC 9106 §3.5, where a register is two of
-// them).
+// block is 1 KiB: a matrix of 8 rows of 16 words, one row after the other (RFC 9106 §3.5, where a
+// register is two of them).
 type block [blockWords]uint64
 
 // derivation is the input of Argon2id, RFC 9106 §3.1.
@@ -35,14 +37,15 @@ type derivation struct {
 	passes, memoryKiB, lanes, tagLength uint32
 }
 
-// blockCount is m' of RFC 9106 §3.2: the memory rounded down to whole segments, and not less than two blocks each.
+// blockCount is m' of RFC 9106 §3.2: the memory rounded down to whole segments, and not less than
+// two blocks each.
 func (d *derivation) blockCount() uint32 {
 	unit := sliceCount * d.lanes
 	return max(d.memoryKiB/unit, 2) * unit
 }
 
-// tag returns the tag of d, computed in the first blockCount blocks of memory. What they held does not matter; they
-// hold traces of the password afterwards.
+// tag returns the tag of d, computed in the first blockCount blocks of memory. What they held does
+// not matter; they hold traces of the password afterwards.
 func (d *derivation) tag(memory []block) []byte {
 	m := matrix{
 		blocks:  memory[:d.blockCount()],
@@ -121,7 +124,8 @@ func (m *matrix) finish(tagLength uint32) []byte {
 
 // fill computes one segment: RFC 9106 §3.2, steps 5 and 6.
 func (m *matrix) fill(s segment) {
-	// §3.4.2: Argon2id chooses its references without looking at the password in the first half of the first pass.
+	// §3.4.2: Argon2id chooses its references without looking at the password in the first half of
+	// the first pass.
 	independent := s.pass == 0 && s.slice < sliceCount/2
 	var addresses, counter block
 	if independent {
@@ -161,7 +165,8 @@ func nextAddresses(addresses, counter *block, index uint32) {
 	compress(addresses, &zero, addresses, false)
 }
 
-// reference returns which block the one at index of s is made from, beside its predecessor: RFC 9106 §3.4.2.
+// reference returns which block the one at index of s is made from, beside its predecessor: RFC
+// 9106 §3.4.2.
 func (m *matrix) reference(s segment, index uint32, random uint64) uint32 {
 	lane := uint32(random>>32) % m.lanes
 	if s.pass == 0 && s.slice == 0 {
@@ -185,7 +190,8 @@ func (m *matrix) reference(s segment, index uint32, random uint64) uint32 {
 	return lane*m.laneLen + column
 }
 
-// variableHash is H' of RFC 9106 §3.3: BLAKE2b for an output of any length, which out's length sets.
+// variableHash is H' of RFC 9106 §3.3: BLAKE2b for an output of any length, which out's length
+// sets.
 func variableHash(out, in []byte) {
 	in = append(binary.LittleEndian.AppendUint32(nil, uint32(len(out))), in...)
 	if len(out) <= blake2b.Size {

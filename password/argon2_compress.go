@@ -25,8 +25,9 @@ func compressGeneric(out, x, y *block, addTo bool) {
 	}
 }
 
-// permute is P of RFC 9106 §3.6, on the eight pairs of words of q that start at a word and are a step apart. The
-// remainders change nothing: they tell the compiler that it need not check the bounds.
+// permute is P of RFC 9106 §3.6, on the eight pairs of words of q that start at a word and are a
+// step apart. The remainders change nothing: they tell the compiler that it need not check the
+// bounds.
 func permute(q *block, at, step uint) {
 	v0, v1 := q[at%blockWords], q[(at+1)%blockWords]
 	v2, v3 := q[(at+step)%blockWords], q[(at+step+1)%blockWords]
@@ -65,7 +66,8 @@ func permute(q *block, at, step uint) {
 	q[(at+7*step)%blockWords], q[(at+7*step+1)%blockWords] = v14, v15
 }
 
-// mixFirst and mixSecond are the halves of GB of RFC 9106 §3.6; whole, it is too large for the compiler to inline.
+// mixFirst and mixSecond are the halves of GB of RFC 9106 §3.6; whole, it is too large for the
+// compiler to inline.
 func mixFirst(a, b, c, d uint64) (uint64, uint64, uint64, uint64) {
 	a += b + 2*uint64(uint32(a))*uint64(uint32(b))
 	d = bits.RotateLeft64(d^a, -32)

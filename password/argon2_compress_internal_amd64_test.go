@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// Both ways of computing a block give the same one, also where the result is written over what it is made from.
+// Both ways of computing a block give the same one, also where the result is written over what it
+// is made from.
 func TestCompress_assemblyAgreesWithGo(t *testing.T) {
 	if !cpu.X86.HasAVX2 {
 		t.Skip("this CPU has no AVX2, so the assembly is not used")

@@ -93,8 +93,8 @@ func TestDerivation_allocatesNextToNothing(t *testing.T) {
 	}
 }
 
-// fastest returns the least time that each of two functions took, in turns, so that whatever else the machine does
-// meets both.
+// fastest returns the least time that each of two functions took, in turns, so that whatever else
+// the machine does meets both.
 func fastest(rounds int, one, other func()) (ofOne, ofOther time.Duration) {
 	ofOne, ofOther = math.MaxInt64, math.MaxInt64
 	for range rounds {
@@ -107,7 +107,8 @@ func fastest(rounds int, one, other func()) (ofOne, ofOther time.Duration) {
 	return ofOne, ofOther
 }
 
-// bySelf and byXCrypto compute one hash at the default costs in new memory, as a program's first log-in does.
+// bySelf and byXCrypto compute one hash at the default costs in new memory, as a program's first
+// log-in does.
 func bySelf() {
 	d := derivation{
 		password: []byte("p"), salt: repeated('s', 16), passes: 2, memoryKiB: 19456, lanes: 1, tagLength: 32,
@@ -126,8 +127,8 @@ func TestDerivation_isAtLeastNineTenthsAsFastAsXCrypto(t *testing.T) {
 	}
 }
 
-// BenchmarkHash compares with x/crypto's Argon2id in one run, in turns: the last figure is how many times as fast
-// this one is, each side at its best.
+// BenchmarkHash compares with x/crypto's Argon2id in one run, in turns: the last figure is how many
+// times as fast this one is, each side at its best.
 func BenchmarkHash(b *testing.B) {
 	own, xcrypto := fastest(b.N, bySelf, byXCrypto)
 	b.ReportMetric(float64(own.Nanoseconds()), "ns/own")

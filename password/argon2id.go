@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Ceilings on the costs of a stored hash, so that a row that somebody else wrote is no memory bomb and no endless loop.
+// Ceilings on the costs of a stored hash, so that a row that somebody else wrote is no memory bomb
+// and no endless loop.
 const (
 	maxMemoryKiB = 256 << 10
 	maxPasses    = 16
@@ -90,8 +91,8 @@ func parseCosts(text string) (Params, error) {
 	return costs, nil
 }
 
-// decodeBase64 takes the one spelling that a sequence of bytes has. Decoding strictly is not enough: it skips line
-// breaks.
+// decodeBase64 takes the one spelling that a sequence of bytes has. Decoding strictly is not
+// enough: it skips line breaks.
 func decodeBase64(text string, shortest, longest int) ([]byte, error) {
 	b, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil || base64.RawStdEncoding.EncodeToString(b) != text {

@@ -56,7 +56,8 @@ func isRepetition(text []rune) bool {
 	return false
 }
 
-// weight counts the characters of text, each predictable piece of it as pieceWeight, cut so that the sum is the least.
+// weight counts the characters of text, each predictable piece of it as pieceWeight, cut so that
+// the sum is the least.
 func weight(text []rune, lists ...map[rune][][]rune) int {
 	least := make([]int, len(text)+1) // by where the rest of text starts
 	for i := len(text) - 1; i >= 0; i-- {
@@ -81,8 +82,8 @@ func weight(text []rune, lists ...map[rune][][]rune) int {
 	return least[0]
 }
 
-// runLength returns how many characters at the start of text are one character again and again, neighbours in Unicode
-// (so in most alphabets, and digits), or neighbours on a keyboard.
+// runLength returns how many characters at the start of text are one character again and again,
+// neighbours in Unicode (so in most alphabets, and digits), or neighbours on a keyboard.
 func runLength(text []rune) int {
 	longest := 1
 	for step := rune(-1); step <= 1; step++ {

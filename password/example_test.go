@@ -40,7 +40,8 @@ func ExamplePolicy() {
 	// taken
 }
 
-// A login: the same work whether or not there is such a user, and an upgrade of what was hashed long ago.
+// A login: the same work whether or not there is such a user, and an upgrade of what was hashed
+// long ago.
 func ExampleGovernor() {
 	governor, err := password.NewGovernor(password.GovernorConfig{})
 	if err != nil {

@@ -14,7 +14,8 @@ type stored interface {
 type format struct {
 	// prefix is what every text of the format starts with, and none of another format.
 	prefix string
-	// parse checks the text and its costs and does no work. Its errors wrap ErrMalformed and hold nothing of the text.
+	// parse checks the text and its costs and does no work. Its errors wrap ErrMalformed and hold
+	// nothing of the text.
 	parse func(encoded string) (stored, error)
 }
 

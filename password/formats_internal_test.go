@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzPHC parses and does no work. What it accepts is within the ceilings and is written back as it was.
+// FuzzPHC parses and does no work. What it accepts is within the ceilings and is written back as it
+// was.
 func FuzzPHC(f *testing.F) {
 	f.Add(Params{}.withDefaults().decoy())
 	f.Add("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")

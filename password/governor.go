@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,12 +18,15 @@ import (
 //     lowers; it never unlocks, so the thread ends with it. An ordinary user may not raise a priority again, so a
 //     thread that other goroutines use must never be lowered.
 //   - All work is done on the worker's goroutine (argon2.go starts none), or the low priority would be for nothing.
-//   - Go runs at most GOMAXPROCS goroutines at a time, whatever the priority of their threads, so workers are fewer.
+//   - Go runs at most GOMAXPROCS goroutines at a time, whatever the priority of their threads, so while there are
+//     workers it is raised by their number (processors.go).
 //   - Each client of [WithClient] has a line of its own, and the lines take turns: whoever asks for many hashes
 //     waits for their own, and keeps nobody else waiting for more than one a turn.
-//   - A worker starts with a job and ends when the queue is empty. It keeps its memory from job to job.
+//   - A worker starts with a job and ends when there has been none for a while. Until then it keeps its thread and its
+//     memory, so that one log-in after another finds them ready; then all is as if there had never been a job.
 
-// ErrOverloaded says that a job was turned away because it would have waited, or has waited, too long.
+// ErrOverloaded says that a job was turned away because it would have waited, or has waited, too
+// long.
 var ErrOverloaded = errors.New("password: too many hashes are asked for")
 
 // OverloadedError is the [ErrOverloaded] that [Governor] returns.
@@ -40,31 +45,41 @@ func (e *OverloadedError) Unwrap() error { return ErrOverloaded }
 
 // GovernorConfig configures a [Governor]. Its zero value is good for most programs.
 type GovernorConfig struct {
-	// Workers is how many hashes are computed at a time. It should be at most the number of cores, and must be less
-	// than GOMAXPROCS for the rest of the program to stay fast while hashes are computed. A server that wants all its
-	// cores for hashes while nothing else needs them calls runtime.GOMAXPROCS(2*cores) and sets Workers to cores.
-	// Defaults to the number of cores, or to GOMAXPROCS-1 when that is less, or to 1.
+	// Workers is how many hashes are computed at a time. It should be at most the number of cores.
+	// Defaults to that number, or to GOMAXPROCS when that is less; where GOMAXPROCS is kept, to one
+	// less than it, or to 1.
 	Workers int
+	// KeepGOMAXPROCS leaves GOMAXPROCS alone. By default it is raised by Workers while hashes are
+	// computed, so that other goroutines always find room beside them, and is what it was half a
+	// second after the last. It is always left alone where the environment sets it. Where it is,
+	// Workers must be less for the rest of the program to stay fast.
+	KeepGOMAXPROCS bool
 	// MaxWait is how long a job may wait for a worker. Defaults to 2 s.
 	MaxWait time.Duration
 	// Params are the costs of new hashes and of the dummy's.
 	Params Params
 }
 
-// Governor computes hashes with bounded cores, memory and waiting. Where the system allows it (Linux) its threads have
-// a lower priority than the rest of the program, so hashes take the time that nothing else wants.
+// Governor computes hashes with bounded cores, memory and waiting. Where the system allows it
+// (Linux) its threads have a lower priority than the rest of the program, so hashes take the time
+// that nothing else wants.
 //
-// It lives from [NewGovernor] on, needs no closing, and has no goroutine while it has no job. Its memory is that of
-// Workers hashes: 19 MiB each at the default costs, more while a stored hash that asks for more is checked. Its
-// methods may be called by any number of goroutines.
+// It lives from [NewGovernor] on, needs no closing, and half a second after its last job has no
+// goroutine and no memory. Until then its memory is that of Workers hashes: 19 MiB each at the
+// default costs, more while a stored hash that asks for more is checked. On Linux it is not of Go's
+// heap, and debug.SetMemoryLimit does not count it. Its methods may be called by any number of
+// goroutines.
 type Governor struct {
 	workers int
 	maxWait time.Duration
+	linger  time.Duration // how long a worker waits for another job
 	params  Params
+	procs   *processors // or nil where GOMAXPROCS is kept
 
 	mu      sync.Mutex
-	running int           // workers that are alive
-	queue   queue         // empty unless all workers are alive
+	running int           // workers that have a job
+	idle    []*worker     // those that wait for one, the last to have had one last
+	queue   queue         // empty unless all workers have a job
 	mean    time.Duration // of the time that one job took lately
 	shed    uint64
 }
@@ -85,19 +100,25 @@ func NewGovernor(c GovernorConfig) (*Governor, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	if c.Workers == 0 {
-		c.Workers = max(1, min(runtime.NumCPU(), runtime.GOMAXPROCS(0)-1))
+	g := &Governor{workers: c.Workers, maxWait: c.MaxWait, linger: linger, params: params}
+	if !c.KeepGOMAXPROCS && os.Getenv("GOMAXPROCS") == "" {
+		g.procs = &ofProcess
+	}
+	if g.workers == 0 && g.procs != nil {
+		g.workers = g.procs.cores()
+	} else if g.workers == 0 {
+		g.workers = max(1, min(runtime.NumCPU(), runtime.GOMAXPROCS(0)-1))
 	}
 	if c.MaxWait == 0 {
-		c.MaxWait = 2 * time.Second
+		g.maxWait = 2 * time.Second
 	}
-	// A core fills a KiB in about a microsecond. What jobs really take replaces this as they end.
-	guess := time.Duration(params.MemoryKiB*params.Passes) * time.Microsecond
-	return &Governor{workers: c.Workers, maxWait: c.MaxWait, params: params, mean: guess}, nil
+	// A core fills a KiB in a microsecond at most. What jobs really take replaces this as they end.
+	g.mean = time.Duration(params.MemoryKiB*params.Passes) * time.Microsecond
+	return g, nil
 }
 
-// Hash is [Params.Hash] with the costs of the governor. Besides, it returns an [*OverloadedError], or the error of ctx
-// when that ends first.
+// Hash is [Params.Hash] with the costs of the governor. Besides, it returns an [*OverloadedError],
+// or the error of ctx when that ends first.
 func (g *Governor) Hash(ctx context.Context, password string) (string, error) {
 	var encoded string
 	err := g.do(ctx, func(m *memory) { encoded = g.params.hash(password, m) })
@@ -107,8 +128,8 @@ func (g *Governor) Hash(ctx context.Context, password string) (string, error) {
 	return encoded, nil
 }
 
-// Check is the package's [Check]. Besides, it returns an [*OverloadedError], or the error of ctx when that ends first.
-// A hash that cannot be checked is refused without waiting.
+// Check is the package's [Check]. Besides, it returns an [*OverloadedError], or the error of ctx
+// when that ends first. A hash that cannot be checked is refused without waiting.
 func (g *Governor) Check(ctx context.Context, encoded, password string) error {
 	s, err := parse(encoded)
 	if err != nil {
@@ -122,8 +143,8 @@ func (g *Governor) Check(ctx context.Context, encoded, password string) error {
 	return result
 }
 
-// CheckDummy is [Params.CheckDummy] with the costs of the governor: it queues, waits and fails as Check does, and
-// otherwise returns [ErrMismatch].
+// CheckDummy is [Params.CheckDummy] with the costs of the governor: it queues, waits and fails as
+// Check does, and otherwise returns [ErrMismatch].
 func (g *Governor) CheckDummy(ctx context.Context, password string) error {
 	if err := g.Check(ctx, g.params.decoy(), password); err != nil {
 		return err
@@ -131,7 +152,8 @@ func (g *Governor) CheckDummy(ctx context.Context, password string) error {
 	return ErrMismatch
 }
 
-// NeedsRehash reports whether a stored hash is not one that [Governor.Hash] makes now: see [NeedsRehash].
+// NeedsRehash reports whether a stored hash is not one that [Governor.Hash] makes now: see
+// [NeedsRehash].
 func (g *Governor) NeedsRehash(encoded string) bool { return NeedsRehash(encoded, g.params) }
 
 // GovernorStats is what a governor is doing.
@@ -156,7 +178,8 @@ type job struct {
 	place *list.Element // in that line; guarded by Governor.mu
 }
 
-// do has a worker run the function and waits for it. When it returns an error the function may still be running.
+// do has a worker run the function and waits for it. When it returns an error the function may
+// still be running.
 func (g *Governor) do(ctx context.Context, run func(*memory)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -186,12 +209,21 @@ func (g *Governor) do(ctx context.Context, run func(*memory)) error {
 	}
 }
 
-// admit gives j to a new worker, or puts it in the queue unless it would surely wait there for too long.
+// admit gives j to a worker that has none, or puts it in the queue unless it would surely wait
+// there for too long.
 func (g *Governor) admit(j *job, c client) error {
 	g.mu.Lock()
+	if g.giveIdle(j) {
+		g.mu.Unlock()
+		return nil
+	}
 	if g.running < g.workers {
 		g.running++
+		first := g.running == 1
 		g.mu.Unlock()
+		if first && g.procs != nil {
+			g.procs.raise(g.workers)
+		}
 		go g.work(j)
 		return nil
 	}
@@ -202,6 +234,18 @@ func (g *Governor) admit(j *job, c client) error {
 	g.queue.push(j, c)
 	g.mu.Unlock()
 	return nil
+}
+
+// giveIdle gives j to an idle worker and reports whether there was one. The caller holds mu.
+func (g *Governor) giveIdle(j *job) bool {
+	n := len(g.idle)
+	if n == 0 {
+		return false
+	}
+	g.idle[n-1].jobs <- j
+	g.idle = g.idle[:n-1]
+	g.running++
+	return true
 }
 
 // time is how long that many jobs keep all workers busy. The caller holds mu.
@@ -229,12 +273,23 @@ func (g *Governor) withdraw(j *job) bool {
 	return true
 }
 
-// work is a worker: it runs j and then what is in the queue.
+// linger is how long a worker waits for another job: not long beside the minutes between storms,
+// and long beside a hash, so that little of a busy time is spent on new threads and memory and on
+// changing GOMAXPROCS.
+const linger = 500 * time.Millisecond
+
+// worker computes one job after another.
+type worker struct {
+	memory memory
+	jobs   chan *job // holds the one that it is given while it is idle
+}
+
+// work is the life of a worker, which starts with j.
 func (g *Governor) work(j *job) {
 	runtime.LockOSThread() // and not unlocked: the thread ends with the goroutine
 	if isMainThread() {
-		// The main thread cannot end, and is the one that shows the program's priority. While it is held here the
-		// worker's is another.
+		// The main thread cannot end, and is the one that shows the program's priority. While it is
+		// held here the worker's is another.
 		defer runtime.UnlockOSThread()
 		ended := make(chan struct{})
 		go func() { defer close(ended); g.work(j) }()
@@ -242,24 +297,64 @@ func (g *Governor) work(j *job) {
 		return
 	}
 	lowerPriority()
-	var m memory
+	w := &worker{memory: memory{mapped: true}, jobs: make(chan *job, 1)}
 	for j != nil {
 		start := time.Now()
-		j.run(&m)
+		j.run(&w.memory)
+		w.memory.shrink(g.params.MemoryKiB)
+		next := g.next(w, time.Since(start))
 		close(j.done)
-		m.shrink(g.params.MemoryKiB)
-		j = g.next(time.Since(start))
+		if next == nil {
+			next = g.await(w)
+		}
+		j = next
 	}
 }
 
-// next returns the job of the queue whose turn it is, or nil when the worker that asks is to end. took is how long its last job was.
-func (g *Governor) next(took time.Duration) *job {
+// next returns the job of the queue whose turn it is, or makes w idle and returns nil. took is how
+// long its last job was.
+func (g *Governor) next(w *worker, took time.Duration) *job {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.mean += (took - g.mean) / 8
 	j := g.queue.pop()
 	if j == nil {
 		g.running--
+		g.idle = append(g.idle, w)
 	}
 	return j
+}
+
+// await returns the next job that w is given, or nil when there has been none for a while and w is
+// to end.
+func (g *Governor) await(w *worker) *job {
+	tooLong := time.NewTimer(g.linger)
+	defer tooLong.Stop()
+	select {
+	case j := <-w.jobs:
+		return j
+	case <-tooLong.C:
+	}
+	w.memory.release() // first, or there could be more memory than workers
+	if !g.dismiss(w) {
+		return <-w.jobs // it has been given one at the last moment
+	}
+	return nil
+}
+
+// dismiss reports whether w is idle, and takes it out of those that may be given a job.
+func (g *Governor) dismiss(w *worker) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.idle, w)
+	if i < 0 {
+		return false
+	}
+	g.idle = slices.Delete(g.idle, i, i+1)
+	if g.running == 0 && len(g.idle) == 0 && g.procs != nil {
+		// Not here: the world stands still meanwhile, and should not wait for a thread of low
+		// priority.
+		go g.procs.lower(g.workers)
+	}
+	return true
 }

@@ -201,30 +201,86 @@ func TestGovernor_leavesNoGoroutineAndNoMemory(t *testing.T) {
 	})
 }
 
+// unmarked has g compute so many jobs, and returns how many of them got memory that none had
+// before. At most so many are in its hands at a time.
+func unmarked(t *testing.T, g *Governor, jobs, atATime int) int {
+	t.Helper()
+	var fresh atomic.Int32
+	var all sync.WaitGroup
+	places := make(chan struct{}, atATime)
+	for range jobs {
+		places <- struct{}{}
+		all.Go(func() {
+			err := g.do(t.Context(), func(m *memory) {
+				blocks := m.take(19456)
+				if blocks[19455][127] != 42 {
+					fresh.Add(1)
+				}
+				blocks[19455][127] = 42
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			<-places
+		})
+	}
+	all.Wait()
+	return int(fresh.Load())
+}
+
 // A worker's memory serves all its jobs. What a costly stored hash asked for is not kept.
 func TestGovernor_memoryIsThatOfItsWorkers(t *testing.T) {
 	g := newGovernor(t, GovernorConfig{Workers: 2, MaxWait: time.Minute})
-	release := occupy(t, g)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	var all sync.WaitGroup
-	for range 12 {
-		all.Go(func() { _ = g.CheckDummy(t.Context(), "p") })
+	if n := unmarked(t, g, 50, 50); n > 2 {
+		t.Errorf("50 hashes by 2 workers took memory for %d", n)
 	}
-	eventually(t, "12 jobs are queued", func() bool { return g.Stats().Queued == 12 })
-	release()
-	all.Wait()
-	runtime.ReadMemStats(&after)
-	if grown := (after.TotalAlloc - before.TotalAlloc) >> 20; grown > 2*20 {
-		t.Errorf("12 hashes by 2 workers took %d MiB, want 2 times 19", grown)
+	for _, mapped := range []bool{false, true} {
+		m := memory{mapped: mapped}
+		m.take(100)
+		m.shrink(100)
+		kept := len(m.blocks)
+		m.take(101)
+		m.shrink(100)
+		if kept != 100 || len(m.blocks) != 0 {
+			t.Errorf("mapped %v: %d blocks are kept for reuse, and %d after a costly hash", mapped, kept, len(m.blocks))
+		}
 	}
-	m := memory{}
-	m.take(100)
-	m.shrink(100)
-	kept := len(m.blocks)
-	m.take(101)
-	m.shrink(100)
-	if kept != 100 || len(m.blocks) != 0 {
-		t.Errorf("%d blocks are kept for reuse, and %d after a costly hash", kept, len(m.blocks))
+}
+
+// Who logs in when nobody else does need not wait for a thread and memory to be made, if somebody
+// did just before.
+func TestGovernor_oneLogInAfterAnotherFindsItsWorkerReady(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 2})
+	g.linger = 10 * time.Second
+	if n := unmarked(t, g, 20, 1); n != 1 {
+		t.Errorf("of 20 hashes, one after the other, %d took new memory", n)
 	}
+}
+
+// A worker that is given a job in the moment in which it gives up waiting for one computes it.
+func TestGovernor_jobThatComesAsItsWorkerEndsIsDone(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 1})
+	g.linger = 50 * time.Millisecond
+	if err := g.do(t.Context(), func(*memory) {}); err != nil {
+		t.Fatal(err)
+	}
+	j := &job{run: func(*memory) {}, done: make(chan struct{})}
+	g.mu.Lock()
+	time.Sleep(2 * g.linger)
+	if !g.giveIdle(j) {
+		t.Error("there is no idle worker after a job")
+	}
+	g.mu.Unlock()
+	select {
+	case <-j.done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the job was not done")
+	}
+	eventually(t, "the worker has ended", func() bool { return atRest(g) })
+}
+
+func atRest(g *Governor) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.running == 0 && len(g.idle) == 0
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -97,8 +96,8 @@ func TestGovernor_storm(t *testing.T) {
 	t.Logf("%d checked, %d turned away, after %v in the median", good, len(away), away[len(away)/2])
 }
 
-// requests does what a server does beside logins: 1000 times a second it wakes and verifies a signature, for a second.
-// It returns how long after its time each was answered, sorted.
+// requests does what a server does beside logins: 1000 times a second it wakes and verifies a
+// signature, for a second. It returns how long after its time each was answered, sorted.
 func requests() []time.Duration {
 	const clients, each = 20, 50
 	public, private, _ := ed25519.GenerateKey(nil)
@@ -152,9 +151,7 @@ func under(login func()) []time.Duration {
 
 // Logins that take all the machine has do not slow down what else it does.
 func TestGovernor_requestsStayFastBesideIt(t *testing.T) {
-	cores := runtime.NumCPU()
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * cores))
-	g := newGovernor(t, password.GovernorConfig{Workers: cores})
+	g := newGovernor(t, password.GovernorConfig{})
 	encoded := mustHash(t, password.Params{}, "right")
 	calm := requests()
 	plain := under(func() { _ = password.Check(encoded, "wrong") })

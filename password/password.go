@@ -1,4 +1,5 @@
-// Package password stores passwords as Argon2id hashes (RFC 9106), checks them, and says which passwords not to take.
+// Package password stores passwords as Argon2id hashes (RFC 9106), checks them, and says which
+// passwords not to take.
 //
 // [Hash] and [Check] are all that a small program needs:
 //
@@ -7,15 +8,17 @@
 //
 // # In a server
 //
-// One hash is some 50 ms of a core and 19 MiB, on purpose, so anybody who may try to log in may also keep the machine
-// busy. A [Governor] does the same work with bounded cores, memory and waiting, and beside it other requests stay as
-// fast as they were. For a user who does not exist call CheckDummy, so that the time of an answer does not tell.
-// After a login that succeeded, [NeedsRehash] says whether to replace the stored hash by a new one.
+// One hash is some 20 ms of a core and 19 MiB, on purpose, so anybody who may try to log in may
+// also keep the machine busy. A [Governor] does the same work with bounded cores, memory and
+// waiting, and beside it other requests stay as fast as they were. For a user who does not exist
+// call CheckDummy, so that the time of an answer does not tell. After a login that succeeded,
+// [NeedsRehash] says whether to replace the stored hash by a new one.
 //
 // # What is hashed
 //
-// The bytes of the password exactly as received: nothing is trimmed, cut off or normalised, so two spellings of one
-// text in Unicode are two passwords. [Policy] says which passwords to refuse when one is set; it has no part in a login.
+// The bytes of the password exactly as received: nothing is trimmed, cut off or normalised, so two
+// spellings of one text in Unicode are two passwords. [Policy] says which passwords to refuse when
+// one is set; it has no part in a login.
 package password
 
 import (
@@ -31,26 +34,29 @@ var (
 	ErrMismatch = errors.New("password: mismatch")
 	// ErrUnknownFormat says that the stored text is of no format that this package reads.
 	ErrUnknownFormat = errors.New("password: unknown hash format")
-	// ErrMalformed says that the stored text is of a known format and not well-formed, or that its costs are beyond
-	// what this package is ready to spend on one check.
+	// ErrMalformed says that the stored text is of a known format and not well-formed, or that its
+	// costs are beyond what this package is ready to spend on one check.
 	ErrMalformed = errors.New("password: malformed hash")
-	// ErrCosts says that [Params] are weaker than OWASP's weakest advice or beyond what [Check] accepts.
+	// ErrCosts says that [Params] are weaker than OWASP's weakest advice or beyond what [Check]
+	// accepts.
 	ErrCosts = errors.New("password: unsuitable costs")
 )
 
-// Params are the costs of a new Argon2id hash, RFC 9106 §3.1. The zero value stands for the defaults: 19 MiB, 2 passes,
-// 1 lane, which is OWASP's advice. A field that is zero has its default.
+// Params are the costs of a new Argon2id hash, RFC 9106 §3.1. The zero value stands for the
+// defaults: 19 MiB, 2 passes, 1 lane, which is OWASP's advice. A field that is zero has its
+// default.
 type Params struct {
 	// MemoryKiB is the memory in KiB. Defaults to 19456; at most 262144.
 	MemoryKiB uint32
-	// Passes is the number of passes over the memory. Defaults to 2; at most 16, and together with the memory at most
-	// 1 GiB filled.
+	// Passes is the number of passes over the memory. Defaults to 2; at most 16, and together with
+	// the memory at most 1 GiB filled.
 	Passes uint32
-	// Lanes is the degree of parallelism that an attacker may use; this package computes one lane after the other.
-	// Defaults to 1; at most 4.
+	// Lanes is the degree of parallelism that an attacker may use; this package computes one lane
+	// after the other. Defaults to 1; at most 4.
 	Lanes uint32
-	// AllowWeak takes costs below the floor, for tests: hashes made with them do not protect anybody. The floor is
-	// OWASP's table: at least 7168 KiB, and at least 35840 KiB filled over all passes.
+	// AllowWeak takes costs below the floor, for tests: hashes made with them do not protect
+	// anybody. The floor is OWASP's table: at least 7168 KiB, and at least 35840 KiB filled over
+	// all passes.
 	AllowWeak bool
 }
 
@@ -88,8 +94,9 @@ func (p Params) validated() (Params, error) {
 	return p, nil
 }
 
-// Hash returns the Argon2id hash of password at the default costs, with a fresh salt, as a PHC string of 97 bytes:
-// "$argon2id$v=19$m=19456,t=2,p=1$salt$tag". It has no length limit of its own: see [Policy]. The error is always nil.
+// Hash returns the Argon2id hash of password at the default costs, with a fresh salt, as a PHC
+// string of 97 bytes: "$argon2id$v=19$m=19456,t=2,p=1$salt$tag". It has no length limit of its own:
+// see [Policy]. The error is always nil.
 func Hash(password string) (string, error) { return Params{}.Hash(password) }
 
 // Hash is [Hash] at the costs p. It returns an error wrapping [ErrCosts] for costs that it refuses.
@@ -108,8 +115,9 @@ func (p Params) hash(password string, m *memory) string {
 	return h.String()
 }
 
-// Check returns nil when password is the one that encoded was made from, at whatever costs, and [ErrMismatch] when it
-// is not. Text that cannot be checked gives an error wrapping [ErrUnknownFormat] or [ErrMalformed], before any work.
+// Check returns nil when password is the one that encoded was made from, at whatever costs, and
+// [ErrMismatch] when it is not. Text that cannot be checked gives an error wrapping
+// [ErrUnknownFormat] or [ErrMalformed], before any work.
 func Check(encoded, password string) error {
 	s, err := parse(encoded)
 	if err != nil {
@@ -125,12 +133,13 @@ func check(s stored, password string, m *memory) error {
 	return nil
 }
 
-// CheckDummy does the work of checking password against a hash of the default costs and returns [ErrMismatch]. Call
-// it for a user who does not exist: the answer then takes as long as for one who does.
+// CheckDummy does the work of checking password against a hash of the default costs and returns
+// [ErrMismatch]. Call it for a user who does not exist: the answer then takes as long as for one
+// who does.
 func CheckDummy(password string) error { return Params{}.CheckDummy(password) }
 
-// CheckDummy is [CheckDummy] at the costs p: those that stored hashes have. It returns an error wrapping [ErrCosts]
-// for costs that [Params.Hash] refuses.
+// CheckDummy is [CheckDummy] at the costs p: those that stored hashes have. It returns an error
+// wrapping [ErrCosts] for costs that [Params.Hash] refuses.
 func (p Params) CheckDummy(password string) error {
 	p, err := p.validated()
 	if err != nil {
@@ -154,28 +163,12 @@ func (p Params) decoy() string {
 	return (&argon2id{costs: p, salt: []byte(decoySalt), tag: []byte(decoyTag)}).String()
 }
 
-// NeedsRehash reports whether encoded is something else than [Params.Hash] of p would make: of another algorithm,
-// other costs or lengths, or not readable. Ask after a successful [Check], and store a new hash then.
+// NeedsRehash reports whether encoded is something else than [Params.Hash] of p would make: of
+// another algorithm, other costs or lengths, or not readable. Ask after a successful [Check], and
+// store a new hash then.
 func NeedsRehash(encoded string, p Params) bool {
 	s, err := parse(encoded)
 	return err != nil || !s.isMadeWith(p.withDefaults())
-}
-
-// memory is what one derivation after another works in; it grows as they ask for it. The zero value is empty.
-type memory struct{ blocks []block }
-
-func (m *memory) take(blocks uint32) []block {
-	if uint32(len(m.blocks)) < blocks {
-		m.blocks = make([]block, blocks)
-	}
-	return m.blocks[:blocks]
-}
-
-// shrink lets go of memory beyond what new hashes need, after a stored hash that asked for more.
-func (m *memory) shrink(memoryKiB uint32) {
-	if uint32(len(m.blocks)) > memoryKiB {
-		m.blocks = nil
-	}
 }
 
 // equal compares in a time that depends on the lengths only.

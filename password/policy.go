@@ -21,7 +21,8 @@ const (
 // PolicyError is what [Policy.Validate] refuses a password with.
 type PolicyError struct {
 	Reason Reason
-	// Limit is the one that was not kept: the code points wanted for TooShort, the bytes allowed for TooLong, else 0.
+	// Limit is the one that was not kept: the code points wanted for TooShort, the bytes allowed
+	// for TooLong, else 0.
 	Limit int
 }
 
@@ -40,30 +41,33 @@ func (e *PolicyError) Error() string {
 	return "the password is common, or made of common words and simple sequences"
 }
 
-// Policy says which passwords may be set. Its zero value asks what NIST SP 800-63B-4 asks of a password that is the
-// only factor. There are no rules on kinds of characters: any Unicode but NUL is taken, spaces included, and the password
-// is looked at exactly as received. At a NUL much other software takes a text to end.
+// Policy says which passwords may be set. Its zero value asks what NIST SP 800-63B-4 asks of a
+// password that is the only factor. There are no rules on kinds of characters: any Unicode but NUL
+// is taken, spaces included, and the password is looked at exactly as received. At a NUL much other
+// software takes a text to end.
 type Policy struct {
 	// MinLength is the least number of code points. Defaults to 15; less than 8 counts as 8.
 	MinLength int
-	// MaxBytes is the greatest length in bytes of UTF-8. Defaults to 1024; less than 256 counts as 256, so that 64
-	// characters of any script always fit.
+	// MaxBytes is the greatest length in bytes of UTF-8. Defaults to 1024; less than 256 counts as
+	// 256, so that 64 characters of any script always fit.
 	MaxBytes int
-	// IsBreached, when it is set, asks a list of your own, such as one of passwords that have leaked. It gets the
-	// password as received; what it reports true for is refused as TooCommon.
+	// IsBreached, when it is set, asks a list of your own, such as one of passwords that have
+	// leaked. It gets the password as received; what it reports true for is refused as TooCommon.
 	IsBreached func(password string) bool
 }
 
 const minLengthFloor = 8
 
-// Validate returns nil for a password that may be set and a [*PolicyError] for one that may not. The context is what
-// an attacker knows beside: the user name, the e-mail address, the name of the service. It must not make up the password.
+// Validate returns nil for a password that may be set and a [*PolicyError] for one that may not.
+// The context is what an attacker knows beside: the user name, the e-mail address, the name of the
+// service. It must not make up the password.
 //
-// What is too common is found by rules, and by a list of some 500 words that comes with the package. The list is the
-// authors' own choice of what is notorious; it is not a ranking from breaches. Words of the list or of the context,
-// keyboard and alphabet runs, repeated characters and years count as two characters each, however long they are, also
-// in other case or with digits for letters; a password that counts less than eight is refused, and so is one that
-// repeats less than eight characters. Give IsBreached a list of leaked passwords where ASVS 6.2.12 is asked for.
+// What is too common is found by rules, and by a list of some 500 words that comes with the
+// package. The list is the authors' own choice of what is notorious; it is not a ranking from
+// breaches. Words of the list or of the context, keyboard and alphabet runs, repeated characters
+// and years count as two characters each, however long they are, also in other case or with digits
+// for letters; a password that counts less than eight is refused, and so is one that repeats less
+// than eight characters. Give IsBreached a list of leaked passwords where ASVS 6.2.12 is asked for.
 func (p Policy) Validate(password string, context ...string) error {
 	minLength := max(p.MinLength, minLengthFloor)
 	if p.MinLength == 0 {

@@ -53,6 +53,7 @@ func TestGovernor_lowersItsOwnThreadsAndNoOther(t *testing.T) {
 	}
 	for range 20 {
 		g := newGovernor(t, GovernorConfig{Workers: workers, MaxWait: time.Minute})
+		g.linger = 0
 		var all sync.WaitGroup
 		for range 4 * workers {
 			all.Go(func() {

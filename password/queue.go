@@ -13,10 +13,11 @@ type client struct {
 
 type clientKey struct{}
 
-// WithClient returns a context whose hashes a [Governor] counts for a client, by its address or whatever names it. Clients
-// take turns, so that one who floods the governor is refused with [ErrOverloaded] while the others hardly wait. The known
-// ones (who have proved lately, from there, who they are) take turns with all the others together, so that they hardly wait
-// for a flood from many addresses either. What has no client is all one client's.
+// WithClient returns a context whose hashes a [Governor] counts for a client, by its address or
+// whatever names it. Clients take turns, so that one who floods the governor is refused with
+// [ErrOverloaded] while the others hardly wait. The known ones (who have proved lately, from there,
+// who they are) take turns with all the others together, so that they hardly wait for a flood from
+// many addresses either. What has no client is all one client's.
 func WithClient(ctx context.Context, name string, known bool) context.Context {
 	return context.WithValue(ctx, clientKey{}, client{name, known})
 }
@@ -26,8 +27,8 @@ func clientOf(ctx context.Context) client {
 	return c
 }
 
-// queue holds the jobs that wait, in a line for each client. The lines of the known take turns among themselves, those of
-// the others do, and the two kinds take turns.
+// queue holds the jobs that wait, in a line for each client. The lines of the known take turns
+// among themselves, those of the others do, and the two kinds take turns.
 type queue struct {
 	len       int
 	lines     map[client]*line

@@ -37,7 +37,8 @@ func TestQueue_clientsTakeTurns(t *testing.T) {
 	}
 }
 
-// A known client waits for one of a thousand strangers, and the strangers are not kept out by the known.
+// A known client waits for one of a thousand strangers, and the strangers are not kept out by the
+// known.
 func TestQueue_knownClientsTakeTurnsWithAllOthers(t *testing.T) {
 	var q queue
 	names := map[*job]string{}

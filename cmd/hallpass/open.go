@@ -39,8 +39,6 @@ type openOptions struct {
 	// observe is told what happens to users, sessions and keys; nil for nobody.
 	observe func(context.Context, hallpass.Event)
 	policy  password.Policy
-	// hashWorkers is how many passwords are hashed at a time; 0 for the default.
-	hashWorkers int
 }
 
 // databasePath is where the database is unless --db says otherwise.
@@ -85,7 +83,7 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	if in.store, err = sessiondb.New(ctx, db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	governor, err := password.NewGovernor(password.GovernorConfig{Workers: o.hashWorkers})
+	governor, err := password.NewGovernor(password.GovernorConfig{})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

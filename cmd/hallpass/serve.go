@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,6 +64,9 @@ To let others reach it, give it a certificate:
 or put a proxy that speaks TLS before it:
   hallpass serve --addr 10.0.0.5:8080 --issuer https://auth.example --behind-proxy 10.0.0.0/24
 
+Passwords are hashed on all cores, at low priority; meanwhile GOMAXPROCS is raised, so that other requests do not wait for
+that. Set GOMAXPROCS in the environment and it stays as it is, with one core less for passwords.
+
 SIGTERM and SIGINT stop it: /readyz answers 503 for --drain-delay, so that a balancer sends no more; then it accepts nothing new, finishes
 the requests under way, for 10 seconds at most, and ends. A second signal ends it at once.`
 }
@@ -85,16 +86,10 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	defer listener.Close()
 	issuerGiven := c.Issuer != ""
 	c.Issuer = c.issuer(listener.Addr().String())
-	// Hashing may take every core, on threads of low priority, as long as the scheduler has others to run requests on.
-	cores := runtime.NumCPU()
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(2 * cores)
-	}
 	events := server.LogEvents(log)
 	in, err := all.open(ctx, openOptions{
-		algorithm: jwk.Algorithm(c.SigningAlgorithm), rotation: c.KeyRotation, policy: password.Policy{MinLength: c.PasswordMinLength},
-		hashWorkers: min(cores, runtime.GOMAXPROCS(0)),
-		observe:     events,
+		algorithm: jwk.Algorithm(c.SigningAlgorithm), rotation: c.KeyRotation,
+		policy: password.Policy{MinLength: c.PasswordMinLength}, observe: events,
 	})
 	if err != nil {
 		return err
