@@ -25,7 +25,8 @@ import (
 
 var readyLine = regexp.MustCompile(`msg=ready url=(https?)://(\S+)`)
 
-// serveUnder starts a server on any free port with so many descriptors, and returns the scheme and the address that its log names.
+// serveUnder starts a server on any free port with so many descriptors, and returns the scheme and
+// the address that its log names.
 func serveUnder(t *testing.T, descriptors int, args ...string) (scheme, address string) {
 	t.Helper()
 	log := &lockedBuffer{}

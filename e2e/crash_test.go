@@ -43,8 +43,9 @@ func (l *ledger) token(name string) string {
 	return l.tokens[name]
 }
 
-// Kill the server while users sign up and sessions are refreshed, again and again. What was acknowledged is there afterwards, and
-// nobody needs a new login: who got no answer sends the token that they have once more.
+// Kill the server while users sign up and sessions are refreshed, again and again. What was
+// acknowledged is there afterwards, and nobody needs a new login: who got no answer sends the token
+// that they have once more.
 func TestKill_losesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--login-limit-account=0", "--login-limit-address=0")
@@ -93,7 +94,8 @@ func TestKill_losesNothingAcknowledged(t *testing.T) {
 	s.checkIntegrity()
 }
 
-// keepRefreshing refreshes one owner's session until told to stop, as a client does: a token that was answered replaces the one before.
+// keepRefreshing refreshes one owner's session until told to stop, as a client does: a token that
+// was answered replaces the one before.
 func (s *server) keepRefreshing(l *ledger, name string, done *atomic.Int64, stop <-chan struct{}) {
 	for {
 		select {
@@ -202,7 +204,8 @@ func TestStop_finishesWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// isRefusedConnection reports that a request never reached the server: nobody listened, or an idle connection had been closed before it was written.
+// isRefusedConnection reports that a request never reached the server: nobody listened, or an idle
+// connection had been closed before it was written.
 func isRefusedConnection(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }

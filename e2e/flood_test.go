@@ -38,8 +38,8 @@ func post(c *http.Client, url, body string) int {
 	return resp.StatusCode
 }
 
-// flood sends hostile sign-ups and log-ins, in turn, 500 a second in all, until stop is closed. It does not
-// wait for answers.
+// flood sends hostile sign-ups and log-ins, in turn, 500 a second in all, until stop is closed. It
+// does not wait for answers.
 func flood(s *server, clients []*http.Client, stop <-chan struct{}) map[int]int {
 	answers := map[int]int{}
 	var (
@@ -90,7 +90,8 @@ func honestLogins(t *testing.T, s *server, c *http.Client) []time.Duration {
 	return took
 }
 
-// Beside 500 hostile sign-ups and log-ins a second, from one address or from 64, everybody else logs in.
+// Beside 500 hostile sign-ups and log-ins a second, from one address or from 64, everybody else
+// logs in.
 func TestFlood_leavesOthersTheirLogins(t *testing.T) {
 	for _, addresses := range []int{1, 64} {
 		t.Run(fmt.Sprint("from ", addresses), func(t *testing.T) {

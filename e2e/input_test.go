@@ -13,7 +13,8 @@ import (
 
 const canary = "CANARY-a-secret-that-no-log-may-hold"
 
-// Bad input anywhere is answered with 4xx and its code: never 500, never a line of the log with a secret.
+// Bad input anywhere is answered with 4xx and its code: never 500, never a line of the log with a
+// secret.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--login-limit-account=0", "--login-limit-address=0", "--log-level=debug")

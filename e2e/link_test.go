@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,10 +13,10 @@ import (
 	"time"
 )
 
-// link is the network between the players and the server. It loses and doubles what it carries, and writes
-// down what it did.
+// link is the network between the players and the server's processes. It loses and doubles what it
+// carries, and writes down what it did.
 type link struct {
-	url     string
+	urls    []string // of the processes
 	client  *http.Client
 	rec     *recorder
 	pending sync.WaitGroup // copies that are under way
@@ -26,8 +27,8 @@ type link struct {
 
 var errNoAnswer = errors.New("no answer came")
 
-func newLink(url string, rec *recorder) *link {
-	return &link{url: url, rec: rec, client: &http.Client{
+func newLink(rec *recorder, urls ...string) *link {
+	return &link{urls: urls, rec: rec, client: &http.Client{
 		Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256},
 	}}
 }
@@ -69,7 +70,7 @@ type message struct {
 }
 
 func refreshMessage(c call, token string) message {
-	c.Ask, c.Token = askRefresh, nameOf(token)
+	c.Ask, c.Token, c.Place = askRefresh, nameOf(token), placeOf(token)
 	return message{call: c, method: "POST", path: "/v1/refresh", body: object("refresh_token", token)}
 }
 
@@ -83,23 +84,36 @@ func logoutMessage(c call, access string) message {
 	return message{call: c, method: "POST", path: "/v1/logout", access: access}
 }
 
-func loginMessage(c call, name string) message {
-	c.Ask = askLogin
-	return message{call: c, method: "POST", path: "/v1/login", body: object("username", name, "password", passwordOf(name))}
+func loginMessage(c call, name, password string) message {
+	c.Ask, c.Owner, c.Password = askLogin, name, nameOf(password)
+	return message{
+		call: c, method: "POST", path: "/v1/login",
+		body: object("username", name, "password", password),
+	}
 }
 
 // reply is what a player gets to see of an answer.
 type reply struct {
-	Status  int
-	Code    string `json:"code"`
+	Status int
+	Owner  string // whose answer it is
+	Code   string `json:"code"`
+	tokens
+	Tokens   tokens   `json:"tokens"` // of a change of password
+	ID       string   `json:"id"`     // of a user
+	Roles    []string `json:"roles"`
+	Disabled bool     `json:"disabled"`
+}
+
+type tokens struct {
 	Refresh string `json:"refresh_token"`
 	Access  string `json:"access_token"`
 	Session string `json:"session_id"`
 }
 
-// send carries a message. An error says that the player has no answer, whatever the server has done.
+// send carries a message. An error says that the player has no answer, whatever the server has
+// done.
 func (l *link) send(r *rand.Rand, m message) (reply, error) {
-	m.call.Fate = l.fault(r)
+	m.call.Fate, m.call.Server = l.fault(r), r.IntN(len(l.urls))
 	ctx := context.Background()
 	switch m.call.Fate {
 	case requestLost:
@@ -112,22 +126,34 @@ func (l *link) send(r *rand.Rand, m message) (reply, error) {
 		return reply{}, errNoAnswer
 	case hungUp:
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(r.Int64N(int64(4*time.Millisecond))))
+		ctx, cancel = context.WithTimeout(ctx, m.patience(r))
 		defer cancel()
 	case sentTwice:
-		return l.sendTwice(m)
+		return l.sendTwice(m, r.IntN(len(l.urls)))
 	}
 	return l.exchange(ctx, m)
 }
 
-// sendTwice sends two copies at once and returns the answer that comes first.
-func (l *link) sendTwice(m message) (reply, error) {
+// patience is how long a client waits that hangs up: 5 ms at most or, where a password is hashed
+// first, at times long enough to meet what comes after that.
+func (m message) patience(r *rand.Rand) time.Duration {
+	most := 5 * time.Millisecond
+	if (m.call.Password != "" || m.call.Ask == askSetPassword) && r.IntN(2) == 0 {
+		most = 150 * time.Millisecond
+	}
+	return time.Duration(r.Int64N(int64(most)))
+}
+
+// sendTwice sends two copies at once, the second one to a process that may be another, and returns
+// the answer that comes first.
+func (l *link) sendTwice(m message, second int) (reply, error) {
 	type result struct {
 		reply reply
 		err   error
 	}
 	results := make(chan result, 2)
-	for range 2 {
+	for _, server := range []int{m.call.Server, second} {
+		m.call.Server = server
 		l.pending.Go(func() {
 			got, err := l.exchange(context.Background(), m)
 			results <- result{got, err}
@@ -142,7 +168,8 @@ func (l *link) sendTwice(m message) (reply, error) {
 
 // exchange sends one request and writes down when, and what came back.
 func (l *link) exchange(ctx context.Context, m message) (reply, error) {
-	req, err := http.NewRequestWithContext(ctx, m.method, l.url+m.path, strings.NewReader(m.body))
+	url := l.urls[m.call.Server] + m.path
+	req, err := http.NewRequestWithContext(ctx, m.method, url, strings.NewReader(m.body))
 	if err != nil {
 		return reply{}, err
 	}
@@ -154,18 +181,50 @@ func (l *link) exchange(ctx context.Context, m message) (reply, error) {
 	}
 	m.call.Sent = l.rec.now()
 	got, err := l.roundTrip(req)
+	got.Owner = m.call.Owner
 	m.call.Received = l.rec.now()
 	switch {
 	case isRefusedConnection(err):
 		m.call.Fate = nobodyThere
 	case err == nil:
-		m.call.Status, m.call.Code, m.call.Given = got.Status, got.Code, nameOf(got.Refresh)
-		if m.call.Ask == askLogin {
-			m.call.Session = got.Session
-		}
+		m.call = m.call.answeredBy(got)
 	}
 	l.rec.call(m.call)
 	return got, err
+}
+
+// answeredBy returns the call with what its answer says.
+func (c call) answeredBy(got reply) call {
+	c.Status, c.Code = got.Status, got.Code
+	c.Given, c.GivenPlace, c.GivenAccess = nameOf(got.Refresh), placeOf(got.Refresh), nameOf(got.Access)
+	if c.Ask == askLogin {
+		c.Session = got.Session
+	}
+	switch {
+	case got.Access != "":
+		c.Says = strings.Join(saidBy(got.Access).Roles, " ")
+	case got.Status == http.StatusOK && got.Disabled:
+		c.Says = saysDisabled
+	case got.Status == http.StatusOK && got.ID != "":
+		c.Says = saysEnabled
+	}
+	return c
+}
+
+// saidBy returns what an access token says.
+func saidBy(token string) (claims struct {
+	Subject string   `json:"sub"`
+	Roles   []string `json:"roles"`
+}) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return claims
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err == nil {
+		_ = json.Unmarshal(text, &claims) // the zero value is what an unreadable token says
+	}
+	return claims
 }
 
 func (l *link) roundTrip(req *http.Request) (reply, error) {
@@ -185,5 +244,8 @@ func (l *link) roundTrip(req *http.Request) (reply, error) {
 		}
 	}
 	got.Status = resp.StatusCode
+	if got.Tokens != (tokens{}) {
+		got.tokens = got.Tokens
+	}
 	return got, nil
 }

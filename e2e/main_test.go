@@ -1,4 +1,5 @@
-// Package e2e builds the real binary, starts it in a temporary folder and talks to it over a socket.
+// Package e2e builds the real binary, starts it in a temporary folder and talks to it over a
+// socket.
 package e2e
 
 import (
@@ -21,6 +22,10 @@ import (
 var binary string // the hallpass that is tested
 
 func TestMain(m *testing.M) {
+	if os.Getenv(aheadVariable) != "" {
+		serveAhead()
+		return
+	}
 	code, err := buildAndRun(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -45,13 +50,15 @@ func buildAndRun(m *testing.M) (int, error) {
 
 // server is a running hallpass serve.
 type server struct {
-	t    *testing.T
-	URL  string
-	data string
-	args []string
-	cmd  *exec.Cmd
-	log  *lockedBuffer
-	done chan error
+	t       *testing.T
+	URL     string
+	env     []string // besides the test's own
+	program string   // binary, or another one that serves
+	data    string
+	args    []string
+	cmd     *exec.Cmd
+	log     *lockedBuffer
+	done    chan error
 }
 
 // lockedBuffer is a log that is read while it is written.
@@ -75,7 +82,7 @@ func (l *lockedBuffer) String() string {
 // serve starts a server on a free port, with a data folder of its own, and waits until it is ready.
 func serve(t *testing.T, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, data: filepath.Join(t.TempDir(), "data"), args: args, log: &lockedBuffer{}}
+	s := &server{t: t, program: binary, data: filepath.Join(t.TempDir(), "data"), args: args, log: &lockedBuffer{}}
 	s.start()
 	t.Cleanup(func() {
 		s.kill()
@@ -86,7 +93,8 @@ func serve(t *testing.T, args ...string) *server {
 	return s
 }
 
-// start starts the server, on the port of last time if there was one, and returns how long it took to be ready.
+// start starts the server, on the port of last time if there was one, and returns how long it took
+// to be ready.
 func (s *server) start() time.Duration {
 	s.t.Helper()
 	address := strings.TrimPrefix(s.URL, "http://")
@@ -94,7 +102,8 @@ func (s *server) start() time.Duration {
 		address = freeAddress(s.t)
 		s.URL = "http://" + address
 	}
-	s.cmd = exec.Command(binary, append([]string{"serve", "--addr", address, "--data", s.data}, s.args...)...)
+	s.cmd = exec.Command(s.program, append([]string{"serve", "--addr", address, "--data", s.data}, s.args...)...)
+	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	started := time.Now()
 	if err := s.cmd.Start(); err != nil {

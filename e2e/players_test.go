@@ -3,12 +3,14 @@ package e2e
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // held is what a browser keeps of a session.
-type held struct{ session, refresh, access string }
+type held struct{ owner, session, refresh, access string }
 
 // jar is what the tabs of one browser share.
 type jar struct {
@@ -23,8 +25,8 @@ func (j *jar) look() held {
 	return j.now
 }
 
-// keep puts an answer in the place of the token that was presented. When another tab was first, what it
-// brought stays.
+// keep puts an answer in the place of the token that was presented. When another tab was first,
+// what it brought stays.
 func (j *jar) keep(presented held, got reply) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -35,7 +37,20 @@ func (j *jar) keep(presented held, got reply) {
 	if got.Session != presented.session {
 		j.older = nil
 	}
-	j.now = held{got.Session, got.Refresh, got.Access}
+	j.now = held{got.Owner, got.Session, got.Refresh, got.Access}
+}
+
+// renew keeps what a proof of the password has brought, whatever a tab has brought meanwhile.
+func (j *jar) renew(presented held, got reply) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.now.session != "" && j.now.session != presented.session {
+		return
+	}
+	if j.now.refresh != "" {
+		j.older = append(j.older, j.now.refresh)
+	}
+	j.now = held{got.Owner, got.Session, got.Refresh, got.Access}
 }
 
 // drop empties the jar, unless it holds something newer.
@@ -62,6 +77,7 @@ func (j *jar) steal(r *rand.Rand) held {
 type player struct {
 	link  *link
 	grace time.Duration
+	late  time.Duration // when the grace is certainly over
 	rand  *rand.Rand
 	stop  <-chan struct{}
 }
@@ -83,8 +99,8 @@ func (p player) pause(least, most time.Duration) {
 	}
 }
 
-// insist sends a message until there is an answer that settles it, for as long as it is still wanted. At
-// times the first retry comes late, though within the grace.
+// insist sends a message until there is an answer that settles it, for as long as it is still
+// wanted. At times the first retry comes late, though within the grace.
 func (p player) insist(m message, wanted func() bool) (reply, bool) {
 	for tries := 0; wanted(); tries++ {
 		got, err := p.link.send(p.rand, m)
@@ -105,19 +121,21 @@ func always() bool { return true }
 // owner is a user whose browser has some tabs.
 type owner struct {
 	player
-	name string
-	tabs int
-	jar  jar
-	gone []held // what is left of sessions that have ended, newest last
+	name  string // of the first user that they are
+	lives int    // how often they had to become somebody else
+	user  atomic.Pointer[user]
+	tabs  int
+	jar   jar
+	gone  []held // what is left of sessions that have ended: some of the oldest, then the newest
 }
 
-// keptOfEnded is how many ended sessions an owner remembers.
+// keptOfEnded is how many ended sessions an owner remembers, half of them the oldest.
 const keptOfEnded = 20
 
-func (o *owner) about(h held) call { return call{Owner: o.name, Session: h.session} }
+func (o *owner) about(h held) call { return call{Owner: h.owner, Session: h.session} }
 
-// live is the owner's day: the tabs refresh when their access token is used up, all at about the same time,
-// and at times the machine sleeps for longer than the grace.
+// live is the owner's day: the tabs refresh when their access token is used up, all at about the
+// same time, and at times the machine sleeps for longer than the grace.
 func (o *owner) live() {
 	for !o.stopped() {
 		if o.jar.look().refresh == "" {
@@ -132,21 +150,20 @@ func (o *owner) live() {
 			if len(o.gone) > 0 {
 				o.tryEnded(o.gone[o.rand.IntN(len(o.gone))])
 			}
+		case n < 36:
+			o.stepUp()
+		case n < 41:
+			o.changePassword()
+		case n < 42:
+			o.logoutAll()
 		default:
 			o.refresh()
 		}
 		if o.rand.IntN(6) == 0 {
-			o.pause(o.grace*12/10, o.grace*5/2)
+			o.pause(o.late, o.late*2)
 		} else {
 			o.pause(100*time.Millisecond, 500*time.Millisecond)
 		}
-	}
-}
-
-func (o *owner) login() {
-	before := o.jar.look()
-	if got, _ := o.insist(loginMessage(call{Owner: o.name}, o.name), always); got.Status == http.StatusOK {
-		o.jar.keep(before, got)
 	}
 }
 
@@ -181,8 +198,8 @@ func (o *owner) refresh() {
 	}
 }
 
-// refreshSlowly is a tab that wakes up later than the others, within the grace, and has not heard that
-// there is a new token.
+// refreshSlowly is a tab that wakes up later than the others, within the grace, and has not heard
+// that there is a new token.
 func (o *owner) refreshSlowly(before held) {
 	began := time.Now()
 	o.pause(o.grace/4, o.grace*3/4)
@@ -197,11 +214,13 @@ func (o *owner) refreshSlowly(before held) {
 
 func (o *owner) remember(ended held) {
 	o.gone = append(o.gone, ended)
-	o.gone = o.gone[max(0, len(o.gone)-keptOfEnded):]
+	if len(o.gone) > keptOfEnded {
+		o.gone = slices.Delete(o.gone, keptOfEnded/2, keptOfEnded/2+1)
+	}
 }
 
-// tryEnded uses what is left of a session that has ended: both tokens are to be refused, now and after each
-// restart.
+// tryEnded uses what is left of a session that has ended: both tokens are to be refused, now and
+// after each restart.
 func (o *owner) tryEnded(ended held) {
 	o.lookAround(ended)
 	_, _ = o.link.send(o.rand, refreshMessage(o.about(ended), ended.refresh))
@@ -238,16 +257,15 @@ type thief struct {
 // loot is a stolen session.
 type loot struct {
 	held
-	theft  int
-	victim *owner
-	over   bool
+	theft int
+	again bool // it was refused once, and is tried once more after the grace
+	over  bool
 }
 
 func (t *thief) live() {
 	for !t.stopped() {
 		t.pause(0, 2*t.grace)
-		l := &loot{theft: t.theft(), victim: t.victims[t.rand.IntN(len(t.victims))]}
-		l.held = l.victim.jar.steal(t.rand)
+		l := &loot{theft: t.theft(), held: t.victims[t.rand.IntN(len(t.victims))].jar.steal(t.rand)}
 		if l.refresh == "" || t.stopped() {
 			continue
 		}
@@ -258,7 +276,7 @@ func (t *thief) live() {
 			case 1:
 				t.pause(t.grace/2, t.grace)
 			default:
-				t.pause(t.grace*12/10, t.grace*2)
+				t.pause(t.late, t.late*2)
 			}
 			t.use(l)
 			if l.over || t.stopped() {
@@ -273,14 +291,16 @@ func (t *thief) live() {
 
 // use presents the stolen token, and when it is refused tries the access token too.
 func (t *thief) use(l *loot) {
-	about := call{Owner: l.victim.name, Session: l.session, Theft: l.theft}
+	about := call{Owner: l.owner, Session: l.session, Theft: l.theft}
 	got, _ := t.insist(refreshMessage(about, l.refresh), always)
-	switch got.Status {
-	case http.StatusOK:
+	switch {
+	case got.Status == http.StatusOK:
 		l.access = got.Access
 		if t.rand.IntN(3) > 0 { // else the same token serves once more
 			l.refresh = got.Refresh
 		}
+	case got.Code == "refresh_token_invalid" && !l.again: // perhaps only since a step-up
+		l.again = true
 	default: // the checker knows which answers there may be
 		l.over = true
 		_, _ = t.link.send(t.rand, meMessage(about, l.access))

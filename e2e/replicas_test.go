@@ -14,11 +14,11 @@ import (
 
 var trials = flag.Int("trials", 8, "revocations that are measured: go test ./e2e -run TestRevocation_reaches -v -args -trials 200")
 
-// replica starts another server on the same data.
-func (s *server) replica() *server {
+// replica starts another server on the same data, with arguments that come after those of this one.
+func (s *server) replica(more ...string) *server {
 	s.t.Helper()
-	args := append([]string{"--issuer", s.URL}, s.args...) // one issuer, whatever their addresses
-	r := &server{t: s.t, data: s.data, args: args, log: &lockedBuffer{}}
+	args := slices.Concat([]string{"--issuer", s.URL}, s.args, more) // one issuer, whatever their addresses
+	r := &server{t: s.t, program: binary, data: s.data, args: args, log: &lockedBuffer{}}
 	r.start()
 	s.t.Cleanup(r.kill)
 	return r
@@ -52,7 +52,8 @@ func status(t *testing.T, url, token string) int {
 	return response.StatusCode
 }
 
-// measure revokes sessions at a server, and returns how long another program goes on taking their tokens, the shortest first.
+// measure revokes sessions at a server, and returns how long another program goes on taking their
+// tokens, the shortest first.
 func measure(t *testing.T, s *server, elsewhere string) []time.Duration {
 	t.Helper()
 	s.signUp("measured")
@@ -117,8 +118,8 @@ func TestRevocation_reachesAnOfflineService(t *testing.T) {
 	}
 }
 
-// gone is a way in which the database can be away, and how it comes back. The tests may run as root, to whom no mode of a file
-// says no: so these are of what SQLite itself meets.
+// gone is a way in which the database can be away, and how it comes back. The tests may run as
+// root, to whom no mode of a file says no: so these are of what SQLite itself meets.
 type gone struct {
 	away func(t *testing.T, file string) (back func())
 }
@@ -151,7 +152,8 @@ var absences = map[string]gone{
 	}},
 }
 
-// With the database gone, access tokens verify, and what needs it is 503 within a second; with its return all is back within five.
+// With the database gone, access tokens verify, and what needs it is 503 within a second; with its
+// return all is back within five.
 func TestStore_goneAndBack(t *testing.T) {
 	t.Parallel()
 	for name, absence := range absences {

@@ -80,8 +80,8 @@ func TestLogin_failuresAreTheSame(t *testing.T) {
 		"disabled user":  object("username", "dora", "password", passwordOf("dora")),
 		"no user's name": object("username", "a\nb", "password", passwordOf("n")),
 	}
-	// The least of some rounds is compared. On a machine that is busy with something else there are more of them; a difference that
-	// the server makes stays, however many.
+	// The least of some rounds is compared. On a machine that is busy with something else there are
+	// more of them; a difference that the server makes stays, however many.
 	took := map[string][]time.Duration{}
 	var first answer
 	for round := 0; round < 12 || round < 80 && toldApart(took) != ""; round++ {
