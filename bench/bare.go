@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/hallpass-go/hallpass/jwk"
 )
 
 // bare signs and verifies the bytes of the same token by the standard library, and reads nothing of them.
@@ -21,31 +24,77 @@ func (bare) name() string { return limitName }
 
 var errSignature = errors.New("the signature does not verify")
 
+// tampered is what the bare cryptography takes for a token whose signature is another's.
+const tampered = "tampered"
+
 func (bare) work(alg string, k keys) (work, error) {
 	key, err := ours{}.signer(alg, k)
 	if err != nil {
 		return work{}, err
 	}
-	token, err := sign(key, usual(time.Now()))
+	signBytes, verifyBytes := primitives(alg, k)
+	usualToken, err := sign(key, usual(time.Now()), nil)
 	if err != nil {
 		return work{}, err
 	}
-	message := []byte(token[:strings.LastIndexByte(token, '.')])
-	signBytes, verifyBytes := primitives(alg, k)
+	message := messageOf(usualToken)
 	signature, err := signBytes(message)
 	if err != nil {
 		return work{}, err
 	}
-	return work{
-		sign: func(payload) (string, error) { _, err := signBytes(message); return "a.b.c", err },
-		verify: func(string) error {
-			if !verifyBytes(message, signature) {
-				return errSignature
-			}
-			return nil
-		},
-	}, nil
+	other := bytes.Clone(signature)
+	other[len(other)-1] ^= 1
+	verify := func(token string) error {
+		s := signature
+		if token == tampered {
+			s = other
+		}
+		if !verifyBytes(message, s) {
+			return errSignature
+		}
+		return nil
+	}
+	w := work{
+		sign:   func(payload) (string, error) { _, err := signBytes(message); return "a.b.c", err },
+		verify: verify, remembered: verify,
+	}
+	return w, w.withOwn(key, signBytes, verifyBytes)
 }
+
+// withOwn has the bytes of the tokens with own claims signed and verified. In their place stand their numbers.
+func (w *work) withOwn(key jwk.SigningKey, signBytes func([]byte) ([]byte, error), verifyBytes func(message, signature []byte) bool) error {
+	var messages, signatures [len(ownClaims)][]byte
+	for i, claims := range ownClaims {
+		token, err := sign(key, usual(time.Now()), claims)
+		if err != nil {
+			return err
+		}
+		messages[i] = messageOf(token)
+		if signatures[i], err = signBytes(messages[i]); err != nil {
+			return err
+		}
+	}
+	w.signOwn = func(_ payload, claims own) (string, error) {
+		for i := range ownClaims {
+			if len(ownClaims[i].Permissions) == len(claims.Permissions) {
+				_, err := signBytes(messages[i])
+				return "012"[i : i+1], err
+			}
+		}
+		return "", errSignature
+	}
+	w.verifyOwn = func(number string) (own, error) {
+		i := number[0] - '0'
+		if !verifyBytes(messages[i], signatures[i]) {
+			return own{}, errSignature
+		}
+		return own{}, nil
+	}
+	return nil
+}
+
+// messageOf returns what a token's signature is over.
+func messageOf(token string) []byte { return []byte(token[:strings.LastIndexByte(token, '.')]) }
 
 func primitives(alg string, k keys) (sign func([]byte) ([]byte, error), verify func(message, signature []byte) bool) {
 	digest := func(m []byte) []byte { sum := sha256.Sum256(m); return sum[:] }

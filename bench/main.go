@@ -3,6 +3,7 @@
 //
 //	cd bench && go run .                 all of it, some minutes
 //	cd bench && go run . -only HS256     one algorithm
+//	cd bench && go run . -only HS256 -beside golang-jwt     beside one of the others
 package main
 
 import (
@@ -32,6 +33,12 @@ type subject interface {
 type work struct {
 	sign   func(payload) (string, error)
 	verify func(token string) error // signature, exp, nbf, iss, aud, and all ten claims in a struct
+
+	// The same with the application's own claims beside the ten; nil for a library that is not measured so.
+	signOwn   func(payload, own) (string, error)
+	verifyOwn func(token string) (own, error)
+	// remembered is verify by a verifier that has seen the token before; nil for one that remembers none.
+	remembered func(token string) error
 }
 
 // limitName is the bare cryptography over the same bytes, with which the ratios are made.
@@ -39,6 +46,7 @@ const limitName = "bare cryptography"
 
 func main() {
 	only := flag.String("only", "", "one algorithm")
+	beside := flag.String("beside", "", "measure beside the library of this name alone")
 	rounds := flag.Int("rounds", 5, "how often each is measured; the median counts")
 	benchtime := flag.Duration("time", 200*time.Millisecond, "how long each measurement takes")
 	cpus := flag.String("cpu", "1,2", "GOMAXPROCS of the runs")
@@ -47,7 +55,7 @@ func main() {
 	if err := flag.Set("test.benchtime", benchtime.String()); err != nil {
 		fail(err)
 	}
-	if err := run(os.Stdout, *only, *cpus, *rounds); err != nil {
+	if err := run(os.Stdout, *only, *beside, *cpus, *rounds); err != nil {
 		fail(err)
 	}
 }
@@ -57,14 +65,14 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-func run(w io.Writer, only, cpus string, rounds int) error {
+func run(w io.Writer, only, beside, cpus string, rounds int) error {
 	fmt.Fprintf(w, "%s %s/%s, %d processors. A token of %d claims. Medians of %d, in turn.\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), claimCount, rounds)
 	for _, alg := range algorithms {
 		if only != "" && only != alg {
 			continue
 		}
-		subjects, err := prepare(alg)
+		subjects, err := prepare(alg, beside)
 		if err != nil {
 			return err
 		}
@@ -82,6 +90,7 @@ type ready struct {
 	name string
 	work
 	token, tampered, expired, none string
+	own                            [len(ownClaims)]string // tokens with own claims
 }
 
 // operation is one thing to measure. It returns nil where a subject has nothing to show.
@@ -93,9 +102,34 @@ type operation struct {
 var operations = []operation{
 	{"sign", func(r *ready) func() error { return func() error { _, err := r.sign(usual(time.Now())); return err } }},
 	{"verify", func(r *ready) func() error { return func() error { return r.verify(r.token) } }},
+	{"verify again", func(r *ready) func() error {
+		if r.remembered == nil {
+			return nil
+		}
+		return func() error { return r.remembered(r.token) }
+	}},
+	{"sign with own claims", func(r *ready) func() error {
+		if r.signOwn == nil {
+			return nil
+		}
+		return func() error { _, err := r.signOwn(usual(time.Now()), ownClaims[0]); return err }
+	}},
+	{"verify with own claims", verifyingOwn(0)},
+	{"verify with a list of 1 KB", verifyingOwn(1)},
+	{"verify with a list of 4 KB", verifyingOwn(2)},
 	{"refuse tampered", refusing(func(r *ready) string { return r.tampered })},
 	{"refuse expired", refusing(func(r *ready) string { return r.expired })},
 	{"refuse alg none", refusing(func(r *ready) string { return r.none })},
+}
+
+func verifyingOwn(number int) func(*ready) func() error {
+	return func(r *ready) func() error {
+		if r.verifyOwn == nil {
+			return nil
+		}
+		token := r.own[number]
+		return func() error { _, err := r.verifyOwn(token); return err }
+	}
 }
 
 func refusing(token func(*ready) string) func(*ready) func() error {

@@ -24,13 +24,29 @@ type golangJWT struct{}
 
 func (golangJWT) name() string { return "golang-jwt v5" }
 
-// own is what golang-jwt's registered claims do not have.
-type own struct {
+// golangClaims are the ten, of which golang-jwt's registered claims have six.
+type golangClaims struct {
 	golangjwt.RegisteredClaims
 	ClientID  string `json:"client_id"`
 	SessionID string `json:"sid"`
 	AuthTime  int64  `json:"auth_time"`
 	Scope     string `json:"scope"`
+}
+
+// golangOwn are the application's own claims beside the ten.
+type golangOwn struct {
+	golangClaims
+	own
+}
+
+func newGolangClaims(p payload) golangClaims {
+	return golangClaims{
+		RegisteredClaims: golangjwt.RegisteredClaims{
+			Issuer: p.Issuer, Subject: p.Subject, Audience: golangjwt.ClaimStrings{p.Audience}, ID: p.ID,
+			ExpiresAt: golangjwt.NewNumericDate(time.Unix(p.ExpiresAt, 0)), IssuedAt: golangjwt.NewNumericDate(time.Unix(p.IssuedAt, 0)),
+		},
+		ClientID: p.ClientID, SessionID: p.SessionID, AuthTime: p.AuthTime, Scope: p.Scope,
+	}
 }
 
 func (golangJWT) work(alg string, k keys) (work, error) {
@@ -40,18 +56,20 @@ func (golangJWT) work(alg string, k keys) (work, error) {
 	keyOf := func(*golangjwt.Token) (any, error) { return k.verifying(), nil }
 	return work{
 		sign: func(p payload) (string, error) {
-			return golangjwt.NewWithClaims(method, own{
-				RegisteredClaims: golangjwt.RegisteredClaims{
-					Issuer: p.Issuer, Subject: p.Subject, Audience: golangjwt.ClaimStrings{p.Audience}, ID: p.ID,
-					ExpiresAt: golangjwt.NewNumericDate(time.Unix(p.ExpiresAt, 0)), IssuedAt: golangjwt.NewNumericDate(time.Unix(p.IssuedAt, 0)),
-				},
-				ClientID: p.ClientID, SessionID: p.SessionID, AuthTime: p.AuthTime, Scope: p.Scope,
-			}).SignedString(k.signing())
+			return golangjwt.NewWithClaims(method, newGolangClaims(p)).SignedString(k.signing())
 		},
 		verify: func(token string) error {
-			var claims own
+			var claims golangClaims
 			_, err := parser.ParseWithClaims(token, &claims, keyOf)
 			return err
+		},
+		signOwn: func(p payload, claims own) (string, error) {
+			return golangjwt.NewWithClaims(method, golangOwn{newGolangClaims(p), claims}).SignedString(k.signing())
+		},
+		verifyOwn: func(token string) (own, error) {
+			var claims golangOwn
+			_, err := parser.ParseWithClaims(token, &claims, keyOf)
+			return claims.own, err
 		},
 	}, nil
 }
@@ -131,6 +149,25 @@ type registered struct {
 	Scope     string `json:"scope"`
 }
 
+func (c *registered) check() error {
+	if !c.IsValidAt(time.Now()) || !c.IsIssuer(issuer) || !c.IsForAudience(audience) {
+		return errors.New("not valid")
+	}
+	return nil
+}
+
+// registeredOwn are those with the application's own claims, and payloadOwn is what is signed then.
+type (
+	registeredOwn struct {
+		registered
+		own
+	}
+	payloadOwn struct {
+		payload
+		own
+	}
+)
+
 func (cristalhq) work(alg string, k keys) (work, error) {
 	signer, verifier, err := cristalhqKeys(cristalhqjwt.Algorithm(alg), k)
 	if err != nil {
@@ -150,10 +187,21 @@ func (cristalhq) work(alg string, k keys) (work, error) {
 			if err := cristalhqjwt.ParseClaims([]byte(token), verifier, &c); err != nil {
 				return err
 			}
-			if !c.IsValidAt(time.Now()) || !c.IsIssuer(issuer) || !c.IsForAudience(audience) {
-				return errors.New("not valid")
+			return c.check()
+		},
+		signOwn: func(p payload, claims own) (string, error) {
+			t, err := builder.Build(payloadOwn{p, claims})
+			if err != nil {
+				return "", err
 			}
-			return nil
+			return t.String(), nil
+		},
+		verifyOwn: func(token string) (own, error) {
+			var c registeredOwn
+			if err := cristalhqjwt.ParseClaims([]byte(token), verifier, &c); err != nil {
+				return own{}, err
+			}
+			return c.own, c.check()
 		},
 	}, nil
 }
@@ -203,6 +251,19 @@ func (kataras) work(alg string, k keys) (work, error) {
 			}
 			var p payload
 			return t.Claims(&p)
+		},
+		signOwn: func(p payload, claims own) (string, error) {
+			signed, err := katarasjwt.Sign(algorithm, k.signing(), payloadOwn{p, claims})
+			return string(signed), err
+		},
+		verifyOwn: func(token string) (own, error) {
+			t, err := katarasjwt.Verify(algorithm, k.verifying(), []byte(token), expected)
+			if err != nil {
+				return own{}, err
+			}
+			var p payloadOwn
+			err = t.Claims(&p)
+			return p.own, err
 		},
 	}, nil
 }
