@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -121,5 +122,49 @@ func deepCopy(v reflect.Value) reflect.Value {
 			}
 		}
 	}
+	return c
+}
+
+// ownText gives the strings in v, which is whoever's calls it alone, memory of their own. Decoded
+// strings are pieces of a payload.
+func ownText(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(strings.Clone(v.String()))
+	case reflect.Pointer:
+		if !v.IsNil() {
+			ownText(v.Elem())
+		}
+	case reflect.Interface:
+		if !v.IsNil() {
+			v.Set(textOwned(v.Elem()))
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			ownText(v.Index(i))
+		}
+	case reflect.Map:
+		if !v.IsNil() {
+			owned := reflect.MakeMapWithSize(v.Type(), v.Len())
+			for key, value := range v.Seq2() {
+				owned.SetMapIndex(textOwned(key), textOwned(value))
+			}
+			v.Set(owned)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if f.IsExported() || f.Anonymous && f.Type.Kind() == reflect.Struct {
+				ownText(v.Field(i))
+			}
+		}
+	}
+}
+
+// textOwned is [ownText] of a copy, for what cannot be changed where it is.
+func textOwned(v reflect.Value) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	ownText(c)
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,6 +121,7 @@ func (m *remembered[T]) add(e *memory[T]) {
 func (m *remembered[T]) newMemory(token string, id *Identity[T]) *memory[T] {
 	e := &memory[T]{}
 	m.copy(&e.identity, id)
+	ownText(reflect.ValueOf(&e.identity.Custom).Elem())
 	c := &e.identity.Claims
 	values := []*string{&c.Issuer, &c.Subject, &c.ID, &c.ClientID, &c.SessionID}
 	for _, names := range [][]string{c.Audience, c.Scopes, c.Roles} {

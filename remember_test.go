@@ -2,6 +2,7 @@ package hallpass_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -321,6 +322,66 @@ func TestRemembered_memoryOfAToken(t *testing.T) {
 	}
 	runtime.KeepAlive(v)
 	runtime.KeepAlive(list)
+}
+
+// textClaims hold strings in every way.
+type textClaims struct {
+	Shown
+	Plan   string            `json:"plan"`
+	List   []string          `json:"list"`
+	Labels map[string]string `json:"labels"`
+	Any    any               `json:"any"`
+	Next   *textClaims       `json:"next"`
+	Pair   [2]string         `json:"pair"`
+}
+
+// TestRemembered_keepsNoPayload: of own claims their values are kept, and not the payload that they
+// were read from.
+func TestRemembered_keepsNoPayload(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector's own memory would be measured")
+	}
+	const tokens = 400
+	key, err := jwk.Generate(jwk.EdDSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := jwk.NewSet(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, member := range map[string]string{
+		"a string": `"plan":"p"`, "a list": `"list":["l"]`, "a map's key": `"labels":{"k":""}`, "a map's value": `"labels":{"":"v"}`,
+		"anything": `"any":{"a":["b"]}`, "a pointer": `"next":{"plan":"p"}`, "an array": `"pair":["a","b"]`, "an embedded one": `"tags":["t"]`,
+	} {
+		v, err := hallpass.NewVerifier[textClaims](hallpass.VerifierConfig{
+			Issuer: testIssuer, Audience: testAudience, Keys: set, Remember: 64 * tokens,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := json.RawMessage(`{` + member + `,"other":"` + strings.Repeat("x", 5000) + `"}`)
+		list := make([]string, tokens)
+		for i := range list {
+			if list[i], err = jwt.Sign(key, jwt.TypeAccess, benchClaims(i), own); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := heap()
+		for _, token := range list {
+			if _, err := v.Verify(t.Context(), token); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if each := (heap() - before) / tokens; each > int64(len(list[0])+4000) {
+			t.Errorf("%s: %d bytes for a token of %d", name, each, len(list[0]))
+		}
+		if s := v.Remembered(); s.Tokens != tokens {
+			t.Errorf("%s: %d tokens remembered", name, s.Tokens)
+		}
+		runtime.KeepAlive(v)
+		runtime.KeepAlive(list)
+	}
 }
 
 func heap() int64 {

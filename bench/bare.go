@@ -61,7 +61,8 @@ func (bare) work(alg string, k keys) (work, error) {
 	return w, w.withOwn(key, signBytes, verifyBytes)
 }
 
-// withOwn has the bytes of the tokens with own claims signed and verified. In their place stand their numbers.
+// withOwn has the bytes of the tokens with own claims signed and verified. In their place stand
+// their numbers.
 func (w *work) withOwn(key jwk.SigningKey, signBytes func([]byte) ([]byte, error), verifyBytes func(message, signature []byte) bool) error {
 	var messages, signatures [len(ownClaims)][]byte
 	for i, claims := range ownClaims {

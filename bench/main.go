@@ -34,10 +34,12 @@ type work struct {
 	sign   func(payload) (string, error)
 	verify func(token string) error // signature, exp, nbf, iss, aud, and all ten claims in a struct
 
-	// The same with the application's own claims beside the ten; nil for a library that is not measured so.
+	// The same with the application's own claims beside the ten; nil for a library that is not
+	// measured so.
 	signOwn   func(payload, own) (string, error)
 	verifyOwn func(token string) (own, error)
-	// remembered is verify by a verifier that has seen the token before; nil for one that remembers none.
+	// remembered is verify by a verifier that has seen the token before; nil for one that remembers
+	// none.
 	remembered func(token string) error
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwt"
 )
 
-// ours is this library. Its verifier remembers nothing here: each signature is checked each time, as the others do. Only
-// remembered has one that does.
+// ours is this library. Its verifier remembers nothing here: each signature is checked each time,
+// as the others do. Only remembered has one that does.
 type ours struct{}
 
 func (ours) name() string { return "hallpass" }

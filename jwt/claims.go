@@ -64,6 +64,7 @@ type reader struct {
 	known *known
 	names []string // of all the lists, in one piece of memory
 	err   *Error
+	own   *own // nil for none
 }
 
 func (r *reader) misfit(err *Error) {
@@ -72,17 +73,23 @@ func (r *reader) misfit(err *Error) {
 	}
 }
 
-// readClaims reads the registered claims of a payload into c. A claim of the wrong type is a failure, never "absent".
-func readClaims(payload string, c *Claims, k *known) error {
-	r := reader{Scanner: strictjson.NewScanner(payload), known: k}
-	members := r.ObjectOf(usualOrder)
-	for i := range usualOrder {
+// readClaims reads the registered claims of a payload into c, and in the same pass the
+// application's own, which may be nil. A registered claim of the wrong type is a failure, never
+// "absent"; of own claims own says whether they fit.
+func readClaims(payload string, c *Claims, k *known, own *own) error {
+	r := reader{Scanner: strictjson.NewScanner(payload), known: k, own: own}
+	order := usualOrder
+	if own != nil {
+		order = own.order
+	}
+	members := r.ObjectOf(order)
+	for i := range order {
 		if members.Expect(&r.Scanner, i) {
-			r.claim(c, i)
+			r.member(c, i)
 		}
 	}
 	for name, ok := members.Next(&r.Scanner); ok; name, ok = members.Next(&r.Scanner) {
-		r.claim(c, slices.Index(registered[:], name))
+		r.member(c, r.number(name))
 	}
 	switch {
 	case r.End() != nil:
@@ -91,6 +98,33 @@ func readClaims(payload string, c *Claims, k *known) error {
 		return r.err
 	}
 	return required(c)
+}
+
+// number returns the number of a registered claim, or that of an own one after these, or -1.
+func (r *reader) number(name string) int {
+	number := slices.Index(registered[:], name)
+	if number < 0 && r.own != nil {
+		if i, ok := r.own.fields.Number(name); ok {
+			return len(registered) + i
+		}
+	}
+	return number
+}
+
+// member reads the value of the claim of a number, as reader.number has it.
+func (r *reader) member(c *Claims, number int) {
+	switch {
+	case number >= len(registered):
+		r.own.read(&r.Scanner, number-len(registered))
+	case number >= 0 && r.own != nil && r.own.twice[number] >= 0:
+		again := r.Scanner
+		r.claim(c, number)
+		if !r.Failed() {
+			r.own.read(&again, r.own.twice[number])
+		}
+	default:
+		r.claim(c, number)
+	}
 }
 
 // usualOrder is the order in which [Sign] writes the claims, so that those of its tokens need not be looked for.

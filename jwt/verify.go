@@ -89,16 +89,33 @@ func (v *Verifier) VerifyKey(ctx context.Context, token string, now time.Time, c
 	if err != nil {
 		return nil, err
 	}
-	if err := readClaims(payload, c, &v.known); err != nil {
+	if custom == nil {
+		if err := readClaims(payload, c, &v.known, nil); err != nil {
+			return nil, err
+		}
+		return key, v.validate(c, now)
+	}
+	own := newOwn(custom)
+	if err := v.readOwn(payload, c, now, &own); err != nil {
+		own.drop()
 		return nil, err
+	}
+	own.keep()
+	return key, nil
+}
+
+// readOwn reads and validates the claims together with the application's own.
+func (v *Verifier) readOwn(payload string, c *Claims, now time.Time, own *own) error {
+	if err := readClaims(payload, c, &v.known, own); err != nil {
+		return err
 	}
 	if err := v.validate(c, now); err != nil {
-		return nil, err
+		return err
 	}
-	if custom != nil && strictjson.DecodeKnown(payload, custom) != nil {
-		return nil, errCustom
+	if own.misfits {
+		return errCustom
 	}
-	return key, nil
+	return nil
 }
 
 // open is the JWS layer: it returns the payload of a token whose signature holds, and the key that it is of.

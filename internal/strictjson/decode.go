@@ -1,7 +1,6 @@
 package strictjson
 
 import (
-	"encoding"
 	"encoding/json"
 	"reflect"
 	"strconv"
@@ -43,11 +42,12 @@ func Decode(data []byte, v any) error { return decode(string(data), v, true) }
 func DecodeKnown(text string, v any) error { return decode(text, v, false) }
 
 func decode(text string, v any, known bool) error {
-	d := decoder{Scanner: NewScanner(text), known: known}
+	// What is kept of a document shall not keep all of it, for secrets may stand beside it.
+	d := decoder{Scanner: NewScanner(text), known: known, copies: true}
 	target := reflect.ValueOf(v).Elem()
 	value := reflect.New(target.Type()).Elem()
 	value.Set(target)
-	d.object(value, "")
+	d.object(value, planOf(target.Type()), nil)
 	if err := d.End(); err != nil {
 		return err
 	}
@@ -61,88 +61,90 @@ func decode(text string, v any, known bool) error {
 type decoder struct {
 	Scanner
 	known  bool // an unknown member is an error
+	copies bool // strings have memory of their own
 	errors FieldErrors
 }
 
-func (d *decoder) misfit(field, code, detail string) {
+// place is where in the document a value is. It is put into words only for a value that does not
+// fit.
+type place struct {
+	in    *place // nil for a member of the whole
+	name  string // of a member
+	index int    // of an element; -1 for a member
+}
+
+func (p *place) String() string {
+	switch {
+	case p == nil:
+		return ""
+	case p.index >= 0:
+		return p.in.String() + "[" + strconv.Itoa(p.index) + "]"
+	}
+	if in := p.in.String(); in != "" {
+		return in + "." + printable(p.name)
+	}
+	return printable(p.name)
+}
+
+func (d *decoder) misfit(at *place, code, detail string) {
 	if len(d.errors) < maxFieldErrors {
-		d.errors = append(d.errors, FieldError{Field: field, Code: code, Detail: detail})
+		d.errors = append(d.errors, FieldError{Field: at.String(), Code: code, Detail: detail})
 	}
 }
 
-func (d *decoder) object(v reflect.Value, path string) {
-	members := d.Object()
+func (d *decoder) object(v reflect.Value, p *plan, in *place) {
+	members := d.ObjectOf(p.order)
+	at := place{in: in, index: -1}
+	for i := range p.order {
+		if members.Expect(&d.Scanner, i) {
+			at.name = p.fields[i].name
+			d.value(p.fields[i].of(v), p.fields[i].plan, &at)
+		}
+	}
 	for name, ok := members.Next(&d.Scanner); ok; name, ok = members.Next(&d.Scanner) {
-		field := printable(name)
-		if path != "" {
-			field = path + "." + field
+		at.name = name
+		if i, found := p.byName[name]; found {
+			d.value(p.fields[i].of(v), p.fields[i].plan, &at)
+			continue
 		}
-		switch f, found := fieldNamed(v, name); {
-		case found:
-			d.value(f, field)
-		case d.known:
-			d.Skip()
-			d.misfit(field, "unknown", "There is no such member here.")
-		default:
-			d.Skip()
+		d.Skip()
+		if d.known {
+			d.misfit(&at, "unknown", "There is no such member here.")
 		}
 	}
-}
-
-// fieldNamed returns the exported field whose json name is exactly name. Embedded structs count as their fields.
-func fieldNamed(v reflect.Value, name string) (reflect.Value, bool) {
-	t := v.Type()
-	for i := range t.NumField() {
-		f := t.Field(i)
-		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		switch {
-		case f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct:
-			if found, ok := fieldNamed(v.Field(i), name); ok {
-				return found, true
-			}
-		case !f.IsExported() || tag == "-":
-		case tag == name || tag == "" && f.Name == name:
-			return v.Field(i), true
-		}
-	}
-	return reflect.Value{}, false
 }
 
 // value reads one value into v.
-func (d *decoder) value(v reflect.Value, field string) {
-	if self := v.Addr().Interface(); decodesItself(self) {
-		if raw := d.Skip(); !d.Failed() && json.Unmarshal([]byte(raw), self) != nil {
-			d.misfit(field, "wrong_type", "The value is not one that this member takes.")
+func (d *decoder) value(v reflect.Value, p *plan, at *place) {
+	if p.itself {
+		raw := d.Skip()
+		if !d.Failed() && json.Unmarshal([]byte(raw), v.Addr().Interface()) != nil {
+			d.misfit(at, "wrong_type", "The value is not one that this member takes.")
 		}
 		return
 	}
+	if d.direct(v, p) {
+		return
+	}
 	switch kind := d.Kind(); {
-	case kind == 'n' && (v.Kind() == reflect.Interface || !d.known && isNilable(v.Kind())):
+	case kind == 'n' && (p.kind == reflect.Interface || !d.known && isNilable(p.kind)):
 		d.Skip()
-	case v.Kind() == reflect.Pointer:
+	case p.kind == reflect.Pointer:
 		if v.IsNil() {
-			v.Set(reflect.New(v.Type().Elem()))
+			v.Set(reflect.New(p.typ.Elem()))
 		}
-		d.value(v.Elem(), field)
-	case v.Kind() == reflect.Struct && kind == '{':
-		d.object(v, field)
-	case v.Kind() == reflect.Slice && kind == '[':
-		d.slice(v, field)
-	case v.Kind() == reflect.Array && kind == '[':
-		d.array(v, field)
-	case v.Kind() == reflect.Map && kind == '{' && v.Type().Key().Kind() == reflect.String:
-		d.mapping(v, field)
+		d.value(v.Elem(), p.elem, at)
+	case p.kind == reflect.Struct && kind == '{':
+		d.object(v, p, at)
+	case p.kind == reflect.Slice && kind == '[':
+		d.slice(v, p, at)
+	case p.kind == reflect.Array && kind == '[':
+		d.array(v, p, at)
+	case p.kind == reflect.Map && kind == '{' && p.typ.Key().Kind() == reflect.String:
+		d.mapping(v, p, at)
 	default:
-		d.leaf(v, field)
+		d.leaf(v, at)
 	}
-}
-
-func decodesItself(pointer any) bool {
-	if _, ok := pointer.(json.Unmarshaler); ok {
-		return true
-	}
-	_, ok := pointer.(encoding.TextUnmarshaler)
-	return ok
 }
 
 // isNilable reports whether null is the value that a field of this kind has by itself.
@@ -150,52 +152,61 @@ func isNilable(k reflect.Kind) bool {
 	return k == reflect.Pointer || k == reflect.Slice || k == reflect.Map
 }
 
-func (d *decoder) slice(v reflect.Value, field string) {
+func (d *decoder) slice(v reflect.Value, p *plan, in *place) {
+	if p.typ == stringsType {
+		d.strings(v.Addr().Interface().(*[]string), in)
+		return
+	}
 	elements := d.Array()
-	slice := reflect.MakeSlice(v.Type(), 0, 4)
-	for n := 0; elements.Next(&d.Scanner); n++ {
-		element := reflect.New(v.Type().Elem()).Elem()
-		d.value(element, field+"["+strconv.Itoa(n)+"]")
-		slice = reflect.Append(slice, element)
+	slice := reflect.MakeSlice(p.typ, 0, 4)
+	zero := reflect.Zero(p.typ.Elem())
+	at := place{in: in}
+	for ; elements.Next(&d.Scanner); at.index++ {
+		slice = reflect.Append(slice, zero)
+		d.value(slice.Index(at.index), p.elem, &at)
 	}
 	v.Set(slice)
 }
 
 // array reads exactly as many elements as v has.
-func (d *decoder) array(v reflect.Value, field string) {
+func (d *decoder) array(v reflect.Value, p *plan, in *place) {
 	elements := d.Array()
-	n := 0
-	for ; elements.Next(&d.Scanner); n++ {
-		if n < v.Len() {
-			d.value(v.Index(n), field+"["+strconv.Itoa(n)+"]")
+	at := place{in: in}
+	for ; elements.Next(&d.Scanner); at.index++ {
+		if at.index < v.Len() {
+			d.value(v.Index(at.index), p.elem, &at)
 		} else {
 			d.Skip()
 		}
 	}
-	if n != v.Len() {
-		d.misfit(field, "wrong_type", "Expected "+strconv.Itoa(v.Len())+" elements.")
+	if at.index != v.Len() {
+		d.misfit(in, "wrong_type", "Expected "+strconv.Itoa(v.Len())+" elements.")
 	}
 }
 
-func (d *decoder) mapping(v reflect.Value, field string) {
+func (d *decoder) mapping(v reflect.Value, p *plan, in *place) {
 	members := d.Object()
-	mapping := reflect.MakeMap(v.Type())
+	mapping := reflect.MakeMap(p.typ)
+	element := reflect.New(p.typ.Elem()).Elem()
+	at := place{in: in, index: -1}
 	for name, ok := members.Next(&d.Scanner); ok; name, ok = members.Next(&d.Scanner) {
-		element := reflect.New(v.Type().Elem()).Elem()
-		d.value(element, field+"."+printable(name))
-		mapping.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), element)
+		at.name = name
+		element.SetZero()
+		d.value(element, p.elem, &at)
+		mapping.SetMapIndex(reflect.ValueOf(d.own(name)).Convert(p.typ.Key()), element)
 	}
 	v.Set(mapping)
 }
 
-// leaf reads a string, a number, true or false, bytes in base64, or what an interface holds: there is no name in it that could be folded.
-func (d *decoder) leaf(v reflect.Value, field string) {
+// leaf reads what no other method does, as encoding/json does: there is no name in it that could be
+// folded.
+func (d *decoder) leaf(v reflect.Value, at *place) {
 	raw := d.Skip()
 	if d.Failed() {
 		return
 	}
 	if raw == "null" || !isLeaf(v.Type(), raw[0]) || json.Unmarshal([]byte(raw), v.Addr().Interface()) != nil {
-		d.misfit(field, "wrong_type", "Expected "+kindName(v.Kind())+".")
+		d.misfit(at, "wrong_type", "Expected "+kindName(v.Kind())+".")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 )
@@ -175,6 +176,37 @@ func TestDecode_arraysAndBytes(t *testing.T) {
 	} {
 		if err := strictjson.Decode([]byte(text), &got); err == nil {
 			t.Errorf("%s was taken", text)
+		}
+	}
+}
+
+// A member whose name is empty is no field's: a field without a json name has its own.
+func TestDecode_anEmptyNameIsNoField(t *testing.T) {
+	var got struct{ Plain string }
+	if err := strictjson.Decode([]byte(`{"":"x"}`), &got); err == nil || got.Plain != "" {
+		t.Errorf("read as %+v, %v", got, err)
+	}
+}
+
+// What is kept of a document does not keep all of it in memory, where a password may stand beside
+// it.
+func TestDecode_stringsHaveMemoryOfTheirOwn(t *testing.T) {
+	var got outer
+	text := `{"name":"plain","tags":["one"],"labels":{"key":1},"any":{"k":"v"}}`
+	if err := strictjson.DecodeKnown(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	start := uintptr(unsafe.Pointer(unsafe.StringData(text)))
+	kept := []string{got.Name, got.Tags[0], got.Any.(map[string]any)["k"].(string)}
+	for key := range got.Labels {
+		kept = append(kept, key)
+	}
+	for key := range got.Any.(map[string]any) {
+		kept = append(kept, key)
+	}
+	for _, value := range kept {
+		if at := uintptr(unsafe.Pointer(unsafe.StringData(value))); start <= at && at < start+uintptr(len(text)) {
+			t.Errorf("%q is a piece of the document", value)
 		}
 	}
 }
