@@ -324,6 +324,23 @@ func TestRemembered_memoryOfAToken(t *testing.T) {
 	runtime.KeepAlive(list)
 }
 
+// TestVerifier_readsNoClockForAForgery: a forged token costs the check of its signature alone.
+func TestVerifier_readsNoClockForAForgery(t *testing.T) {
+	read := 0
+	v, key := newRemembering(t, 0, func(c *hallpass.VerifierConfig) {
+		c.Now = func() time.Time { read++; return time.Now() }
+	})
+	token := signFor(t, key, "alice", time.Now())
+	_, err := v.Verify(t.Context(), token[:len(token)-8]+"AAAAAAAA")
+	if !errors.Is(err, hallpass.ErrTokenInvalid) || read > 0 {
+		t.Errorf("%v, and the clock was read %d times", err, read)
+	}
+	mustKnow(t, v, token, "alice")
+	if read == 0 {
+		t.Error("the clock is not the one that is looked at")
+	}
+}
+
 // textClaims hold strings in every way.
 type textClaims struct {
 	Shown

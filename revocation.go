@@ -134,9 +134,9 @@ func (l *Revocations) mustBeRead() {
 }
 
 // stale returns why the list cannot be used, or nil.
-func (l *Revocations) stale(now time.Time) error {
+func (l *Revocations) stale(now func() time.Time) error {
 	switch until := l.freshUntil.Load(); {
-	case until == 0 || until != neverRead && now.UnixNano() <= until:
+	case until == 0 || until != neverRead && now().UnixNano() <= until:
 		return nil
 	case until == neverRead:
 		return errUnread

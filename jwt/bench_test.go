@@ -221,6 +221,22 @@ func BenchmarkLimitSign(b *testing.B) {
 	}
 }
 
+// BenchmarkRefuseForged is to be compared with BenchmarkLimitVerify/HS256.
+func BenchmarkRefuseForged(b *testing.B) {
+	key, source := pair(b, jwk.HS256)
+	v, token := newVerifier(b, source), sign(b, key, usual())
+	if _, err := v.Verify(b.Context(), token, at, nil); err != nil {
+		b.Fatal(err)
+	}
+	forged := token[:len(token)-8] + "AAAAAAAA"
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := v.Verify(b.Context(), forged, at, nil); err == nil {
+			b.Fatal("accepted")
+		}
+	}
+}
+
 func BenchmarkRefuse(b *testing.B) {
 	key, source := pair(b, jwk.ES256)
 	v := newVerifier(b, source)

@@ -64,7 +64,7 @@ type reader struct {
 	known *known
 	names []string // of all the lists, in one piece of memory
 	err   *Error
-	own   *own // nil for none
+	own   own
 }
 
 func (r *reader) misfit(err *Error) {
@@ -74,12 +74,12 @@ func (r *reader) misfit(err *Error) {
 }
 
 // readClaims reads the registered claims of a payload into c, and in the same pass the
-// application's own, which may be nil. A registered claim of the wrong type is a failure, never
-// "absent"; of own claims own says whether they fit.
-func readClaims(payload string, c *Claims, k *known, own *own) error {
+// application's own, of which it reports whether they fit. A registered claim of the wrong type is
+// a failure, never "absent".
+func readClaims(payload string, c *Claims, k *known, own own) (ownFit bool, err error) {
 	r := reader{Scanner: strictjson.NewScanner(payload), known: k, own: own}
 	order := usualOrder
-	if own != nil {
+	if own.ownType != nil {
 		order = own.order
 	}
 	members := r.ObjectOf(order)
@@ -93,17 +93,17 @@ func readClaims(payload string, c *Claims, k *known, own *own) error {
 	}
 	switch {
 	case r.End() != nil:
-		return errPayloadJSON
+		return false, errPayloadJSON
 	case r.err != nil:
-		return r.err
+		return false, r.err
 	}
-	return required(c)
+	return !r.own.misfits, required(c)
 }
 
 // number returns the number of a registered claim, or that of an own one after these, or -1.
 func (r *reader) number(name string) int {
 	number := slices.Index(registered[:], name)
-	if number < 0 && r.own != nil {
+	if number < 0 && r.own.ownType != nil {
 		if i, ok := r.own.fields.Number(name); ok {
 			return len(registered) + i
 		}
@@ -116,7 +116,7 @@ func (r *reader) member(c *Claims, number int) {
 	switch {
 	case number >= len(registered):
 		r.own.read(&r.Scanner, number-len(registered))
-	case number >= 0 && r.own != nil && r.own.twice[number] >= 0:
+	case number >= 0 && r.own.ownType != nil && r.own.twice[number] >= 0:
 		again := r.Scanner
 		r.claim(c, number)
 		if !r.Failed() {

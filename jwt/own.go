@@ -35,10 +35,10 @@ func ownTypeOf(t reflect.Type) *ownType {
 
 // own are the application's own claims of one token while it is read.
 type own struct {
-	*ownType
-	target  reflect.Value
-	value   reflect.Value // what is read; the target itself if that is empty
-	misfits bool
+	*ownType // nil for none
+	target   reflect.Value
+	value    reflect.Value // what is read; the target itself if that is empty
+	misfits  bool
 }
 
 // newOwn returns where the claims go that belong into the struct that custom points to.

@@ -75,44 +75,65 @@ func NewVerifier(c Config) (*Verifier, error) {
 // RFC 7519 §7.2, RFC 8725 §3, RFC 9068 §4). It returns the claims, and decodes the application's own into the struct that custom points to
 // (nil for none): members by exact name, unknown ones ignored. Nothing is returned or written unless everything held.
 func (v *Verifier) Verify(ctx context.Context, token string, now time.Time, custom any) (Claims, error) {
+	signed, err := v.VerifySignature(ctx, token)
+	if err != nil {
+		return Claims{}, err
+	}
 	var claims Claims
-	if _, err := v.VerifyKey(ctx, token, now, &claims, custom); err != nil {
+	if err := signed.Read(now, &claims, custom); err != nil {
 		return Claims{}, err
 	}
 	return claims, nil
 }
 
-// VerifyKey is [Verifier.Verify] that writes the claims to c, and returns the key that the signature is of. After an error, what c
-// holds means nothing.
-func (v *Verifier) VerifyKey(ctx context.Context, token string, now time.Time, c *Claims, custom any) (jwk.Key, error) {
-	payload, key, err := v.open(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	if custom == nil {
-		if err := readClaims(payload, c, &v.known, nil); err != nil {
-			return nil, err
-		}
-		return key, v.validate(c, now)
-	}
-	own := newOwn(custom)
-	if err := v.readOwn(payload, c, now, &own); err != nil {
-		own.drop()
-		return nil, err
-	}
-	own.keep()
-	return key, nil
+// Signed is a token whose signature holds. What it says is shown by [Signed.Read] alone, if it
+// holds too.
+type Signed struct {
+	verifier *Verifier
+	payload  string
+	key      jwk.Key
 }
 
-// readOwn reads and validates the claims together with the application's own.
-func (v *Verifier) readOwn(payload string, c *Claims, now time.Time, own *own) error {
-	if err := readClaims(payload, c, &v.known, own); err != nil {
+// VerifySignature is the first half of [Verifier.Verify]: form, header, key, algorithm, type and
+// signature. For a forged token it takes little more than the cryptography: no memory for what
+// such a token says, and no clock.
+func (v *Verifier) VerifySignature(ctx context.Context, token string) (Signed, error) {
+	payload, key, err := v.open(ctx, token)
+	if err != nil {
+		return Signed{}, err
+	}
+	return Signed{v, payload, key}, nil
+}
+
+// Key returns the key that the signature is of.
+func (s *Signed) Key() jwk.Key { return s.key }
+
+// Read is the second half of [Verifier.Verify]. It writes the claims to c, and the application's
+// own into the struct that custom points to (nil for none). After an error, what c holds means
+// nothing; custom is as it was.
+func (s *Signed) Read(now time.Time, c *Claims, custom any) error {
+	if custom == nil {
+		return s.read(now, c, own{})
+	}
+	own := newOwn(custom)
+	if err := s.read(now, c, own); err != nil {
+		own.drop()
 		return err
 	}
-	if err := v.validate(c, now); err != nil {
+	own.keep()
+	return nil
+}
+
+// read reads and validates the claims together with the application's own.
+func (s *Signed) read(now time.Time, c *Claims, own own) error {
+	ownFit, err := readClaims(s.payload, c, &s.verifier.known, own)
+	if err != nil {
 		return err
 	}
-	if own.misfits {
+	if err := s.verifier.validate(c, now); err != nil {
+		return err
+	}
+	if !ownFit {
 		return errCustom
 	}
 	return nil
@@ -172,25 +193,50 @@ func split(token string) (parts, error) {
 	return parts{header, payload, signature, token[:len(header)+1+len(payload)]}, nil
 }
 
-// verify returns the payload if the signature is the key's.
+// verify returns the payload if the signature is the key's. Only then is there memory for it.
 func (p parts) verify(key jwk.Key) (string, error) {
-	// One piece of memory has room for both, because the key is behind an interface: what it is given is allocated.
-	n := base64url.DecodedLen(len(p.payload))
-	room := make([]byte, n+base64url.DecodedLen(len(p.signature)))
-	payload, signature := room[:n], room[n:]
-	if !base64url.Decode(signature, p.signature) {
-		if strings.Contains(p.signature, ".") {
-			return "", errSegments
-		}
-		return "", errSigBase64
+	if err := p.verifySignature(key); err != nil {
+		return "", err
 	}
-	if !key.Verify(bytesOf(p.signed), signature) {
-		return "", errSignature
-	}
-	if !base64url.Decode(payload, p.payload) {
+	payload, ok := decodeSegment(p.payload)
+	if !ok {
 		return "", errPayloadBase64
 	}
-	return unsafe.String(unsafe.SliceData(payload), n), nil // it is not written to again
+	return payload, nil
+}
+
+func (p parts) verifySignature(key jwk.Key) error {
+	n := base64url.DecodedLen(len(p.signature))
+	holds := false
+	if secret, ok := key.(*jwk.SecretKey); ok && n <= maxMAC {
+		// Behind the interface the signature would be allocated, which a MAC is too cheap for.
+		var room [maxMAC]byte
+		if !base64url.Decode(room[:n], p.signature) {
+			return p.undecoded()
+		}
+		holds = secret.Verify(bytesOf(p.signed), room[:n])
+	} else {
+		signature, ok := base64url.DecodeString(p.signature)
+		if !ok {
+			return p.undecoded()
+		}
+		holds = key.Verify(bytesOf(p.signed), signature)
+	}
+	if !holds {
+		return errSignature
+	}
+	return nil
+}
+
+// maxMAC is the length of the longest MAC, that of HS512, in bytes.
+const maxMAC = 64
+
+// undecoded says why the signature could not be decoded.
+func (p parts) undecoded() error {
+	if strings.Contains(p.signature, ".") {
+		return errSegments
+	}
+	return errSigBase64
 }
 
 // bytesOf returns the bytes of a string without copying them. They are only read.
