@@ -102,7 +102,10 @@ type operation struct {
 }
 
 var operations = []operation{
-	{"sign", func(r *ready) func() error { return func() error { _, err := r.sign(usual(time.Now())); return err } }},
+	{"sign", func(r *ready) func() error {
+		p := usual(time.Now())
+		return func() error { _, err := r.sign(p); return err }
+	}},
 	{"verify", func(r *ready) func() error { return func() error { return r.verify(r.token) } }},
 	{"verify again", func(r *ready) func() error {
 		if r.remembered == nil {
@@ -114,7 +117,8 @@ var operations = []operation{
 		if r.signOwn == nil {
 			return nil
 		}
-		return func() error { _, err := r.signOwn(usual(time.Now()), ownClaims[0]); return err }
+		p := usual(time.Now())
+		return func() error { _, err := r.signOwn(p, ownClaims[0]); return err }
 	}},
 	{"verify with own claims", verifyingOwn(0)},
 	{"verify with a list of 1 KB", verifyingOwn(1)},

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/hallpass-go/hallpass/internal/base64url"
 	"github.com/hallpass-go/hallpass/internal/strictjson"
@@ -178,12 +179,16 @@ func (w *writer) custom(text []byte, custom any) []byte {
 	if custom == nil || custom == struct{}{} {
 		return text
 	}
+	if all, ok := appendPlain(text, custom); ok {
+		return all
+	}
 	own, err := json.Marshal(custom)
 	if err != nil {
 		w.err = fmt.Errorf("encoding custom claims: %w", err)
 		return text
 	}
-	s := strictjson.NewScanner(string(own))
+	// What encoding/json writes is checked, since a type may write itself.
+	s := strictjson.NewScanner(unsafe.String(unsafe.SliceData(own), len(own)))
 	members := s.Object()
 	empty := true
 	for name, ok := members.Next(&s); ok; name, ok = members.Next(&s) {
