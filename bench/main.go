@@ -51,13 +51,14 @@ func main() {
 	beside := flag.String("beside", "", "measure beside the library of this name alone")
 	rounds := flag.Int("rounds", 5, "how often each is measured; the median counts")
 	benchtime := flag.Duration("time", 200*time.Millisecond, "how long each measurement takes")
+	least := flag.Bool("least", false, "print the least of each instead of the median, on a busy machine")
 	cpus := flag.String("cpu", "1,2", "GOMAXPROCS of the runs")
 	testing.Init()
 	flag.Parse()
 	if err := flag.Set("test.benchtime", benchtime.String()); err != nil {
 		fail(err)
 	}
-	if err := run(os.Stdout, *only, *beside, *cpus, *rounds); err != nil {
+	if err := run(os.Stdout, *only, *beside, *cpus, *rounds, *least); err != nil {
 		fail(err)
 	}
 }
@@ -67,9 +68,13 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-func run(w io.Writer, only, beside, cpus string, rounds int) error {
-	fmt.Fprintf(w, "%s %s/%s, %d processors. A token of %d claims. Medians of %d, in turn.\n",
-		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), claimCount, rounds)
+func run(w io.Writer, only, beside, cpus string, rounds int, least bool) error {
+	middle, word := median, "Medians"
+	if least {
+		middle, word = slices.Min[[]float64], "The least"
+	}
+	fmt.Fprintf(w, "%s %s/%s, %d processors. A token of %d claims. %s of %d, in turn.\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), claimCount, word, rounds)
 	for _, alg := range algorithms {
 		if only != "" && only != alg {
 			continue
@@ -79,7 +84,7 @@ func run(w io.Writer, only, beside, cpus string, rounds int) error {
 			return err
 		}
 		for _, op := range operations {
-			if err := measure(w, alg, op, subjects, cpus, rounds); err != nil {
+			if err := measure(w, alg, op, subjects, cpus, rounds, middle); err != nil {
 				return err
 			}
 		}
@@ -160,7 +165,10 @@ type row struct {
 	bytes  int64
 }
 
-func measure(w io.Writer, alg string, op operation, subjects []*ready, cpus string, rounds int) error {
+func measure(
+	w io.Writer, alg string, op operation, subjects []*ready, cpus string, rounds int,
+	middle func([]float64) float64,
+) error {
 	counts := strings.Split(cpus, ",")
 	rows := map[string]*row{}
 	for range rounds {
@@ -200,8 +208,8 @@ func measure(w io.Writer, alg string, op operation, subjects []*ready, cpus stri
 			if rows[reference+" "+cpu] == nil {
 				reference = ours{}.name()
 			}
-			ns := median(rows[r.name+" "+cpu].ns)
-			line += fmt.Sprintf("%.0f\t%.2f\t", ns, ns/median(rows[reference+" "+cpu].ns))
+			ns := middle(rows[r.name+" "+cpu].ns)
+			line += fmt.Sprintf("%.0f\t%.2f\t", ns, ns/middle(rows[reference+" "+cpu].ns))
 		}
 		first := rows[r.name+" "+counts[0]]
 		fmt.Fprintf(table, "%s%d\t%d\t\n", line, first.allocs, first.bytes)
