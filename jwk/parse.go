@@ -11,7 +11,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 )
 
-// asymmetric is the table of algorithms with a public half; macSizes is the one of those without.
+// asymmetric maps each asymmetric algorithm to its family; macSizes lists the HMAC algorithms.
 var asymmetric = map[Algorithm]family{
 	RS256: rsaFamily{crypto.SHA256, false},
 	RS384: rsaFamily{crypto.SHA384, false},
@@ -25,10 +25,10 @@ var asymmetric = map[Algorithm]family{
 	EdDSA: eddsaFamily{},
 }
 
-// impliedByCurve are the algorithms of keys that can have no other.
+// impliedByCurve maps each curve to the only algorithm that its keys can have.
 var impliedByCurve = map[string]Algorithm{"P-256": ES256, "P-384": ES384, "P-521": ES512, "Ed25519": EdDSA}
 
-// document is a JWK as it is written (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
+// document is a JWK in its JSON form (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
 type document struct {
 	Type          string   `json:"kty"`
 	KeyID         filled   `json:"kid,omitempty"`
@@ -47,11 +47,11 @@ type document struct {
 	DQ            bytes64  `json:"dq,omitempty"`
 	QI            bytes64  `json:"qi,omitempty"`
 	K             bytes64  `json:"k,omitempty"`
-	// OtherPrimes are those of an RSA key of more than two, which is refused.
+	// OtherPrimes is set for RSA keys of more than two primes, which are refused.
 	OtherPrimes json.RawMessage `json:"oth,omitempty"`
 }
 
-// filled is a member that is either absent or a string that says something.
+// filled is a string member that is either absent or not empty.
 type filled string
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -64,7 +64,7 @@ func (f *filled) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// readString reads a string where [json.Unmarshal] also takes null.
+// readString reads a string. Unlike [json.Unmarshal], it refuses null.
 func readString(text []byte) (string, error) {
 	var s *string
 	if err := json.Unmarshal(text, &s); err != nil || s == nil {
@@ -73,10 +73,10 @@ func readString(text []byte) (string, error) {
 	return *s, nil
 }
 
-// bytes64 are bytes that are written in base64url, without padding and in one way only.
+// bytes64 is a byte string that is written in unpadded base64url, in its one canonical form.
 type bytes64 []byte
 
-// String returns the bytes as they are written.
+// String returns the bytes in base64url.
 func (b bytes64) String() string { return base64url.Encode(b) }
 
 // MarshalText implements [encoding.TextMarshaler].
@@ -96,8 +96,8 @@ func (b *bytes64) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// ParsePublic reads one public key (RFC 7517 §4). A private key gives its public half. The ID of a
-// key without one is its thumbprint. Errors are [ErrInvalidKey] or [ErrWeakKey].
+// ParsePublic reads one public key (RFC 7517 §4). From a private key it takes the public half. A
+// key without an ID gets its thumbprint as its ID. Errors wrap [ErrInvalidKey] or [ErrWeakKey].
 func ParsePublic(data []byte) (*PublicKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
@@ -106,8 +106,8 @@ func ParsePublic(data []byte) (*PublicKey, error) {
 	return d.publicKey()
 }
 
-// ParsePrivate reads one asymmetric key with its private half (RFC 7517 §4). The ID of a key
-// without one is its thumbprint. Errors are [ErrInvalidKey] or [ErrWeakKey].
+// ParsePrivate reads one asymmetric key with its private half (RFC 7517 §4). A key without an ID
+// gets its thumbprint as its ID. Errors wrap [ErrInvalidKey] or [ErrWeakKey].
 func ParsePrivate(data []byte) (*PrivateKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
@@ -127,8 +127,8 @@ func ParsePrivate(data []byte) (*PrivateKey, error) {
 	return newPrivateKey(string(d.KeyID), alg, p), nil
 }
 
-// ParseSecret reads one HMAC secret, which must have a "kid" and an "alg", and may not be one that
-// [NewSecret] refuses.
+// ParseSecret reads one HMAC secret, which must have a "kid" and an "alg". It refuses the same
+// secrets as [NewSecret].
 func ParseSecret(data []byte) (*SecretKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
@@ -148,7 +148,7 @@ func readDocument(data []byte) (document, error) {
 	return d, d.check()
 }
 
-// check refuses what is wrong with a JWK of any type.
+// check finds errors that a JWK of any type can have.
 func (d document) check() error {
 	if d.KeyID != "" {
 		if err := checkID(string(d.KeyID)); err != nil {
@@ -169,13 +169,13 @@ func (d document) check() error {
 
 var errKeyOperations = fmt.Errorf("%w: its key_ops do not allow this", ErrInvalidKey)
 
-// allows reports whether key_ops is not there, or names the operation (RFC 7517 §4.3).
+// allows reports whether key_ops is absent or names the operation (RFC 7517 §4.3).
 func (d document) allows(operation string) bool {
 	return d.KeyOperations == nil || slices.Contains(d.KeyOperations, operation)
 }
 
-// algorithm returns the key's one algorithm: "alg", or what its curve implies. A token must never
-// get to decide it.
+// algorithm returns the key's one algorithm: "alg", or the one that its curve implies. A token must
+// never decide it.
 func (d document) algorithm() (Algorithm, error) {
 	if d.Algorithm != "" {
 		return Algorithm(d.Algorithm), nil
@@ -186,7 +186,7 @@ func (d document) algorithm() (Algorithm, error) {
 	return "", fmt.Errorf("%w: a key of type %q needs an alg", ErrInvalidKey, d.Type)
 }
 
-// family returns the algorithm of an asymmetric key and its row of the table.
+// family returns the algorithm of an asymmetric key and its family.
 func (d document) family() (Algorithm, family, error) {
 	alg, err := d.algorithm()
 	if err != nil {
@@ -200,7 +200,7 @@ func (d document) family() (Algorithm, family, error) {
 }
 
 func (d document) publicKey() (*PublicKey, error) {
-	whole := d.D != nil // the public half of a key that signs is there to verify
+	whole := d.D != nil // a key that signs can also verify, with its public half
 	if !d.allows("verify") && !(whole && d.allows("sign")) {
 		return nil, errKeyOperations
 	}
@@ -229,13 +229,12 @@ func (d document) secretKey() (*SecretKey, error) {
 	return NewSecret(alg, string(d.KeyID), d.K)
 }
 
-// asymmetricTypes are the values of "kty" that this package knows, but for "oct".
+// asymmetricTypes are the values of "kty" that this package supports, except "oct".
 var asymmetricTypes = []string{"EC", "OKP", "RSA"}
 
-// ParseSet reads a JWK set (RFC 7517 §5). A key that this package does not know or that is unsound
-// is skipped, as that section says; of a private key the public half is kept. A set that mixes
-// secrets with public keys, holds two keys of one ID, or more than 256, is refused with
-// [ErrInvalidKey].
+// ParseSet reads a JWK set (RFC 7517 §5). It skips keys that are unknown or unsound, as that
+// section says. Of a private key it keeps the public half. It refuses a set with [ErrInvalidKey] if
+// the set mixes secrets with public keys, has two keys with the same ID, or has more than 256 keys.
 func ParseSet(data []byte) (*Set, error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`
@@ -250,7 +249,7 @@ func ParseSet(data []byte) (*Set, error) {
 	seen := map[filled]bool{}
 	secrets, publics := false, false
 	for _, raw := range *set.Keys {
-		// These count even if the rest of the key is unsound, and the key is skipped.
+		// These count even if the rest of the key is unsound and the key is skipped.
 		var named struct {
 			Type  string `json:"kty"`
 			KeyID filled `json:"kid"`
@@ -274,7 +273,7 @@ func ParseSet(data []byte) (*Set, error) {
 	return newSet(keys, secrets)
 }
 
-// parseVerifying reads what of a key verifies: a secret, or the public half.
+// parseVerifying reads the part of a key that verifies: a secret, or the public half.
 func parseVerifying(data []byte) (Key, error) {
 	d, err := readDocument(data)
 	if err != nil {

@@ -11,7 +11,7 @@ const maxSetKeys = 256
 
 var errNilKey = fmt.Errorf("%w: a key is nil", ErrInvalidKey)
 
-// Set is a fixed set of keys to verify with: public ones, or HMAC secrets, never both. It is a
+// Set is a fixed set of verification keys: either public keys or HMAC secrets, never both. It is a
 // [Source].
 type Set struct {
 	keys    []Key
@@ -19,7 +19,7 @@ type Set struct {
 	secrets bool
 }
 
-// NewSet returns the set of public keys. Two keys of one ID are an error.
+// NewSet returns the set of the public keys. It fails if two keys have the same ID.
 func NewSet(keys ...*PublicKey) (*Set, error) {
 	all := make([]Key, len(keys))
 	for i, k := range keys {
@@ -31,7 +31,7 @@ func NewSet(keys ...*PublicKey) (*Set, error) {
 	return newSet(all, false)
 }
 
-// NewSecretSet returns the set of HMAC secrets. Two keys of one ID are an error.
+// NewSecretSet returns the set of the HMAC secrets. It fails if two keys have the same ID.
 func NewSecretSet(keys ...*SecretKey) (*Set, error) {
 	all := make([]Key, len(keys))
 	for i, k := range keys {
@@ -62,11 +62,11 @@ func (s *Set) Key(_ context.Context, id string) (Key, error) {
 	return nil, ErrUnknownKey
 }
 
-// Keys returns the keys in their order. The slice is the caller's.
+// Keys returns the keys in their order. The caller may modify the slice.
 func (s *Set) Keys() []Key { return append([]Key(nil), s.keys...) }
 
-// MarshalJSON writes a JWK set of public members (RFC 7517 §5). Secrets are refused: nothing of
-// them is public.
+// MarshalJSON returns a JWK set with the public members only (RFC 7517 §5). It fails for a set of
+// secrets, since no part of them is public.
 func (s *Set) MarshalJSON() ([]byte, error) {
 	if s.secrets && len(s.keys) > 0 {
 		return nil, errors.New("jwk: a set of secrets cannot be published")
