@@ -1,5 +1,5 @@
-// Package hallpasstest is for the tests of programs that use package hallpass: real keys, real
-// tokens, made to be thrown away.
+// Package hallpasstest provides real keys and tokens for the tests of programs that use package
+// hallpass.
 //
 //	kit := hallpasstest.New[Claims](t)
 //	api := newAPI(kit.Keys, kit.Issuer, kit.Audience)            // the program under test
@@ -24,7 +24,7 @@ import (
 	"github.com/hallpass-go/hallpass/jwt"
 )
 
-// Kit is an issuer for one test. T holds the application's own claims.
+// Kit is an issuer for one test. T is the type of the application's own claims.
 type Kit[T any] struct {
 	Issuer   string // what the program under test must expect as "iss"
 	Audience string // what it must expect as "aud"
@@ -39,8 +39,8 @@ func New[T any](t testing.TB) *Kit[T] {
 	return &Kit[T]{Issuer: "https://issuer.test", Audience: "https://api.test", Keys: Keys(t), t: t}
 }
 
-// Auth returns both halves of authentication on the kit's keys: c with what it leaves empty of
-// Issuer, Audience and Keys filled in.
+// Auth returns both halves of authentication with the kit's keys. It fills in Issuer, Audience and
+// Keys where c leaves them empty.
 func (k *Kit[T]) Auth(c hallpass.Config[T]) *hallpass.Auth[T] {
 	k.t.Helper()
 	if c.Issuer == "" {
@@ -59,14 +59,14 @@ func (k *Kit[T]) Auth(c hallpass.Config[T]) *hallpass.Auth[T] {
 	return auth
 }
 
-// Token returns an access token of the subject that is valid for an hour. It belongs to a session
+// Token returns an access token for the subject that is valid for an hour. It belongs to a session
 // of its own.
 func (k *Kit[T]) Token(subject string, grant hallpass.Grant[T]) string {
 	k.t.Helper()
 	return k.sign(k.key(), jwt.TypeAccess, k.claims(subject, grant), grant.Custom)
 }
 
-// Refused yields tokens of the subject that a verifier must refuse, by the reason why.
+// Refused yields tokens of the subject that a verifier must refuse, each with the reason.
 func (k *Kit[T]) Refused(subject string) iter.Seq2[string, string] {
 	return func(yield func(reason, token string) bool) {
 		k.t.Helper()
@@ -127,14 +127,14 @@ func (k *Kit[T]) sign(key jwk.SigningKey, typ string, c jwt.Claims, custom any) 
 	return token
 }
 
-// ring is a [jwk.Ring] of one key, in memory.
+// ring is an in-memory [jwk.Ring] with one key.
 type ring struct {
 	*jwk.Set
 	key    *jwk.PrivateKey
 	secret []byte
 }
 
-// Keys returns a ring of one new ES256 key, in memory.
+// Keys returns an in-memory ring with one new ES256 key.
 func Keys(t testing.TB) jwk.Ring {
 	t.Helper()
 	key := newKey(t)
@@ -163,7 +163,7 @@ func (r *ring) Published(context.Context) (*jwk.Set, error) { return r.Set, nil 
 func (r *ring) Secret(purpose string) [32]byte {
 	b, err := hkdf.Key(sha256.New, r.secret, nil, purpose, 32)
 	if err != nil {
-		panic(err) // only for a length that no hash can give
+		panic(err) // only for a length that no hash can produce
 	}
 	return [32]byte(b)
 }

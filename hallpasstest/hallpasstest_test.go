@@ -14,7 +14,7 @@ type claims struct {
 	Plan string `json:"plan"`
 }
 
-// newAPI is the program under test: it verifies and nothing more.
+// newAPI returns the program under test, which only verifies tokens.
 func newAPI(t *testing.T, kit *hallpasstest.Kit[claims]) http.Handler {
 	t.Helper()
 	v, err := hallpass.NewVerifier[claims](

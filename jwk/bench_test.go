@@ -43,8 +43,7 @@ func BenchmarkSign(b *testing.B) {
 	}
 }
 
-// BenchmarkBareHMAC is what HS256 is measured against: one HMAC by the standard library, and
-// nothing else.
+// BenchmarkBareHMAC is the baseline for HS256: one HMAC by the standard library and nothing else.
 func BenchmarkBareHMAC(b *testing.B) {
 	secret := make([]byte, 32)
 	want := make([]byte, 32)

@@ -9,8 +9,8 @@ import (
 // maxDigest is the size of the longest hash in bytes.
 const maxDigest = sha512.Size
 
-// digest writes the hash of a message to buffer and returns what of it is the hash. It is one of
-// those in the table of algorithms.
+// digest writes the hash of a message to buffer and returns the used part of buffer. It supports
+// the hashes in the table of algorithms.
 func digest(buffer *[maxDigest]byte, hash crypto.Hash, message []byte) []byte {
 	switch hash {
 	case crypto.SHA256:

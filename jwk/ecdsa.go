@@ -10,7 +10,7 @@ import (
 	"fmt"
 )
 
-// ecdsaFamily is ES* on one curve with one hash (RFC 7518 §3.4).
+// ecdsaFamily is ES256, ES384 or ES512: one curve with one hash (RFC 7518 §3.4).
 type ecdsaFamily struct {
 	curve elliptic.Curve
 	name  string // "crv"
@@ -28,7 +28,7 @@ type ecdsaPrivate struct {
 	key *ecdsa.PrivateKey
 }
 
-// maxDER is the length of the longest signature in ASN.1, that of P-521.
+// maxDER is the length of the longest ASN.1 signature, which is that of P-521.
 const maxDER = 3 + 2*(2+1+66)
 
 func (k ecdsaPublic) verify(message, signature []byte) bool {
@@ -44,7 +44,7 @@ func (k ecdsaPublic) verify(message, signature []byte) bool {
 	)
 }
 
-// appendDER appends SEQUENCE { INTEGER r, INTEGER s }, which is what the standard library verifies.
+// appendDER appends SEQUENCE { INTEGER r, INTEGER s }, the form that the standard library verifies.
 func appendDER(dst, r, s []byte) []byte {
 	r, s = trimZeros(r), trimZeros(s)
 	length := integerLen(r) + integerLen(s)
@@ -77,8 +77,8 @@ func (k ecdsaPrivate) public() public { return k.ecdsaPublic }
 
 func (k ecdsaPrivate) sign(message []byte) ([]byte, error) {
 	var sum [maxDigest]byte
-	// Without randomness the nonce is RFC 6979's: no broken generator can give the key away (RFC
-	// 8725bis §3.2).
+	// Without a source of randomness the nonce is that of RFC 6979, so a broken generator cannot
+	// reveal the key (RFC 8725bis §3.2).
 	der, err := k.key.Sign(nil, digest(&sum, k.hash, message), k.hash)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (k ecdsaPrivate) sign(message []byte) ([]byte, error) {
 	return signature, nil
 }
 
-// readDER is the inverse of appendDER: it writes both numbers at their full length.
+// readDER is the inverse of appendDER. It writes both numbers at full length.
 func readDER(der, r, s []byte) bool {
 	var sequence, first, second asn1.RawValue
 	if rest, err := asn1.Unmarshal(der, &sequence); err != nil || len(rest) != 0 {
@@ -141,8 +141,8 @@ func (f ecdsaFamily) parsePublic(d document) (public, error) {
 	if d.Type != "EC" || d.Curve != f.name {
 		return nil, fmt.Errorf("%w: not a key on %s", ErrInvalidKey, f.name)
 	}
-	// RFC 7518 §6.2.1: coordinates at full length; the parser checks that the point is on the
-	// curve.
+	// RFC 7518 §6.2.1 requires coordinates of full length. The parser checks that the point is on
+	// the curve.
 	if len(d.X) != f.size || len(d.Y) != f.size {
 		return nil, fmt.Errorf("%w: a coordinate of %s has %d bytes", ErrInvalidKey, f.name, f.size)
 	}
@@ -175,7 +175,7 @@ func (f ecdsaFamily) parsePrivate(d document) (private, error) {
 func (k ecdsaPublic) describe(d *document) {
 	point, err := k.key.Bytes()
 	if err != nil {
-		panic(err) // every key here was checked to be on its curve
+		panic(err) // every key was checked to be on its curve
 	}
 	d.Type, d.Curve, d.X, d.Y = "EC", k.name, point[1:1+k.size], point[1+k.size:]
 }
@@ -183,7 +183,7 @@ func (k ecdsaPublic) describe(d *document) {
 func (k ecdsaPrivate) reveal(d *document) {
 	raw, err := k.key.Bytes()
 	if err != nil {
-		panic(err) // every key here was checked to be on its curve
+		panic(err) // every key was checked to be on its curve
 	}
 	d.D = raw
 }

@@ -29,9 +29,9 @@ func fraction(a, b *big.Int) *big.Int {
 	return inverse.Mod(inverse.Mul(inverse, a), fieldPrime)
 }
 
-// checkPoint refuses what is no point of the curve, which no signature fits, and points of small
-// order, which a signature fits that anybody can make. It looks at the y coordinate alone: x²
-// follows from it.
+// checkPoint refuses encodings that are not a point on the curve, which no signature matches, and
+// points of small order, for which anyone can make a signature. It looks only at the y coordinate,
+// since y determines x².
 func checkPoint(encoded []byte) error {
 	y := make([]byte, len(encoded))
 	for i, b := range encoded {
@@ -42,7 +42,7 @@ func checkPoint(encoded []byte) error {
 	if v.Cmp(fieldPrime) >= 0 {
 		return fmt.Errorf("%w: x is not a point of Ed25519", ErrInvalidKey)
 	}
-	for range 3 { // doubling three times takes a point of order 1, 2, 4 or 8 to the neutral one, where y = 1
+	for range 3 { // three doublings turn a point of order 1, 2, 4 or 8 into the neutral one, where y = 1
 		square := new(big.Int).Mul(v, v)
 		divisor := new(big.Int).Mul(square, curveConstantD)
 		x2 := fraction(new(big.Int).Sub(square, one), divisor.Add(divisor, one))

@@ -10,8 +10,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// The points of Ed25519 whose order divides 8: for a key that is one of them anybody can make
-// signatures.
+// The points of Ed25519 whose order divides 8. If a key is one of them, anyone can make signatures
+// for it.
 var smallOrderPoints = map[string]string{
 	"order 1":                 "0100000000000000000000000000000000000000000000000000000000000000",
 	"order 2":                 "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
@@ -45,8 +45,8 @@ func TestEdDSA_refusesPointsOfSmallOrder(t *testing.T) {
 	}
 }
 
-// A y coordinate that is written beyond the field's prime is a second way to write a point, and
-// half of all y belong to none.
+// A y coordinate at or above the field's prime is a second encoding of a point. Half of all values
+// of y belong to no point.
 func TestEdDSA_refusesWhatIsNoPoint(t *testing.T) {
 	prime, _ := hex.DecodeString("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")
 	ones := bytes.Repeat([]byte{0xff}, 32)
@@ -59,7 +59,7 @@ func TestEdDSA_refusesWhatIsNoPoint(t *testing.T) {
 	}
 }
 
-// What is refused must not be what generators make.
+// The check must accept every key that generators produce.
 func TestEdDSA_takesWhatIsGenerated(t *testing.T) {
 	for range 100 {
 		if _, err := jwk.ParsePublic(marshal(t, generate(t, jwk.EdDSA).Public())); err != nil {

@@ -22,8 +22,8 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// fetcher gets one URL, and goes nowhere else: whoever can make an issuer answer must not be able
-// to make this program ask its neighbours.
+// fetcher gets one URL and nothing else. An attacker who controls an issuer's answers must not be
+// able to make this program call its neighbours.
 type fetcher struct {
 	url          string
 	client       *http.Client
@@ -35,7 +35,7 @@ func newFetcher(u *url.URL, c RemoteConfig) *fetcher {
 	f := &fetcher{url: u.String(), allowPrivate: c.AllowPrivate, loopbackOnly: u.Scheme == "http"}
 	dialer := &net.Dialer{Control: f.checkDial}
 	f.client = &http.Client{
-		// No proxy and no jar. Without connections kept alive nothing is left running after a
+		// No proxy and no cookie jar. Keep-alives are off so that nothing keeps running after a
 		// fetch.
 		Transport: &http.Transport{
 			DialContext:            dialer.DialContext,
@@ -49,7 +49,7 @@ func newFetcher(u *url.URL, c RemoteConfig) *fetcher {
 	return f
 }
 
-// checkURL refuses what keys may not be fetched from.
+// checkURL refuses URLs that keys must not be fetched from.
 func checkURL(u *url.URL, allowPrivate bool) error {
 	host := u.Hostname()
 	address, err := netip.ParseAddr(host)
@@ -68,7 +68,7 @@ func checkURL(u *url.URL, allowPrivate bool) error {
 	return nil
 }
 
-// checkDial decides on the address that is really dialled, after the name was resolved.
+// checkDial checks the address that is really dialled, after name resolution.
 func (f *fetcher) checkDial(_, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	switch {
@@ -82,8 +82,8 @@ func (f *fetcher) checkDial(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// notPublic are networks of the IANA special-purpose registries (RFC 6890) that netip does not tell
-// apart, or that lead to IPv4 addresses.
+// notPublic lists networks of the IANA special-purpose registries (RFC 6890) that netip does not
+// recognise, or that lead to IPv4 addresses.
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("100.64.0.0/10"),
@@ -100,7 +100,7 @@ var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("3fff::/20"),
 }
 
-var publicIPv6 = netip.MustParsePrefix("2000::/3") // all that IANA has given out
+var publicIPv6 = netip.MustParsePrefix("2000::/3") // all that IANA has assigned
 
 func isPublic(address netip.Addr) bool {
 	address = address.Unmap().WithZone("")
@@ -110,7 +110,7 @@ func isPublic(address netip.Addr) bool {
 	return !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
-// get returns the answer's body, and how long it may be used.
+// get returns the body of the answer and how long it may be used.
 func (f *fetcher) get(ctx context.Context) ([]byte, time.Duration, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url, nil)
 	if err != nil {
@@ -135,8 +135,8 @@ func (f *fetcher) get(ctx context.Context) ([]byte, time.Duration, error) {
 	return body, freshness(response.Header), nil
 }
 
-// freshness returns how long an answer may be used (RFC 9111 §4.2), or defaultMaxAge if it does not
-// say.
+// freshness returns how long an answer may be used (RFC 9111 §4.2), or defaultMaxAge if the answer
+// does not say.
 func freshness(header http.Header) time.Duration {
 	const longest = 365 * 24 * time.Hour
 	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The name in an http URL is "localhost"; what it leads to is known when it is dialled. That a
-// resolver gives another address for it cannot be had from outside.
+// The host of an http URL is "localhost", but its address is only known when it is dialled. A test
+// from outside cannot make a resolver return another address for it.
 func TestCheckDial_plainHTTPOnlyReachesLoopback(t *testing.T) {
 	plain := newFetcher(&url.URL{Scheme: "http", Host: "localhost"}, RemoteConfig{AllowPrivate: true})
 	secure := newFetcher(&url.URL{Scheme: "https", Host: "issuer.example"}, RemoteConfig{})

@@ -17,11 +17,11 @@ import (
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 )
 
-// maxFile is the longest file of keys, in bytes.
+// maxFile is the largest allowed key file, in bytes.
 const maxFile = 64 << 10
 
-// File is a [Ring] of one signing key that is kept in a file, for a single server. It is read once,
-// by [OpenFile]: to replace the key, replace the file and start again.
+// File is a [Ring] with one signing key that is kept in a file, for a single server. [OpenFile]
+// reads the file once. To replace the key, replace the file and restart.
 type File struct {
 	signing   SigningKey
 	verifying *Set
@@ -29,16 +29,17 @@ type File struct {
 	secret    hidden
 }
 
-// fileDocument is the file: the whole signing key, and the secret from which others are derived.
+// fileDocument is the content of the file: the whole signing key, and the secret from which others
+// are derived.
 type fileDocument struct {
 	Key    json.RawMessage `json:"key"`
 	Secret bytes64         `json:"secret"`
 }
 
-// OpenFile reads the ring in a file. When there is no such file it makes one, with a new ES256 key;
-// [CreateFile] makes one with another key. The file holds secrets: it has mode 0600, and one that
-// is a link, that others can read or that belongs to another user is refused. An error about what
-// the file holds wraps [ErrInvalidKey] or [ErrWeakKey].
+// OpenFile reads the ring in a file. If the file does not exist, OpenFile creates it with a new
+// ES256 key; to use another key, call [CreateFile]. The file holds secrets and has mode 0600.
+// OpenFile refuses a file that is a link, that others can read or that belongs to another user. An
+// error about the content of the file wraps [ErrInvalidKey] or [ErrWeakKey].
 func OpenFile(path string) (*File, error) {
 	f, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,16 +59,16 @@ func createDefault(path string) error {
 	if err != nil {
 		return err
 	}
-	// Of two programs that start together one makes the file, and both read the same.
+	// If two programs start together, one of them makes the file and both read it.
 	if err := CreateFile(path, key); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil
 }
 
-// CreateFile makes a ring in a new file of mode 0600, around a key of any algorithm: a new one, or
-// one that was in use elsewhere. The file is there whole or not at all. The error wraps
-// [fs.ErrExist] when there is one of that name.
+// CreateFile writes a ring to a new file of mode 0600. The key may have any algorithm, and may be
+// new or one that was used elsewhere. The file appears complete or not at all. The error wraps
+// [fs.ErrExist] if the file exists.
 func CreateFile(path string, key SigningKey) error {
 	if err := createFile(path, key); err != nil {
 		return fmt.Errorf("making keys in %s: %w", path, err)
@@ -100,7 +101,7 @@ func createFile(path string, key SigningKey) error {
 	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
 		return err
 	}
-	// A link does not replace what is there, as a rename would.
+	// Unlike a rename, a link does not replace an existing file.
 	if err := os.Link(temporary.Name(), path); err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func readFile(path string) (*File, error) {
 	return d.ring()
 }
 
-// readPrivate reads a file that must be its reader's alone.
+// readPrivate reads a file that only its owner may have access to.
 func readPrivate(path string) ([]byte, error) {
 	named, err := os.Lstat(path)
 	if err != nil {
@@ -195,13 +196,13 @@ func (f *File) Published(context.Context) (*Set, error) { return f.published, ni
 func (f *File) Secret(purpose string) [32]byte {
 	b, err := hkdf.Key(sha256.New, f.secret(), nil, purpose, 32)
 	if err != nil {
-		panic(err) // only for a length that no hash can give
+		panic(err) // only for a length that no hash can produce
 	}
 	return [32]byte(b)
 }
 
-// Format implements [fmt.Formatter]: it names the signing key, whatever the verb.
+// Format implements [fmt.Formatter]. It prints the signing key's name for every verb.
 func (f File) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "ring of %v", f.signing) }
 
-// LogValue implements [slog.LogValuer]: it names the signing key, and shows no secret.
+// LogValue implements [slog.LogValuer]. It returns the signing key's name and no secret.
 func (f File) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }

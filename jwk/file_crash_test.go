@@ -14,12 +14,12 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// crashPath names the file that a test program, run again by [TestCreateFile_isWholeOrNotAtAll],
-// dies over.
+// crashPath names the environment variable with the file that [TestCreateFile_isWholeOrNotAtAll] is
+// writing when it crashes, after it has run itself again as another process.
 const crashPath = "HALLPASS_TEST_CRASH_PATH"
 
-// A program that dies while it writes, as this one does by a limit on the length of its files,
-// leaves no half of a file: the next start makes a whole one.
+// If a program dies while it writes the file, here because of a limit on file sizes, it leaves no
+// partial file. The next start makes a complete one.
 func TestCreateFile_isWholeOrNotAtAll(t *testing.T) {
 	if path := os.Getenv(crashPath); path != "" {
 		limit := &syscall.Rlimit{Cur: 100, Max: 100}

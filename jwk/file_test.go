@@ -88,7 +88,7 @@ func TestCreateFile_everyAlgorithm(t *testing.T) {
 	}
 }
 
-// Two programs that start together agree on one key.
+// Two programs that start together use the same key.
 func TestOpenFile_manyAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	ids := make([]string, 16)
@@ -220,7 +220,7 @@ func TestOpenFile_tellsWhyItCannot(t *testing.T) {
 	}
 }
 
-// logged returns what the handlers of log/slog make of values.
+// logged returns what the handlers of log/slog print for values.
 func logged(values ...any) string {
 	var text strings.Builder
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&text, nil)} {
@@ -249,7 +249,7 @@ func TestFile_isNeverPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
-		hidden := struct{ ring jwk.File }{*ring} // fmt calls no method of a field that is not exported
+		hidden := struct{ ring jwk.File }{*ring} // fmt calls no methods of unexported fields
 		printed := fmt.Sprintf(
 			verb,
 			ring,

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// checkPrivate refuses a file that is not its reader's alone.
+// checkPrivate refuses a file that others can access or that belongs to another user.
 func checkPrivate(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return fmt.Errorf(
@@ -30,7 +30,7 @@ func checkPrivate(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// syncDir makes a new name in a folder survive a power loss.
+// syncDir makes a new file name in a folder survive a power loss.
 func syncDir(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {

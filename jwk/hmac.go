@@ -10,18 +10,18 @@ import (
 	"sync"
 )
 
-// macSizes are the hash sizes of the HMAC algorithms, which are also the least lengths of their
+// macSizes holds the hash sizes of the HMAC algorithms, which are also the minimum lengths of their
 // secrets (RFC 7518 §3.2).
 var macSizes = map[Algorithm]int{HS256: sha256.Size, HS384: sha512.Size384, HS512: sha512.Size}
 
-// mac computes one key's HMACs. The states after the key has been hashed in are kept, so that a
-// token costs its own bytes only.
+// mac computes HMACs with one key. It keeps the states in which the key has already been hashed, so
+// that a token only costs the hashing of its own bytes.
 type mac struct {
 	secret hidden
 	states sync.Pool // of *macState
 }
 
-// macState has room for the result, which would be allocated if it were the caller's.
+// macState includes room for the result, which would be allocated if the caller provided it.
 type macState struct {
 	hash hash.Hash
 	sum  [maxDigest]byte
@@ -50,11 +50,11 @@ func newMAC(alg Algorithm, secret []byte) (*mac, error) {
 	return m, nil
 }
 
-// repeats reports whether b goes on as it began for eight bytes or more: no generator makes that.
+// repeats reports whether b repeats its beginning for its last eight bytes or more, which random
+// bytes never do.
 func repeats(b []byte) bool {
-	// The length of the longest border of each beginning: an end of it that it also begins with. A
-	// search by comparing would take time with the square of the length, and remote sets decide on
-	// that.
+	// borders holds the length of the longest border of each prefix: a proper suffix that is also a
+	// prefix. Comparing directly would take quadratic time, and remote sets control the length.
 	borders := make([]int, len(b))
 	border := 0
 	for i := 1; i < len(b); i++ {
@@ -69,7 +69,7 @@ func repeats(b []byte) bool {
 	return border >= 8
 }
 
-// compute writes the HMAC of a message to the state.
+// compute writes the HMAC of a message to s.sum.
 func (s *macState) compute(message []byte) []byte {
 	s.hash.Reset()
 	s.hash.Write(message)

@@ -1,10 +1,10 @@
 // Package jwk holds the keys that sign and verify tokens (RFC 7517, 7518, 7638, 8037).
 //
-// A key carries its one algorithm: the header of a token is compared with it and never
-// obeyed. Public keys and HMAC secrets are different types and never share a [Set].
+// Each key has exactly one algorithm. The algorithm in the header of a token is compared with it
+// and never obeyed. Public keys and HMAC secrets are different types and never share a [Set].
 //
-// Most programs need [OpenFile] (a service that issues and verifies) or [ParseSet] (one that
-// only verifies); the rest is for those who bring keys of their own.
+// Most programs need [OpenFile] (for a service that issues and verifies tokens) or [ParseSet] (for
+// one that only verifies them). The rest is for programs that bring their own keys.
 package jwk
 
 import (
@@ -36,24 +36,24 @@ const (
 
 // Errors that callers branch on.
 var (
-	// ErrUnknownKey says that the source is sound and holds no key of that ID.
+	// ErrUnknownKey says that the source was reached and has no key with that ID.
 	ErrUnknownKey = errors.New("jwk: unknown key")
-	// ErrUnavailable says that the source could not be asked, so nothing is known of the key.
+	// ErrUnavailable says that the source could not be reached, so nothing is known about the key.
 	ErrUnavailable = errors.New("jwk: keys unavailable")
-	// ErrWeakKey says that the key is too short or otherwise known to be unsafe.
+	// ErrWeakKey says that the key is too short or known to be unsafe for another reason.
 	ErrWeakKey = errors.New("jwk: weak key")
-	// ErrInvalidKey says that the text or bytes are not a key that this package takes.
+	// ErrInvalidKey says that the data is not a key that this package accepts.
 	ErrInvalidKey = errors.New("jwk: invalid key")
 )
 
-// Key verifies the signatures of exactly one algorithm. It is implemented by [*PublicKey],
-// [*PrivateKey] and [*SecretKey] only, and immutable.
+// Key verifies the signatures of exactly one algorithm. It is immutable. Only [*PublicKey],
+// [*PrivateKey] and [*SecretKey] implement it.
 type Key interface {
-	// ID is the key's "kid".
+	// ID returns the key's "kid".
 	ID() string
-	// Algorithm is the one algorithm that the key is for.
+	// Algorithm returns the one algorithm that the key is for.
 	Algorithm() Algorithm
-	// Verify reports whether signature is the key's over message.
+	// Verify reports whether signature is this key's signature over message.
 	Verify(message, signature []byte) bool
 
 	sealed()
@@ -66,16 +66,16 @@ type SigningKey interface {
 	Sign(message []byte) ([]byte, error)
 }
 
-// Source finds the key that a token names. [*Set] is one; so is every [Ring].
+// Source finds the key that a token names. [*Set] and every [Ring] are sources.
 type Source interface {
-	// Key returns the key with that ID. It is called for each verification and must be cheap and
-	// safe for concurrent use. As long as a key stays in the source the same value is returned for
+	// Key returns the key with that ID. It is called for every verification, so it must be cheap
+	// and safe for concurrent use. While a key stays in the source, the same value is returned for
 	// its ID. Errors wrap [ErrUnknownKey] or [ErrUnavailable].
 	Key(ctx context.Context, id string) (Key, error)
 }
 
-// Ring is what an issuer needs of its keys: one to sign with, those to verify with, those to
-// publish, and a secret for what is authenticated but not signed.
+// Ring holds the keys of an issuer: one key to sign with, the keys to verify with, the keys to
+// publish, and a secret for data that is authenticated but not signed.
 type Ring interface {
 	Source
 	// SigningKey returns the active key.
@@ -83,7 +83,7 @@ type Ring interface {
 	// Published returns the public keys that verifiers may need now. A ring of HMAC secrets returns
 	// an empty set.
 	Published(ctx context.Context) (*Set, error)
-	// Secret derives 32 bytes for one purpose from the ring's own secret (HKDF, RFC 5869), apart
-	// from every signing key.
+	// Secret derives 32 bytes for one purpose from the ring's own secret (HKDF, RFC 5869), which is
+	// independent of every signing key.
 	Secret(purpose string) [32]byte
 }

@@ -9,23 +9,23 @@ import (
 	"unicode"
 )
 
-// family is one kind of key: what is particular to HMAC, RSA, ECDSA and EdDSA. The table of
-// algorithms names each one's.
+// family implements one kind of key: HMAC, RSA, ECDSA or EdDSA. The table of algorithms assigns one
+// to each algorithm.
 type family interface {
 	generate() (private, error) // asymmetric families
 	parsePublic(document) (public, error)
 	parsePrivate(document) (private, error)
-	accepts(key any) (public, private, error) // a key of the standard library: from PEM
+	accepts(key any) (public, private, error) // a key of the standard library, from PEM
 }
 
-// public verifies; it is the public half of an asymmetric key.
+// public is the public half of an asymmetric key. It verifies.
 type public interface {
 	verify(message, signature []byte) bool
 	describe(*document)      // fills in the public members
 	thumbprintInput() string // RFC 7638 §3.2
 }
 
-// private signs.
+// private is the private half of an asymmetric key. It signs.
 type private interface {
 	public() public
 	sign(message []byte) ([]byte, error)
@@ -39,28 +39,29 @@ type PublicKey struct {
 	public
 }
 
-// PrivateKey is an asymmetric key that signs. It never shows its private half:
-// [PrivateKey.MarshalPrivate] alone writes it.
+// PrivateKey is an asymmetric key that signs. Only [PrivateKey.MarshalPrivate] reveals its private
+// half.
 type PrivateKey struct {
 	verifying *PublicKey
 	private   private
 }
 
-// SecretKey is an HMAC secret, which signs and verifies. It never shows itself:
-// [SecretKey.MarshalPrivate] alone writes it.
+// SecretKey is an HMAC secret, which signs and verifies. Only [SecretKey.MarshalPrivate] reveals
+// it.
 type SecretKey struct {
 	id        string
 	algorithm Algorithm
 	mac       *mac
 }
 
-// hidden returns private bytes. Out of a copied key in a field that is not exported fmt prints what
-// it can reach, and calls no method that could refuse. It stops at a function.
+// hidden returns private bytes. If a key is copied into an unexported field, fmt prints all data
+// that it can reach and calls no method that could prevent this. But it does not look into
+// functions.
 type hidden func() []byte
 
 func hide(b []byte) hidden { return func() []byte { return b } }
 
-// Generate returns a new asymmetric key (RSA: 3072 bits) whose ID is its thumbprint.
+// Generate returns a new asymmetric key whose ID is its thumbprint. RSA keys have 3072 bits.
 func Generate(alg Algorithm) (*PrivateKey, error) {
 	f, ok := asymmetric[alg]
 	if !ok {
@@ -73,7 +74,7 @@ func Generate(alg Algorithm) (*PrivateKey, error) {
 	return newPrivateKey("", alg, p), nil
 }
 
-// GenerateSecret returns a new HMAC secret, as long as its hash, with a random ID.
+// GenerateSecret returns a new HMAC secret that is as long as the hash, with a random ID.
 func GenerateSecret(alg Algorithm) (*SecretKey, error) {
 	size, ok := macSizes[alg]
 	if !ok {
@@ -85,8 +86,8 @@ func GenerateSecret(alg Algorithm) (*SecretKey, error) {
 }
 
 // NewSecret returns an HMAC key. The secret must be random and at least as long as the algorithm's
-// hash ([ErrWeakKey]); a password or a PEM text is no secret. The ID may not be empty, nor be made
-// from the secret.
+// hash, or the error is [ErrWeakKey]. A password or a PEM text is not a secret. The ID must not be
+// empty or derived from the secret.
 func NewSecret(alg Algorithm, id string, secret []byte) (*SecretKey, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -110,7 +111,7 @@ func newPrivateKey(id string, alg Algorithm, p private) *PrivateKey {
 	return &PrivateKey{verifying: newPublicKey(id, alg, p.public()), private: p}
 }
 
-// checkID refuses what is not fit to be a "kid": it is compared, logged and sent, never
+// checkID refuses IDs that are not fit to be a "kid". IDs are compared, logged and sent, but never
 // interpreted.
 func checkID(id string) error {
 	if id == "" || len(id) > 256 {
@@ -152,8 +153,8 @@ func (k *PrivateKey) Sign(message []byte) ([]byte, error) { return k.private.sig
 // Public returns the public half.
 func (k *PrivateKey) Public() *PublicKey { return k.verifying }
 
-// MarshalPrivate writes the whole key, private half and all, as a JWK. Seal what it returns, or
-// keep it in a file of mode 0600.
+// MarshalPrivate returns the whole key as a JWK, including the private half. Encrypt it, or keep it
+// in a file of mode 0600.
 func (k *PrivateKey) MarshalPrivate() ([]byte, error) {
 	d := document{KeyID: filled(k.ID()), Algorithm: filled(k.Algorithm()), Use: "sig"}
 	k.private.public().describe(&d)
@@ -175,8 +176,7 @@ func (k *SecretKey) Verify(message, signature []byte) bool { return k.mac.verify
 // Sign implements [SigningKey].
 func (k *SecretKey) Sign(message []byte) ([]byte, error) { return k.mac.sign(message), nil }
 
-// MarshalPrivate writes the secret as a JWK. Seal what it returns, or keep it in a file of mode
-// 0600.
+// MarshalPrivate returns the secret as a JWK. Encrypt it, or keep it in a file of mode 0600.
 func (k *SecretKey) MarshalPrivate() ([]byte, error) {
 	return json.Marshal(
 		document{Type: "oct", KeyID: filled(k.id), Algorithm: filled(k.algorithm), Use: "sig", K: k.mac.secret()},
@@ -187,42 +187,42 @@ func (k *SecretKey) sealed() {}
 
 var errPrivate = errors.New("jwk: a private key is written by MarshalPrivate alone")
 
-// The methods below have values as receivers, so that a copy of a key keeps to itself what the key
-// does.
+// The methods below have value receivers, so that a copy of a key protects its secrets too.
 
-// MarshalJSON writes the key as a JWK (RFC 7517 §4), with "use":"sig".
+// MarshalJSON returns the key as a JWK (RFC 7517 §4), with "use":"sig".
 func (k PublicKey) MarshalJSON() ([]byte, error) {
 	d := document{KeyID: filled(k.id), Algorithm: filled(k.algorithm), Use: "sig"}
 	k.describe(&d)
 	return json.Marshal(d)
 }
 
-// MarshalJSON refuses, so that no private key is published by mistake.
+// MarshalJSON fails, so that no private key is published by mistake.
 func (k PrivateKey) MarshalJSON() ([]byte, error) { return nil, errPrivate }
 
-// MarshalJSON refuses, so that no secret is published by mistake.
+// MarshalJSON fails, so that no secret is published by mistake.
 func (k SecretKey) MarshalJSON() ([]byte, error) { return nil, errPrivate }
 
-// Format implements [fmt.Formatter]: it writes the key's algorithm and ID, whatever the verb.
+// Format implements [fmt.Formatter]. It prints the key's algorithm and ID for every verb.
 func (k PublicKey) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "%s public key %q", k.algorithm, k.id)
 }
 
-// Format implements [fmt.Formatter]: it writes the key's algorithm and ID, whatever the verb.
+// Format implements [fmt.Formatter]. It prints the key's algorithm and ID for every verb.
 func (k PrivateKey) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "%s private key %q", k.verifying.algorithm, k.verifying.id)
 }
 
-// Format implements [fmt.Formatter]: it writes the key's algorithm and ID, whatever the verb.
+// Format implements [fmt.Formatter]. It prints the key's algorithm and ID for every verb.
 func (k SecretKey) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "%s secret key %q", k.algorithm, k.id)
 }
 
-// LogValue implements [slog.LogValuer]: the algorithm and the ID.
+// LogValue implements [slog.LogValuer]. It returns the algorithm and the ID.
 func (k PublicKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
-// LogValue implements [slog.LogValuer]: the algorithm and the ID, never the private half.
+// LogValue implements [slog.LogValuer]. It returns the algorithm and the ID, never the private
+// half.
 func (k PrivateKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
-// LogValue implements [slog.LogValuer]: the algorithm and the ID, never the secret.
+// LogValue implements [slog.LogValuer]. It returns the algorithm and the ID, never the secret.
 func (k SecretKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }

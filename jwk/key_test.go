@@ -73,7 +73,7 @@ func TestSign_verifiesWithItsPublicHalfAndNothingElse(t *testing.T) {
 	}
 }
 
-// One more zero before a number would be a second text of the same signature.
+// An extra zero before a number would give the same signature a second encoding.
 func TestVerify_refusesLongNumbersOfECDSA(t *testing.T) {
 	for _, alg := range []jwk.Algorithm{jwk.ES256, jwk.ES384, jwk.ES512} {
 		key := generate(t, alg)
@@ -91,8 +91,8 @@ func TestVerify_refusesLongNumbersOfECDSA(t *testing.T) {
 	}
 }
 
-// J10: a signature of ECDSA is two numbers of full length (RFC 7518 §3.4); that of every other
-// protocol is ASN.1.
+// J10: an ECDSA signature is two numbers of full length (RFC 7518 §3.4), not ASN.1 as in most other
+// protocols.
 func TestVerify_refusesECDSAInASN1(t *testing.T) {
 	for _, alg := range []jwk.Algorithm{jwk.ES256, jwk.ES384, jwk.ES512} {
 		key := generate(t, alg)
@@ -129,8 +129,8 @@ func TestSign_ecdsaIsDeterministic(t *testing.T) {
 	}
 }
 
-// Zeros at the front of a coordinate or of a number of the signature are kept: a short one would be
-// refused elsewhere.
+// Leading zeros of coordinates and of the numbers in a signature are kept. Other implementations
+// would refuse shorter ones.
 func TestECDSA_fullLengths(t *testing.T) {
 	key := generate(t, jwk.ES256)
 	short := 0
@@ -172,7 +172,7 @@ func TestGenerate_refusesWhatIsNotAsymmetric(t *testing.T) {
 	}
 }
 
-// J8, J10: a secret is random and at least as long as its hash (RFC 7518 §3.2).
+// J8, J10: a secret must be random and at least as long as its hash (RFC 7518 §3.2).
 func TestNewSecret_refusesWhatIsNoSecret(t *testing.T) {
 	random := func(n int) []byte { b := make([]byte, n); rand.Read(b); return b }
 	for name, c := range map[string]struct {
@@ -220,8 +220,7 @@ func TestNewSecret_refusesWhatIsNoSecret(t *testing.T) {
 	}
 }
 
-// What a remote set calls a secret is looked at as well, so that this may not take time with the
-// square of its length.
+// The check also runs on secrets in remote sets, so it must not take quadratic time.
 func TestNewSecret_looksAtALongOneInTime(t *testing.T) {
 	secret := append(bytes.Repeat([]byte("a"), 4<<20), 'b')
 	begun := time.Now()
@@ -233,7 +232,7 @@ func TestNewSecret_looksAtALongOneInTime(t *testing.T) {
 	}
 }
 
-// The key is the caller's no longer: what they do to the slice changes nothing.
+// NewSecret copies the secret: later changes to the caller's slice have no effect.
 func TestNewSecret_keepsACopy(t *testing.T) {
 	secret := make([]byte, 32)
 	rand.Read(secret)
@@ -245,13 +244,13 @@ func TestNewSecret_keepsACopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clear(secret) // before the first use, which may remember what it hashed
+	clear(secret) // before the first use, which may cache what it hashed
 	if signature, err := key.Sign([]byte("m")); err != nil || !twin.Verify([]byte("m"), signature) {
 		t.Errorf("the key changed with the slice that it was made from: %v", err)
 	}
 }
 
-// Whatever a program does to print a key, or what holds it, nothing private comes out.
+// However a program prints a key or a value that holds one, nothing private is printed.
 func TestKeys_areNeverPrinted(t *testing.T) {
 	for _, alg := range append(secretAlgorithms, asymmetric...) {
 		key := signingKey(t, alg)
@@ -313,11 +312,11 @@ func TestKeys_areNeverPrinted(t *testing.T) {
 	}
 }
 
-// inner returns a printed list without its brackets, so that it is found in a longer one.
+// inner returns a printed list without its brackets, to find it inside a longer list.
 func inner(list string) string { return strings.Trim(list, "[]") }
 
-// hide returns copies of a key and a set of it in fields that are not exported: fmt and slog call
-// no method of these.
+// hide returns copies of a key, and a set with it, in unexported fields. fmt and slog call no
+// methods of these.
 func hide(key jwk.SigningKey) any {
 	type hidden struct {
 		key     jwk.SigningKey
@@ -350,7 +349,7 @@ func embed(key jwk.SigningKey) any {
 	}{*key.(*jwk.SecretKey), "n"}
 }
 
-// A copy of a public key says the same of itself as the key.
+// A copy of a public key prints and marshals like the key.
 func TestPublicKey_copies(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	if text := marshal(t, *key); !bytes.Equal(text, marshal(t, key)) {
@@ -416,7 +415,7 @@ func TestMarshal_roundTrips(t *testing.T) {
 	}
 }
 
-// A key of the standard library on another curve, or with a point that is none, is no key here.
+// ECDSA keys on another curve, or with a point that is not on the curve, are refused.
 func TestECDSA_refusesOtherCurves(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 )
 
-// asymmetric is the table of algorithms with a public half; macSizes is the one of those without.
+// asymmetric maps each asymmetric algorithm to its family; macSizes lists the HMAC algorithms.
 var asymmetric = map[Algorithm]family{
 	RS256: rsaFamily{crypto.SHA256, false},
 	RS384: rsaFamily{crypto.SHA384, false},
@@ -27,10 +27,10 @@ var asymmetric = map[Algorithm]family{
 	Ed25519: eddsaFamily{},
 }
 
-// impliedByCurve are the algorithms of keys that can have no other.
+// impliedByCurve maps each curve to the only algorithm that its keys can have.
 var impliedByCurve = map[string]Algorithm{"P-256": ES256, "P-384": ES384, "P-521": ES512, "Ed25519": EdDSA}
 
-// document is a JWK as it is written (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
+// document is a JWK in its JSON form (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
 type document struct {
 	Type          string   `json:"kty"`
 	KeyID         filled   `json:"kid,omitempty"`
@@ -49,11 +49,11 @@ type document struct {
 	DQ            bytes64  `json:"dq,omitempty"`
 	QI            bytes64  `json:"qi,omitempty"`
 	K             bytes64  `json:"k,omitempty"`
-	// OtherPrimes are those of an RSA key of more than two, which is refused.
+	// OtherPrimes is set for RSA keys of more than two primes, which are refused.
 	OtherPrimes json.RawMessage `json:"oth,omitempty"`
 }
 
-// filled is a member that is either absent or a string that says something.
+// filled is a string member that is either absent or not empty.
 type filled string
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -66,7 +66,7 @@ func (f *filled) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// readString reads a string where [json.Unmarshal] also takes null.
+// readString reads a string. Unlike [json.Unmarshal], it refuses null.
 func readString(text []byte) (string, error) {
 	var s *string
 	if err := json.Unmarshal(text, &s); err != nil || s == nil {
@@ -75,10 +75,10 @@ func readString(text []byte) (string, error) {
 	return *s, nil
 }
 
-// bytes64 are bytes that are written in base64url, without padding and in one way only.
+// bytes64 is a byte string that is written in unpadded base64url, in its one canonical form.
 type bytes64 []byte
 
-// String returns the bytes as they are written.
+// String returns the bytes in base64url.
 func (b bytes64) String() string { return base64url.Encode(b) }
 
 // MarshalText implements [encoding.TextMarshaler].
@@ -98,8 +98,8 @@ func (b *bytes64) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// ParsePublic reads one public key (RFC 7517 §4). A private key gives its public half. The ID of a
-// key without one is its thumbprint. Errors are [ErrInvalidKey] or [ErrWeakKey].
+// ParsePublic reads one public key (RFC 7517 §4). From a private key it takes the public half. A
+// key without an ID gets its thumbprint as its ID. Errors wrap [ErrInvalidKey] or [ErrWeakKey].
 func ParsePublic(data []byte) (*PublicKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
@@ -108,8 +108,8 @@ func ParsePublic(data []byte) (*PublicKey, error) {
 	return d.publicKey()
 }
 
-// ParsePrivate reads one asymmetric key with its private half (RFC 7517 §4). The ID of a key
-// without one is its thumbprint. Errors are [ErrInvalidKey] or [ErrWeakKey].
+// ParsePrivate reads one asymmetric key with its private half (RFC 7517 §4). A key without an ID
+// gets its thumbprint as its ID. Errors wrap [ErrInvalidKey] or [ErrWeakKey].
 func ParsePrivate(data []byte) (*PrivateKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
@@ -129,8 +129,8 @@ func ParsePrivate(data []byte) (*PrivateKey, error) {
 	return newPrivateKey(string(d.KeyID), alg, p), nil
 }
 
-// ParseSecret reads one HMAC secret, which must have a "kid" and an "alg", and may not be one that
-// [NewSecret] refuses.
+// ParseSecret reads one HMAC secret, which must have a "kid" and an "alg". It refuses the same
+// secrets as [NewSecret].
 func ParseSecret(data []byte) (*SecretKey, error) {
 	d, err := readDocument(data)
 	if err != nil {
@@ -150,7 +150,7 @@ func readDocument(data []byte) (document, error) {
 	return d, d.check()
 }
 
-// check refuses what is wrong with a JWK of any type.
+// check finds errors that a JWK of any type can have.
 func (d document) check() error {
 	if d.KeyID != "" {
 		if err := checkID(string(d.KeyID)); err != nil {
@@ -171,13 +171,13 @@ func (d document) check() error {
 
 var errKeyOperations = fmt.Errorf("%w: its key_ops do not allow this", ErrInvalidKey)
 
-// allows reports whether key_ops is not there, or names the operation (RFC 7517 §4.3).
+// allows reports whether key_ops is absent or names the operation (RFC 7517 §4.3).
 func (d document) allows(operation string) bool {
 	return d.KeyOperations == nil || slices.Contains(d.KeyOperations, operation)
 }
 
-// algorithm returns the key's one algorithm: "alg", or what its curve implies. A token must never
-// get to decide it.
+// algorithm returns the key's one algorithm: "alg", or the one that its curve implies. A token must
+// never decide it.
 func (d document) algorithm() (Algorithm, error) {
 	if d.Algorithm != "" {
 		return Algorithm(d.Algorithm), nil
@@ -188,7 +188,7 @@ func (d document) algorithm() (Algorithm, error) {
 	return "", fmt.Errorf("%w: a key of type %q needs an alg", ErrInvalidKey, d.Type)
 }
 
-// family returns the algorithm of an asymmetric key and its row of the table.
+// family returns the algorithm of an asymmetric key and its family.
 func (d document) family() (Algorithm, family, error) {
 	alg, err := d.algorithm()
 	if err != nil {
@@ -202,7 +202,7 @@ func (d document) family() (Algorithm, family, error) {
 }
 
 func (d document) publicKey() (*PublicKey, error) {
-	whole := d.D != nil // the public half of a key that signs is there to verify
+	whole := d.D != nil // a key that signs can also verify, with its public half
 	if !d.allows("verify") && !(whole && d.allows("sign")) {
 		return nil, errKeyOperations
 	}
@@ -231,31 +231,33 @@ func (d document) secretKey() (*SecretKey, error) {
 	return NewSecret(alg, string(d.KeyID), d.K)
 }
 
-// asymmetricTypes are the values of "kty" that this package knows, but for "oct".
+// asymmetricTypes are the values of "kty" that this package supports, except "oct".
 var asymmetricTypes = []string{"EC", "OKP", "RSA"}
 
-// SetOptions say how a JWK set is read. The zero value takes keys for every algorithm of this package.
+// SetOptions configures how a JWK set is read. The zero value accepts keys for every algorithm of this
+// package.
 type SetOptions struct {
-	// Algorithms are those that the issuer signs with. Keys for others are left out. Defaults to all.
+	// Algorithms are the algorithms that the issuer signs with. Keys for others are skipped. Defaults
+	// to all.
 	Algorithms []Algorithm
-	// Default is the algorithm of a key that names none and could have several, as an RSA key could.
-	// A token never decides that. Defaults to none: such a key is left out.
+	// Default is the algorithm of a key without "alg" whose type allows several, such as RSA. (A token
+	// never decides that.) Defaults to none: such a key is skipped.
 	Default Algorithm
 }
 
-// Skipped is a key of a set that is not used.
+// Skipped is a key that was left out of a set.
 type Skipped struct {
-	KeyID string // empty if it has none that can be read
-	Err   error  // why; it wraps [ErrInvalidKey] or [ErrWeakKey]
+	KeyID string // empty if the key has no readable ID
+	Err   error  // the reason, which wraps [ErrInvalidKey] or [ErrWeakKey]
 }
 
 // ParseSet reads a JWK set (RFC 7517 §5) with the zero [SetOptions].
 func ParseSet(data []byte) (*Set, error) { return SetOptions{}.Parse(data) }
 
-// Parse reads a JWK set (RFC 7517 §5). A key that is unknown to this package, unsound, or not for one
-// of the algorithms is left out, as that section says, and so are keys that differ but have one ID:
-// [Set.Skipped] tells. Of a private key only the public half is kept. A set that mixes secrets with
-// public keys, or holds more than 256 keys, is refused with [ErrInvalidKey].
+// Parse reads a JWK set (RFC 7517 §5). It skips keys that are unknown or unsound, as that section
+// says, keys for other algorithms, and different keys with the same ID: [Set.Skipped] lists them. Of
+// a private key it keeps the public half. It refuses a set with [ErrInvalidKey] if the set mixes
+// secrets with public keys or has more than 256 keys.
 func (o SetOptions) Parse(data []byte) (*Set, error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`

@@ -15,7 +15,7 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// with returns the members with one set to a value, or left out when the value is nil.
+// with returns a copy of members in which name has the value, or is absent if the value is nil.
 func with(members map[string]any, name string, value any) map[string]any {
 	changed := maps.Clone(members)
 	if value == nil {
@@ -41,7 +41,7 @@ func TestParse_takesWhatIsLeftOut(t *testing.T) {
 		delete(members, "use")
 		delete(members, "kid")
 		if !strings.HasPrefix(string(alg), "RS") && !strings.HasPrefix(string(alg), "PS") {
-			delete(members, "alg") // its curve says it
+			delete(members, "alg") // the curve implies it
 		}
 		key, err := jwk.ParsePrivate(marshal(t, members))
 		if err != nil {
@@ -58,8 +58,8 @@ func TestParse_takesWhatIsLeftOut(t *testing.T) {
 	}
 }
 
-// J9: use, key_ops and alg are enforced (RFC 7517 §4.2–4.4). J12: full lengths, points on their
-// curve, sound moduli (RFC 7518 §6).
+// J9: use, key_ops and alg are enforced (RFC 7517 §4.2–4.4). J12: coordinates have full length,
+// points are on their curve, moduli are sound (RFC 7518 §6).
 func TestParsePublic_refuses(t *testing.T) {
 	ec, ed, rs, oct := document(t, jwk.ES256), document(t, jwk.EdDSA), document(t, jwk.RS256), document(t, jwk.HS256)
 	coordinate := ec["x"].(string)
@@ -130,8 +130,8 @@ func TestParsePublic_refuses(t *testing.T) {
 	}
 }
 
-// roca returns a modulus as the broken generator of CVE-2017-15361 makes: a power of 65537 modulo
-// each small prime.
+// roca returns a modulus like those of the broken generator of CVE-2017-15361: modulo each small
+// prime it is a power of 65537.
 func roca() *big.Int {
 	primorial := big.NewInt(1)
 	for _, p := range []int64{2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167} {
@@ -207,7 +207,7 @@ func TestParsePrivate_refusesHalvesThatDoNotBelongTogether(t *testing.T) {
 	}
 }
 
-// bare returns a private RSA key without the members that follow from the others.
+// bare returns a private RSA key without the members that can be computed from the others.
 func bare(rs map[string]any) map[string]any {
 	return with(with(with(rs, "dp", nil), "dq", nil), "qi", nil)
 }
@@ -391,8 +391,8 @@ func TestNewSet_refusesTwoOfOneID(t *testing.T) {
 	}
 }
 
-// refusePrivateMembers fails if a JWK holds what RFC 7518 §6 and RFC 8037 §2 call private, or
-// anything but what is published.
+// refusePrivateMembers fails if a JWK has a member that RFC 7518 §6 or RFC 8037 §2 call private, or
+// any other member that is not meant to be published.
 func refusePrivateMembers(t testing.TB, text []byte) {
 	t.Helper()
 	for name := range unmarshal(t, text) {
@@ -429,7 +429,7 @@ func FuzzParsePublic(f *testing.F) {
 	})
 }
 
-// sameSet fails unless what a set published is read as that set, and holds nothing private.
+// sameSet fails unless the published text parses to the same set and contains nothing private.
 func sameSet(t *testing.T, set *jwk.Set, published []byte) {
 	t.Helper()
 	again, err := jwk.ParseSet(published)

@@ -9,7 +9,7 @@ import (
 )
 
 // ParsePublicPEM reads a public key from one PEM block: SPKI ("PUBLIC KEY") or PKCS #1 ("RSA PUBLIC
-// KEY"). The algorithm must be one that the key can have. An empty ID stands for the thumbprint.
+// KEY"). The key must be usable with the algorithm. If id is empty, the ID is the thumbprint.
 func ParsePublicPEM(data []byte, alg Algorithm, id string) (*PublicKey, error) {
 	f, block, err := readPEM(data, alg, id)
 	if err != nil {
@@ -35,8 +35,8 @@ func ParsePublicPEM(data []byte, alg Algorithm, id string) (*PublicKey, error) {
 }
 
 // ParsePrivatePEM reads a private key from one PEM block: PKCS #8 ("PRIVATE KEY"), PKCS #1 ("RSA
-// PRIVATE KEY") or SEC 1 ("EC PRIVATE KEY"). The algorithm must be one that the key can have. An
-// empty ID stands for the thumbprint.
+// PRIVATE KEY") or SEC 1 ("EC PRIVATE KEY"). The key must be usable with the algorithm. If id is
+// empty, the ID is the thumbprint.
 func ParsePrivatePEM(data []byte, alg Algorithm, id string) (*PrivateKey, error) {
 	f, block, err := readPEM(data, alg, id)
 	if err != nil {
@@ -83,7 +83,7 @@ func readPEM(data []byte, alg Algorithm, id string) (family, *pem.Block, error) 
 	if len(block.Headers) > 0 || block.Type == "ENCRYPTED PRIVATE KEY" {
 		return nil, nil, fmt.Errorf("%w: the key is encrypted; decrypt it first, as with openssl pkey", ErrInvalidKey)
 	}
-	// Not every parser of the standard library minds what comes after a key.
+	// Some parsers of the standard library ignore data after the key.
 	var whole asn1.RawValue
 	if rest, err := asn1.Unmarshal(block.Bytes, &whole); err != nil || len(rest) > 0 {
 		return nil, nil, fmt.Errorf("%w: a PEM block that is not one DER value", ErrInvalidKey)

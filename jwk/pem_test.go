@@ -17,12 +17,12 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// block writes one PEM block.
+// block returns one PEM block.
 func block(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// pemOf writes a public key as SPKI.
+// pemOf returns a public key as SPKI in PEM.
 func pemOf(t testing.TB, public any) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(public)
@@ -32,7 +32,7 @@ func pemOf(t testing.TB, public any) []byte {
 	return block("PUBLIC KEY", der)
 }
 
-// standardKeys are keys of the standard library in each form of PEM that there is for them.
+// standardKeys returns keys of the standard library in every PEM form that exists for them.
 func standardKeys(t *testing.T) map[jwk.Algorithm]struct{ private, public [][]byte } {
 	t.Helper()
 	must := func(der []byte, err error) []byte {
@@ -173,7 +173,7 @@ func TestPEM_refuses(t *testing.T) {
 	}
 }
 
-// x25519 returns a key that agrees and cannot sign.
+// x25519 returns a key that can agree on secrets but cannot sign.
 func x25519(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdh.X25519().GenerateKey(rand.Reader)
@@ -187,7 +187,7 @@ func x25519(t *testing.T) []byte {
 	return der
 }
 
-// threePrimes returns an RSA key of three primes (RFC 8017 §3.2), whose JWK would need "oth".
+// threePrimes returns an RSA key with three primes (RFC 8017 §3.2), whose JWK would need "oth".
 func threePrimes(t *testing.T) []byte {
 	t.Helper()
 	//lint:ignore SA1019 such keys are refused, and nothing else makes them

@@ -7,19 +7,19 @@ import (
 	"sort"
 )
 
-// publishedPrefix is how many bytes of a SHA-256 stand for a published secret.
+// publishedPrefix is how many bytes of its SHA-256 identify a published secret.
 const publishedPrefix = 8
 
-// publishedSecrets are the sorted beginnings of the SHA-256 of HMAC secrets that were published: in
-// tutorials, documentation and repositories. Whoever guesses a secret tries those first. Those of
-// fewer than 32 bytes are not on the list, being too short anyway. `go test ./jwk -run published
-// -update` writes it from wallarm/jwt-secrets.
+// publishedSecrets is a sorted list of truncated SHA-256 hashes of HMAC secrets that were published
+// in tutorials, documentation and repositories. Attackers try those first. Secrets under 32 bytes
+// are not on the list, since they are too short anyway. `go test ./jwk -run published -update`
+// writes it from wallarm/jwt-secrets.
 //
 //go:embed published.bin
 var publishedSecrets []byte
 
-// isPublished reports whether a secret is a published one, be it with blanks around it or the
-// line's end after it.
+// isPublished reports whether a secret is a published one, possibly with white space around it or a
+// line end after it.
 func isPublished(secret []byte) bool {
 	return isListed(secret) || isListed(bytes.TrimRight(secret, "\r\n")) || isListed(bytes.TrimSpace(secret))
 }

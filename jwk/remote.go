@@ -11,51 +11,53 @@ import (
 	"time"
 )
 
-// The times that a [Remote] goes by.
+// Times that [Remote] uses.
 const (
 	fetchTimeout   = 5 * time.Second
-	fetchBackoff   = 5 * time.Second  // after a failed fetch, before the next
-	unknownBackoff = 30 * time.Second // after a fetch for an unknown key, before the next such
+	fetchBackoff   = 5 * time.Second  // the pause after a failed fetch
+	unknownBackoff = 30 * time.Second // the pause between fetches for unknown keys
 	minMaxAge      = 30 * time.Second
-	defaultMaxAge  = PublishedMaxAge // when the answer does not say
+	defaultMaxAge  = PublishedMaxAge // if the answer does not say
 )
 
-// RemoteConfig says how a [Remote] asks. Its zero value asks public addresses over TLS.
+// RemoteConfig configures a [Remote]. The zero value allows only public addresses, over TLS.
 type RemoteConfig struct {
-	// AllowPrivate lets the host be at an address that is not public: loopback, of a private
-	// network, link-local. Without it a name that resolves to one is refused when it is dialled.
+	// AllowPrivate allows a host whose address is not public: a loopback, private or link-local
+	// address. Without it, a name that resolves to such an address is refused when it is dialled.
 	// Defaults to public addresses only.
 	AllowPrivate bool
-	// RootCAs are those that may have issued the host's certificate. Defaults to the system's.
+	// RootCAs are the authorities that may have issued the host's certificate. Defaults to the
+	// system's.
 	RootCAs *x509.CertPool
 	// Set says how the set is read.
 	Set SetOptions
-	// MaxAge is how long a set is used, at most, before it is asked for again; Cache-Control may
-	// shorten it to 30 s. It bounds how long a key that was taken back still verifies. Defaults to
-	// 1 hour.
+	// MaxAge is the longest time that a set is used before it is fetched again. Cache-Control may
+	// shorten it, down to 30 s. It limits how long a withdrawn key still verifies. Defaults to 1
+	// hour.
 	MaxAge time.Duration
-	// MaxStale is how much longer a set is used as long as the host cannot be asked. Defaults to 1
-	// hour; negative for not at all.
+	// MaxStale is how much longer a set is used while the host cannot be reached. Defaults to 1
+	// hour; a negative value disables this.
 	MaxStale time.Duration
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
 // Remote is a [Source] of the public keys that an issuer publishes at a URL (RFC 7517 §5), for
-// services that only verify. It fetches them when a key is asked for, with one fetch in flight at a
-// time, and keeps them as Cache-Control says within bounds. An unknown ID causes one fetch in 30
-// seconds at most; in between it is refused at once. A key that left the set is gone after the next
-// fetch, and one that stayed remains the same value. When the host cannot be asked the keys at hand
-// are used for [RemoteConfig.MaxStale] longer.
+// services that only verify. It fetches the keys when one is needed, with at most one fetch at a
+// time, and keeps them as long as Cache-Control says, within bounds. Unknown IDs cause at most one
+// fetch in 30 seconds; in between they are refused at once. A key that left the set is gone after
+// the next fetch. A key that stayed in the set keeps its value. If the host cannot be reached, the
+// current keys are used for [RemoteConfig.MaxStale] longer.
 //
-// It goes to that one URL: no redirects, cookies or proxies, 5 seconds, 256 KiB, and no address
-// that is not public unless allowed (RFC 8725bis §3.10). It is safe for concurrent use; nothing
-// runs between fetches, so there is nothing to close.
+// Remote uses only that URL. It follows no redirects and uses no cookies or proxies. An answer may
+// take 5 seconds and have 256 KiB. Addresses must be public unless the configuration says otherwise
+// (RFC 8725bis §3.10). Remote is safe for concurrent use. Nothing runs between fetches, so there is
+// nothing to close.
 type Remote struct {
 	url     string
 	config  RemoteConfig
 	fetcher *fetcher
-	current atomic.Pointer[remoteSet] // what the last fetch that worked gave; nil before
+	current atomic.Pointer[remoteSet] // from the last successful fetch; nil before
 
 	mu          sync.Mutex
 	flight      *flight   // under way, or nil
@@ -64,21 +66,21 @@ type Remote struct {
 	lastUnknown time.Time // when the last fetch for an unknown key began
 }
 
-// remoteSet is a set and how long it is good for.
+// remoteSet is a set with the times until which it may be used.
 type remoteSet struct {
 	*Set
 	fetchedAt  time.Time
-	renewAfter time.Time // ask for the next one, but do not wait for it
+	renewAfter time.Time // start to fetch the next one, but do not wait for it
 	freshUntil time.Time
 	staleUntil time.Time
 }
 
-// flight is one fetch that all who need it share.
+// flight is one fetch, shared by all callers that need it.
 type flight struct{ done chan struct{} }
 
-// NewRemote returns a source of the keys at a URL, or every mistake at once. It fetches nothing
-// yet. The URL is https; http is for loopback hosts only, and these need
-// [RemoteConfig.AllowPrivate].
+// NewRemote returns a source of the keys at a URL. It fetches nothing yet. The error lists every
+// mistake in the configuration. The URL must use https. Only loopback hosts may use http, and they
+// require [RemoteConfig.AllowPrivate].
 func NewRemote(rawURL string, c RemoteConfig) (*Remote, error) {
 	var mistakes []error
 	u, err := url.Parse(rawURL)
@@ -105,15 +107,14 @@ func NewRemote(rawURL string, c RemoteConfig) (*Remote, error) {
 	return &Remote{url: rawURL, config: c, fetcher: newFetcher(u, c)}, nil
 }
 
-// Key implements [Source]. It waits for a fetch only if there is no set yet, the one at hand is too
-// old, or the ID is unknown. An error wraps [ErrUnknownKey], or [ErrUnavailable] when the host
-// could not be asked or ctx is done.
+// Key implements [Source]. It waits for a fetch only if there is no set yet, the current set is too
+// old, or the ID is unknown. The error wraps [ErrUnknownKey], or [ErrUnavailable] if the host could
+// not be reached or ctx is done.
 func (r *Remote) Key(ctx context.Context, id string) (Key, error) {
-	// The time of day: the monotonic clock stands still while a machine sleeps, and keys are taken
-	// back meanwhile.
+	// Use the wall clock: the monotonic clock stops while a machine sleeps, and keys may be
+	// withdrawn meanwhile.
 	set, now := r.current.Load(), r.config.Now().Round(0)
-	// A set from the future is from before the clock was set back, and nobody can tell how old it
-	// is.
+	// A set fetched in the future means that the clock was set back. The age of the set is unknown.
 	fresh := set != nil && !now.Before(set.fetchedAt) && now.Before(set.freshUntil)
 	if fresh {
 		if key := set.byID[id]; key != nil {
@@ -123,7 +124,7 @@ func (r *Remote) Key(ctx context.Context, id string) (Key, error) {
 			return key, nil
 		}
 	}
-	// With a fresh set at hand the ID is unknown, and any token may name one.
+	// If the set is fresh, the ID is unknown. Any token may contain such an ID.
 	if f := r.fetch(now, fresh); f != nil && !r.isUsable(set, id, now) {
 		if err := f.wait(ctx); err != nil {
 			return nil, err
@@ -132,7 +133,7 @@ func (r *Remote) Key(ctx context.Context, id string) (Key, error) {
 	return r.lookUp(id, now)
 }
 
-// Current returns the set that is in use; it is fetched if there is none yet. An error wraps
+// Current returns the set in use, after fetching one if there is none yet. An error wraps
 // [ErrUnavailable].
 func (r *Remote) Current(ctx context.Context) (*Set, error) {
 	if set := r.current.Load(); set != nil {
@@ -151,15 +152,16 @@ func (r *Remote) Current(ctx context.Context) (*Set, error) {
 	return nil, fmt.Errorf("%w: %w", ErrUnavailable, r.failure)
 }
 
-// isUsable reports whether a set's key may be used while the next set is fetched: if the host did
-// not answer the last time, so that an outage does not hold up each request.
+// isUsable reports whether a key of the set may be used while the next set is fetched. It may if
+// the last fetch failed, so that an outage does not delay every request.
 func (r *Remote) isUsable(set *remoteSet, id string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.failure != nil && set != nil && now.Before(set.staleUntil) && set.byID[id] != nil
 }
 
-// lookUp looks in the set at hand. What is not there is unknown only if the host could be asked.
+// lookUp looks up a key in the current set. A missing key is unknown only if the last fetch
+// succeeded.
 func (r *Remote) lookUp(id string, now time.Time) (Key, error) {
 	r.mu.Lock()
 	set, failure := r.current.Load(), r.failure
@@ -172,14 +174,14 @@ func (r *Remote) lookUp(id string, now time.Time) (Key, error) {
 			return nil, set.unknown(id)
 		}
 	}
-	if failure == nil { // the clock went on a long way while the caller waited
+	if failure == nil { // the clock advanced a lot while the caller waited
 		return nil, fmt.Errorf("%w: the keys of %s are too old", ErrUnavailable, r.url)
 	}
 	return nil, fmt.Errorf("%w: %w", ErrUnavailable, failure)
 }
 
-// fetch returns the fetch under way, or begins one. It returns nil if it is too soon after the
-// last.
+// fetch returns the fetch in progress, or starts one. It returns nil if the last fetch was too
+// recent.
 func (r *Remote) fetch(now time.Time, unknown bool) *flight {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -196,13 +198,13 @@ func (r *Remote) fetch(now time.Time, unknown bool) *flight {
 		r.lastUnknown = now
 	}
 	r.flight = &flight{done: make(chan struct{})}
-	// Not in the caller's context: others wait for it too. It ends by its own timeout.
+	// Do not use the caller's context, since others wait for the fetch too. It has its own timeout.
 	go r.run(r.flight, now)
 	return r.flight
 }
 
-// isWithin reports whether less than d has passed since then. A time in the future is from before
-// the clock was set back.
+// isWithin reports whether less than d has passed since then. If then is in the future, the clock
+// was set back.
 func isWithin(d time.Duration, then, now time.Time) bool {
 	passed := now.Sub(then)
 	return passed >= 0 && passed < d
@@ -247,8 +249,8 @@ func (r *Remote) load(ctx context.Context, now time.Time) (*remoteSet, error) {
 	}, nil
 }
 
-// keepValues replaces each public key by the previous set's if that is the same, so that callers
-// may compare keys by identity.
+// keepValues replaces each public key with the previous set's value if they are equal, so that
+// callers can compare keys by identity.
 func (s *Set) keepValues(previous *Set) {
 	for i, k := range s.keys {
 		now, isPublic := k.(*PublicKey)
@@ -260,7 +262,7 @@ func (s *Set) keepValues(previous *Set) {
 	}
 }
 
-// wait returns when the fetch is over, or with an error when ctx is done before.
+// wait returns when the fetch is over, or with an error if ctx is done first.
 func (f *flight) wait(ctx context.Context) error {
 	select {
 	case <-f.done:

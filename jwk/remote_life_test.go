@@ -12,7 +12,7 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// How the keys of a remote set change, and what becomes of those that were at hand.
+// Tests of how the keys of a remote set change.
 
 func TestRemote_aRemovedKeyIsGoneAfterAFetchForAnUnknownOne(t *testing.T) {
 	key, next := generate(t, jwk.ES256).Public(), generate(t, jwk.ES256).Public()
@@ -63,7 +63,7 @@ func TestRemote_theSameKeyForAnotherAlgorithmIsAnotherValue(t *testing.T) {
 	}
 }
 
-// Before its time is over a set is asked for again, and nobody waits for that.
+// A set is fetched again before it expires, and no caller waits for that.
 func TestRemote_renewsWhileItsKeysAreUsed(t *testing.T) {
 	key, next := generate(t, jwk.ES256).Public(), generate(t, jwk.ES256).Public()
 	p := newPublisher(t, key)
@@ -75,7 +75,7 @@ func TestRemote_renewsWhileItsKeysAreUsed(t *testing.T) {
 		<-release
 		_, _ = w.Write(text)
 	})
-	p.advance(8*time.Minute + time.Second) // of 10
+	p.advance(8*time.Minute + time.Second) // of 10 minutes
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	for range 50 {
@@ -97,7 +97,7 @@ func TestRemote_renewsWhileItsKeysAreUsed(t *testing.T) {
 	}
 }
 
-// The fetch is everybody's: the caller that began it may go.
+// All callers share a fetch, so it continues when the caller that started it gives up.
 func TestRemote_aCallerThatGivesUpDoesNotEndTheFetch(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	p := newPublisher(t)
@@ -122,8 +122,8 @@ func TestRemote_aCallerThatGivesUpDoesNotEndTheFetch(t *testing.T) {
 	}
 }
 
-// A host that sends a byte now and then is given up after five seconds, also by callers without a
-// deadline.
+// A host that sends only a byte now and then is given up after five seconds, even for callers
+// without a deadline.
 func TestRemote_givesUpAHostThatTakesItsTime(t *testing.T) {
 	t.Parallel()
 	p := newPublisher(t)
@@ -143,7 +143,7 @@ func TestRemote_givesUpAHostThatTakesItsTime(t *testing.T) {
 	}
 }
 
-// A host that is in trouble is not asked by each request.
+// A host that fails is not asked again for every request.
 func TestRemote_letsAHostThatFailedRest(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	p := newPublisher(t)
@@ -180,7 +180,7 @@ func TestRemote_withoutMaxStaleKeepsNothing(t *testing.T) {
 	}
 }
 
-// MaxAge rules over what the host says.
+// MaxAge takes precedence over the host's answer.
 func TestRemote_maxAgeIsTheLongest(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	p := newPublisher(t, key)
@@ -193,7 +193,7 @@ func TestRemote_maxAgeIsTheLongest(t *testing.T) {
 	}
 }
 
-// RFC 9111 §4.2.3: the time that an answer spent in caches on the way counts.
+// RFC 9111 §4.2.3: the time that an answer spent in caches counts.
 func TestRemote_countsTheAgeOfAnAnswer(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	text := setText(t, key)
@@ -212,8 +212,7 @@ func TestRemote_countsTheAgeOfAnAnswer(t *testing.T) {
 	}
 }
 
-// When the clock is set back nobody knows how old the keys at hand are, so they are asked for
-// again.
+// If the clock is set back, the age of the keys is unknown, so they are fetched again.
 func TestRemote_aClockThatIsSetBack(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	p := newPublisher(t, key)
@@ -236,8 +235,8 @@ func TestRemote_aClockThatIsSetBack(t *testing.T) {
 	}
 }
 
-// A caller whose clock read the time long after the fetch that it waits for learns nothing from
-// that fetch.
+// A caller that waits for a fetch that began long before the caller's time must not trust its
+// result.
 func TestRemote_aFetchThatBeganLongAgo(t *testing.T) {
 	key := generate(t, jwk.ES256).Public()
 	p := newPublisher(t)
@@ -265,8 +264,7 @@ func TestRemote_takesAnAnswerOfTheLongestLength(t *testing.T) {
 	}
 }
 
-// A set without a key that is known here is an answer all the same: the ID is unknown, not
-// unavailable.
+// A set without any supported key is still an answer: the ID is unknown, not unavailable.
 func TestRemote_anEmptySetIsAnAnswer(t *testing.T) {
 	r := newPublisher(t, map[string]string{"kty": "AKP"}).remote(t, nil)
 	if _, err := r.Key(t.Context(), "k"); !errors.Is(err, jwk.ErrUnknownKey) || errors.Is(err, jwk.ErrUnavailable) {

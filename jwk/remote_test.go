@@ -75,7 +75,7 @@ func (p *publisher) remote(t *testing.T, change func(*jwk.RemoteConfig)) *jwk.Re
 	return r
 }
 
-// has reports whether the source has a key now.
+// has reports whether the source currently has a key.
 func has(t *testing.T, r *jwk.Remote, id string) bool {
 	t.Helper()
 	key, err := r.Key(t.Context(), id)
@@ -107,7 +107,7 @@ func TestRemote_fetchesWhenAsked(t *testing.T) {
 	}
 }
 
-// hold publishes the keys, but takes its time with each answer.
+// hold publishes the keys, but delays each answer.
 func (p *publisher) hold(t *testing.T, d time.Duration, keys ...any) {
 	text := setText(t, keys...)
 	p.respond(func(w http.ResponseWriter, _ *http.Request) {
@@ -116,7 +116,7 @@ func (p *publisher) hold(t *testing.T, d time.Duration, keys ...any) {
 	})
 }
 
-// askAtOnce asks fifty times for a key.
+// askAtOnce asks for a key fifty times concurrently.
 func askAtOnce(r *jwk.Remote, id string) ([]jwk.Key, []error) {
 	values, errs := make([]jwk.Key, 50), make([]error, 50)
 	var all sync.WaitGroup
@@ -393,8 +393,7 @@ func TestNewRemote_refusesURLs(t *testing.T) {
 	}
 }
 
-// J23: a name that looks public and an address that is not: the address decides, when it is
-// dialled.
+// J23: a public-looking name with a private address is refused when the address is dialled.
 func TestRemote_refusesNamesOfPrivateAddresses(t *testing.T) {
 	p := newPublisher(t, generate(t, jwk.ES256).Public())
 	r, err := jwk.NewRemote("https://LOCALHOST"+p.URL[strings.LastIndexByte(p.URL, ':'):], jwk.RemoteConfig{})

@@ -8,8 +8,8 @@ import (
 	"math/big"
 )
 
-// The bounds of RSA keys in bits: RFC 7518 §3.3 wants 2048, generated ones have 128 bits of
-// strength, and beyond the highest a signature costs more than it is worth.
+// The bounds of RSA keys in bits. RFC 7518 §3.3 requires 2048. Generated keys have a strength of
+// 128 bits. Above the maximum, a signature costs more than it is worth.
 const (
 	minRSABits       = 2048
 	generatedRSABits = 3072
@@ -18,7 +18,7 @@ const (
 
 var errPrimes = fmt.Errorf("%w: an RSA private key has d and two primes, p and q", ErrInvalidKey)
 
-// rsaFamily is RS* (PKCS #1 v1.5) or PS* (PSS) with one hash.
+// rsaFamily is RS* (PKCS #1 v1.5) or PS* (PSS), with one hash.
 type rsaFamily struct {
 	hash crypto.Hash
 	pss  bool
@@ -98,9 +98,9 @@ func checkRSA(k *rsa.PublicKey) error {
 	return nil
 }
 
-// rocaPrimes are the primes by which the moduli of CVE-2017-15361 give themselves away: modulo each
-// of them such a modulus is a power of 65537, which a random one is for all of them about once in
-// 2^27.
+// rocaPrimes are the primes that reveal the moduli of CVE-2017-15361. Modulo each of these primes,
+// such a modulus is a power of 65537. A random modulus has this property for all of them about once
+// in 2^27.
 var rocaPrimes = []int64{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157}
 
 func isROCA(n *big.Int) bool {
@@ -131,7 +131,7 @@ func (d document) rsaPublicKey() (*rsa.PublicKey, error) {
 	if d.Type != "RSA" {
 		return nil, fmt.Errorf("%w: kty is not RSA", ErrInvalidKey)
 	}
-	// RFC 7518 §6.3.1: no leading zero.
+	// RFC 7518 §6.3.1 allows no leading zero.
 	if len(d.N) == 0 || d.N[0] == 0 || len(d.E) == 0 || d.E[0] == 0 || len(d.E) > 4 {
 		return nil, fmt.Errorf("%w: RSA modulus or exponent", ErrInvalidKey)
 	}
@@ -167,7 +167,7 @@ func (f rsaFamily) parsePrivate(d document) (private, error) {
 	return rsaPrivate{rsaPublic{f, &key.PublicKey}, key}, nil
 }
 
-// precomputedAs reports whether a member that may be absent is what it is computed to be.
+// precomputedAs reports whether an optional member is absent or has the computed value.
 func precomputedAs(member []byte, value *big.Int) bool {
 	return member == nil || value != nil && new(big.Int).SetBytes(member).Cmp(value) == 0
 }

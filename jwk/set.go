@@ -11,7 +11,7 @@ const maxSetKeys = 256
 
 var errNilKey = fmt.Errorf("%w: a key is nil", ErrInvalidKey)
 
-// Set is a fixed set of keys to verify with: public ones, or HMAC secrets, never both. It is a
+// Set is a fixed set of verification keys: either public keys or HMAC secrets, never both. It is a
 // [Source].
 type Set struct {
 	keys    []Key
@@ -20,7 +20,7 @@ type Set struct {
 	skipped []Skipped
 }
 
-// NewSet returns the set of public keys. Two keys of one ID are an error.
+// NewSet returns the set of the public keys. It fails if two keys have the same ID.
 func NewSet(keys ...*PublicKey) (*Set, error) {
 	all := make([]Key, len(keys))
 	for i, k := range keys {
@@ -32,7 +32,7 @@ func NewSet(keys ...*PublicKey) (*Set, error) {
 	return newSet(all, false)
 }
 
-// NewSecretSet returns the set of HMAC secrets. Two keys of one ID are an error.
+// NewSecretSet returns the set of the HMAC secrets. It fails if two keys have the same ID.
 func NewSecretSet(keys ...*SecretKey) (*Set, error) {
 	all := make([]Key, len(keys))
 	for i, k := range keys {
@@ -63,7 +63,7 @@ func (s *Set) Key(_ context.Context, id string) (Key, error) {
 	return nil, s.unknown(id)
 }
 
-// unknown returns why there is no key of that ID.
+// unknown returns the error for an ID that has no key, with the reason if the key was skipped.
 func (s *Set) unknown(id string) error {
 	for _, k := range s.skipped {
 		if k.KeyID == id && id != "" {
@@ -73,14 +73,14 @@ func (s *Set) unknown(id string) error {
 	return ErrUnknownKey
 }
 
-// Skipped returns the keys of the set that was read that are not used, and why.
+// Skipped returns the keys that were left out when the set was read, and why.
 func (s *Set) Skipped() []Skipped { return append([]Skipped(nil), s.skipped...) }
 
-// Keys returns the keys in their order. The slice is the caller's.
+// Keys returns the keys in their order. The caller may modify the slice.
 func (s *Set) Keys() []Key { return append([]Key(nil), s.keys...) }
 
-// MarshalJSON writes a JWK set of public members (RFC 7517 §5). Secrets are refused: nothing of
-// them is public.
+// MarshalJSON returns a JWK set with the public members only (RFC 7517 §5). It fails for a set of
+// secrets, since no part of them is public.
 func (s *Set) MarshalJSON() ([]byte, error) {
 	if s.secrets && len(s.keys) > 0 {
 		return nil, errors.New("jwk: a set of secrets cannot be published")

@@ -48,7 +48,7 @@ func decode64(t testing.TB, s string) []byte {
 	return b
 }
 
-// cutLast cuts a compact token into what is signed and the signature.
+// cutLast splits a compact token into its signed part and its signature.
 func cutLast(token string) (signed, signature string, ok bool) {
 	i := strings.LastIndexByte(token, '.')
 	if i < 0 {
@@ -57,7 +57,7 @@ func cutLast(token string) (signed, signature string, ok bool) {
 	return token[:i], token[i+1:], true
 }
 
-// generate returns a new key. RSA keys take a second each, so there are two of these, in turn.
+// generate returns a new key. RSA keys take a second each, so it returns two of them in turn.
 func generate(t testing.TB, alg jwk.Algorithm) *jwk.PrivateKey {
 	t.Helper()
 	if strings.HasPrefix(string(alg), "RS") || strings.HasPrefix(string(alg), "PS") {
@@ -76,7 +76,7 @@ func generate(t testing.TB, alg jwk.Algorithm) *jwk.PrivateKey {
 }
 
 var (
-	rsaTurns sync.Map // of each algorithm, so that tests of two do not take each other's turn
+	rsaTurns sync.Map // one counter per algorithm
 	rsaKeys  = sync.OnceValue(func() (keys [2][]byte) {
 		for i := range keys {
 			key, err := rsa.GenerateKey(rand.Reader, 2048)

@@ -12,7 +12,7 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// vectorFile returns the text of a published vector, or skips the test when there are none.
+// vectorFile returns the text of a published vector, or skips the test if there are none.
 func vectorFile(t testing.TB, name string) []byte {
 	t.Helper()
 	dir := os.Getenv("HALLPASS_VECTORS")
@@ -95,8 +95,8 @@ func TestVerify_publishedSignatures(t *testing.T) {
 					}
 				}
 				for _, c := range group.Tests {
-					// "acceptable" are those whose DigestInfo lacks its NULL: no signer makes them
-					// any more.
+					// "acceptable" signatures lack the NULL in DigestInfo. Signers no longer make
+					// them.
 					if got, want := key.Verify(c.Msg, c.Sig), c.Result == "valid"; got != want {
 						t.Errorf("tcId %d (%s): Verify = %v, want %v", c.TcID, c.Comment, got, want)
 					}
@@ -141,7 +141,7 @@ func TestVerify_publishedMACs(t *testing.T) {
 					if err != nil {
 						t.Fatalf("tcId %d: %v", c.TcID, err)
 					}
-					// A tag that is cut is none of ours, even where the file calls it valid.
+					// Truncated tags are never accepted, even where the file calls them valid.
 					want := c.Result == "valid" && group.TagSize == size
 					if got := key.Verify(c.Msg, c.Tag); got != want {
 						t.Errorf("tcId %d: Verify = %v, want %v", c.TcID, got, want)
@@ -156,8 +156,8 @@ func TestVerify_publishedMACs(t *testing.T) {
 	}
 }
 
-// TestParseSet_publishedKeySets runs the key sets of Wycheproof: each comes with a token that must
-// or must not verify.
+// TestParseSet_publishedKeySets runs the key sets of Wycheproof. Each comes with a token that must
+// verify or must not verify.
 func TestParseSet_publishedKeySets(t *testing.T) {
 	var vectors struct {
 		NumberOfTests int
@@ -199,8 +199,8 @@ func TestParseSet_publishedKeySets(t *testing.T) {
 	}
 }
 
-// TestKeys_cookbook signs with the keys of RFC 7520 and RFC 8037, and verifies what is printed
-// there.
+// TestKeys_cookbook signs with the keys of RFC 7520 and RFC 8037, and verifies the signatures
+// printed there.
 func TestKeys_cookbook(t *testing.T) {
 	for file, alg := range map[string]jwk.Algorithm{
 		"jws/4_1.rsa_v15_signature.json":              jwk.RS256,
@@ -271,7 +271,7 @@ func TestThumbprint_publishedExamples(t *testing.T) {
 	}
 }
 
-// TestVerify_exampleTokens verifies what RFC 7515, 8037 and 9449 print.
+// TestVerify_exampleTokens verifies the tokens printed in RFC 7515, 8037 and 9449.
 func TestVerify_exampleTokens(t *testing.T) {
 	var examples struct {
 		Tokens []struct {

@@ -17,9 +17,9 @@ var (
 	errRevocationKind = errors.New("sessions: Revoke takes a RevokedToken")
 )
 
-// Memory is a [Store] in the memory of one process. It is the reference for the others, and right
-// for tests and for programs that may forget all sessions when they end. What has expired stays
-// until [Memory.Sweep] is called.
+// Memory is a [Store] in the memory of one process. It is the reference for other stores, and suits
+// tests and programs that may forget all sessions when they stop. Expired records stay until
+// [Memory.Sweep] is called.
 type Memory struct {
 	mu          sync.Mutex
 	sessions    map[string]*Session            // guarded by mu; session id → session
@@ -36,7 +36,7 @@ func NewMemory() *Memory {
 
 var _ Store = (*Memory)(nil)
 
-// lock begins a call. The caller unlocks after a nil error.
+// lock begins a call. If it returns nil, the caller must unlock.
 func (m *Memory) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -132,8 +132,8 @@ func (m *Memory) Rotate(ctx context.Context, r Rotation) (Session, Outcome, erro
 	return *s, outcome, nil
 }
 
-// changed reports whether the subject was changed by a revocation after the one of number since.
-// The caller has locked.
+// changed reports whether a revocation with a number above since changed the subject's rights or
+// password. The caller holds the lock.
 func (m *Memory) changed(subject string, since int64) bool {
 	for _, r := range m.after(since) {
 		if r.Kind == RevokedAll || (r.Kind == RevokedSubject || r.Kind == RevokedCredentials) && r.ID == subject {
@@ -143,7 +143,7 @@ func (m *Memory) changed(subject string, since int64) bool {
 	return false
 }
 
-// after returns the revocations with a number over since. The caller has locked.
+// after returns the revocations with a number above since. The caller holds the lock.
 func (m *Memory) after(since int64) []Revocation {
 	first := sort.Search(len(m.revocations), func(i int) bool { return m.revocations[i].Sequence > since })
 	return m.revocations[first:]
@@ -207,7 +207,7 @@ func (m *Memory) EndSessions(ctx context.Context, e Ending) ([]Revocation, error
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
-	if e.With != nil { // not under the lock: it may call the store
+	if e.With != nil { // before the lock, since it may call the store
 		if err := e.With(ctx); err != nil {
 			return nil, err
 		}
@@ -290,7 +290,7 @@ func (m *Memory) Revoke(ctx context.Context, r Revocation) (Revocation, error) {
 	return m.record(r), nil
 }
 
-// record adds r; the caller has locked.
+// record adds r. The caller holds the lock.
 func (m *Memory) record(r Revocation) Revocation {
 	m.sequence = max(m.sequence+1, time.Now().UnixMicro())
 	r.Sequence = m.sequence

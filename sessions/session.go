@@ -1,9 +1,8 @@
-// Package sessions says what a store of log-in sessions and revocations promises, and has one in
-// memory.
+// Package sessions defines what a store of login sessions and revocations must do, and provides an
+// in-memory store.
 //
-// Most programs need two names of it at most: [NewMemory], the default, and [Store], which package
-// sqlstore implements. The rest is for those who write a store of their own: package storetest
-// checks it.
+// Most programs need at most two of its names: [NewMemory], the default, and [Store], which package
+// sqlstore implements. The rest is for authors of their own stores, which package storetest checks.
 package sessions
 
 import (
@@ -16,31 +15,32 @@ import (
 var (
 	// ErrNotFound says that there is no such session.
 	ErrNotFound = errors.New("sessions: there is no such session")
-	// ErrUnavailable says that the store could not be asked.
+	// ErrUnavailable says that the store could not be reached.
 	ErrUnavailable = errors.New("sessions: the store cannot be reached")
-	// ErrSubjectChanged says that what a subject may do, or their password, has changed since the
-	// caller looked. Begin again from there.
+	// ErrSubjectChanged says that the subject's rights or password have changed since the caller
+	// read them. The caller must read them again.
 	ErrSubjectChanged = errors.New("sessions: the subject's rights or password changed meanwhile")
 )
 
-// Session is one login on one device: the chain of refresh tokens that began there. However often
-// it is refreshed it stays one record, and no token is stored in it.
+// Session is one login on one device, with the chain of refresh tokens that started there. It stays
+// one record, however often it is refreshed. It contains no tokens.
 type Session struct {
 	ID         string
 	Subject    string
-	Generation uint32    // of the one refresh token that is current; the first is 1
+	Generation uint32    // of the current refresh token; the first is 1
 	RotatedAt  time.Time // when Generation was reached
 	CreatedAt  time.Time
 	LastUsedAt time.Time
-	IdleExpiry time.Time // the session ends then unless it is refreshed before
-	Expiry     time.Time // the session ends then whatever happens
+	IdleExpiry time.Time // the session ends then unless it is refreshed earlier
+	Expiry     time.Time // the session ends then in any case
 	AuthTime   time.Time // when the subject last proved who they are (RFC 9068 §2.2.1)
 	RevokedAt  time.Time // zero while the session lives
-	// AccessExpiry is the time after which no access token of the session can be alive, whoever
-	// made it and however long tokens live elsewhere. A revocation of the session lasts until then.
+	// AccessExpiry is the time by which every access token of the session has expired, whichever
+	// process issued it and whatever lifetime it used. A revocation of the session lasts until
+	// then.
 	AccessExpiry time.Time
-	// SteppedUp says that a step-up reached Generation: whoever has the generation before it has
-	// proved nothing, and gets nothing for it.
+	// SteppedUp says that a step-up led to Generation. The token of the generation before it is not
+	// exchanged for the new one, since its holder may not be the one who gave the password.
 	SteppedUp bool
 	Client    Client
 }
@@ -56,7 +56,7 @@ func (s Session) Ended(now time.Time) bool {
 	return !s.RevokedAt.IsZero() || !now.Before(s.IdleExpiry) || !now.Before(s.Expiry)
 }
 
-// ExpiresAt is when the session ends unless it is refreshed.
+// ExpiresAt returns when the session ends unless it is refreshed.
 func (s Session) ExpiresAt() time.Time {
 	if s.Expiry.Before(s.IdleExpiry) {
 		return s.Expiry
@@ -64,25 +64,26 @@ func (s Session) ExpiresAt() time.Time {
 	return s.IdleExpiry
 }
 
-// Outcome is what became of a presented refresh token.
+// Outcome is the result of presenting a refresh token.
 type Outcome int
 
 // The outcomes of [SessionStore.Rotate].
 const (
-	// Gone: the session is unknown, expired or revoked, or never had the presented generation.
-	// Nothing changed.
+	// Gone: the session is unknown, expired or revoked, or it has not reached the presented
+	// generation. Nothing changed. It is also the answer to the generation before a step-up, within
+	// the grace period.
 	Gone Outcome = iota
-	// Rotated: the presented generation was current; the next one is now.
+	// Rotated: the presented generation was current, and now the next one is.
 	Rotated
-	// Replayed: the presented generation is the direct predecessor of the current one, within the
-	// grace. Nothing changed but LastUsedAt, so the client that lost the answer gets the same
-	// successor again.
+	// Replayed: the presented generation is the one directly before the current one, within the
+	// grace period. Only LastUsedAt and AccessExpiry may have changed. A client that lost the
+	// answer gets the same successor again.
 	Replayed
-	// Reused: the presented generation is older, or the grace is over. The session is revoked and
-	// the revocation recorded.
+	// Reused: the presented generation is older, or the grace period is over. The session is now
+	// revoked, and the revocation recorded.
 	Reused
-	// Overtaken: what the subject may do, or their password, has changed since [Rotation.Since].
-	// Nothing changed: the caller reads the grant again, and asks again.
+	// Overtaken: the subject's rights or password have changed since [Rotation.Since]. Nothing
+	// changed. The caller reads the grant again and retries.
 	Overtaken
 )
 
@@ -92,20 +93,20 @@ type Rotation struct {
 	Generation uint32 // as presented
 	Now        time.Time
 	Grace      time.Duration // how long the direct predecessor of the current generation is answered with Replayed
-	IdleExpiry time.Time     // for the session, when it is rotated; the store caps it at Session.Expiry
-	// AccessExpiry is the [Session.AccessExpiry] that the new access token asks for. The store
-	// keeps the later of it and what it has.
+	IdleExpiry time.Time     // for the session, if it is rotated; capped at Session.Expiry
+	// AccessExpiry is the [Session.AccessExpiry] that the new access token needs. The store keeps
+	// the later of this and its own value.
 	AccessExpiry time.Time
-	// Since is the number of the last revocation when the caller began: before it read the grant
-	// for the new token, or looked at a password. See [RevocationStore.Sequence].
+	// Since is the number of the last revocation at the time when the caller started, before it
+	// read the grant for the new token or checked a password. See [RevocationStore.Sequence].
 	Since int64
-	// Read is the session as the caller has read it, if it has. A store may spare itself another
-	// look: if the session is still as it was.
+	// Read is the session as the caller read it, if it did. If the session has not changed since,
+	// the store need not read it again.
 	Read Session
 }
 
-// Apply decides r for s, the session that it names, and returns s as it is afterwards. It is what
-// every [SessionStore] does within its atomic write.
+// Apply decides r for s, which must be the session that r names, and returns s as it is afterwards.
+// Every [SessionStore] calls it inside its atomic write.
 func (r Rotation) Apply(s Session) (Session, Outcome) {
 	now := microsecond(r.Now)
 	switch {
@@ -118,9 +119,9 @@ func (r Rotation) Apply(s Session) (Session, Outcome) {
 		s.IdleExpiry = earlier(microsecond(r.IdleExpiry), s.Expiry)
 		s.AccessExpiry = later(s.AccessExpiry, microsecond(r.AccessExpiry))
 		return s, Rotated
-	case r.Generation == s.Generation-1 && now.Sub(s.RotatedAt).Abs() <= r.Grace: // a clock may have been set back
+	case r.Generation == s.Generation-1 && now.Sub(s.RotatedAt).Abs() <= r.Grace: // the clock can go back
 		if s.SteppedUp {
-			return s, Gone // it may be the subject's other tab: nobody is put out
+			return s, Gone // it may be the subject's other tab, so keep the session
 		}
 		s.LastUsedAt = now
 		s.AccessExpiry = later(s.AccessExpiry, microsecond(r.AccessExpiry))
@@ -131,24 +132,24 @@ func (r Rotation) Apply(s Session) (Session, Outcome) {
 	}
 }
 
-// microsecond returns t as stores keep it.
+// microsecond returns t with the precision of a store.
 func microsecond(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// StepUp is a step of a session's refresh token to its next generation without the current one
-// being presented: the subject has just given their password.
+// StepUp moves a session to its next generation without its current refresh token, because the
+// subject has just given their password.
 type StepUp struct {
 	SessionID string
 	Now       time.Time
-	// Proved makes Now the session's AuthTime, and refuses the generation before from now on.
-	// Without it that one is still answered within the grace, as after a refresh.
+	// Proved sets AuthTime to Now and refuses the previous generation from now on. Without it, the
+	// previous generation is still answered within the grace period, as after a refresh.
 	Proved       bool
 	IdleExpiry   time.Time // as in [Rotation]
 	AccessExpiry time.Time // as in [Rotation]
 	Since        int64     // as in [Rotation]
 }
 
-// Apply decides u for s, the session that it names, and returns s as it is afterwards, and false
-// when the session has ended.
+// Apply decides u for s, which must be the session that u names, and returns s as it is afterwards.
+// It returns false if the session has ended.
 func (u StepUp) Apply(s Session) (Session, bool) {
 	now := microsecond(u.Now)
 	if s.Ended(now) {
@@ -179,35 +180,34 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// SessionStore keeps sessions. Package storetest has the suite that every implementation passes.
-// All methods are safe for concurrent use, durable when they return nil, and return an error that
-// wraps [ErrUnavailable] when the store cannot be asked, as when ctx has ended: a call that begins
-// then changes nothing. Times are kept to the microsecond, rounded down, in UTC. A limit under 1
-// asks for nothing.
+// SessionStore keeps sessions. Package storetest contains a test suite that every implementation
+// must pass. All methods are safe for concurrent use, and their changes are durable once they
+// return nil. They return an error that wraps [ErrUnavailable] if the store cannot be reached. A
+// call whose ctx has already ended also returns it, and changes nothing. Times are kept in UTC,
+// rounded down to the microsecond. With a limit under 1 a method returns or deletes nothing.
 type SessionStore interface {
-	// CreateSession adds s, unless what its subject may do, or their password, has changed since
-	// the revocation of number since ([RevocationStore.Sequence]): then it is [ErrSubjectChanged],
-	// and nothing is added. It fails when there is a session with its ID. An IdleExpiry after
-	// Expiry is kept as Expiry.
+	// CreateSession adds s. It returns [ErrSubjectChanged] and adds nothing if the subject's rights
+	// or password have changed since revocation number since (see [RevocationStore.Sequence]). It
+	// fails if a session with the same ID exists. An IdleExpiry after Expiry is stored as Expiry.
 	CreateSession(ctx context.Context, s Session, since int64) error
-	// Session returns the session whatever its state, or [ErrNotFound].
+	// Session returns the session, whatever its state, or [ErrNotFound].
 	Session(ctx context.Context, id string) (Session, error)
-	// Sessions returns the subject's sessions that have not ended at now, newest first (by
-	// CreatedAt, then ID, both descending), at most limit, starting after the session whose ID is
-	// after ("" for the first page). That one may have ended; once it has been swept there is
-	// nothing after it.
+	// Sessions returns at most limit of the subject's sessions that have not ended at now, newest
+	// first (by CreatedAt, then ID, both descending). It starts after the session with ID after; ""
+	// asks for the first page. That session may have ended, but once it has been swept the page is
+	// empty.
 	Sessions(ctx context.Context, subject string, now time.Time, after string, limit int) ([]Session, error)
-	// Rotate decides one presentation of a refresh token. It is ONE atomic conditional write: of
-	// any number of calls with one generation exactly one is Rotated. The session returned is as it
-	// is afterwards (empty when Gone and unknown).
+	// Rotate decides one presentation of a refresh token. It must be ONE atomic conditional write:
+	// of all calls with the same generation, exactly one is Rotated. It returns the session as it
+	// is afterwards (empty if it is Gone and unknown).
 	Rotate(ctx context.Context, r Rotation) (Session, Outcome, error)
-	// StepUp takes a session to its next generation, in one atomic write, and returns the session
-	// as it is afterwards. [ErrNotFound] when the session is unknown or has ended, and
-	// [ErrSubjectChanged] as for CreateSession.
+	// StepUp moves a session to its next generation in one atomic write, and returns the session as
+	// it is afterwards. It returns [ErrNotFound] if the session is unknown or has ended, and
+	// [ErrSubjectChanged] as CreateSession does.
 	StepUp(ctx context.Context, u StepUp) (Session, error)
-	// Sweep deletes at most limit records, sessions that expired (RevokedAt aside) before now and
-	// whose AccessExpiry is before now, and revocations whose ExpiresAt is before now, and returns
-	// how many it deleted. When that is less than limit there are no more.
+	// Sweep deletes at most limit records and returns how many it deleted. It deletes sessions that
+	// expired before now (even if they were revoked) and whose AccessExpiry is before now, and
+	// revocations whose ExpiresAt is before now. If it deletes fewer than limit, there are no more.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 }
 
@@ -218,49 +218,50 @@ type RevocationKind string
 const (
 	RevokedSession RevocationKind = "session" // every token of the session
 	RevokedToken   RevocationKind = "token"   // one access token, by its "jti"
-	RevokedSubject RevocationKind = "subject" // every access token of the subject made before it
-	// RevokedCredentials refuses no token: it refuses sessions that begin with what proved the
-	// subject's identity before it, as a log-in with the old password that was under way.
+	RevokedSubject RevocationKind = "subject" // every access token of the subject issued before it
+	// RevokedCredentials refuses no tokens. It refuses new sessions of the subject whose
+	// credentials were checked before it, such as a login with the old password that is under way.
 	RevokedCredentials RevocationKind = "credentials"
-	RevokedAll         RevocationKind = "all" // every access token made before it, whoever's; it has no ID
+	RevokedAll         RevocationKind = "all" // of every subject; it has no ID
 )
 
-// Revocation is a record that something must be refused before it expires by itself.
+// Revocation records that something must be refused before it expires.
 type Revocation struct {
-	// Sequence is given by the store, and grows. RevokedSubject refuses the subject's access tokens
-	// with a smaller one ([jwt.Claims.Sequence]).
+	// Sequence is assigned by the store, and grows. RevokedSubject refuses access tokens of the
+	// subject that carry a smaller one ([jwt.Claims.Sequence]).
 	Sequence  int64
 	Kind      RevocationKind
 	ID        string    // of the session, the token or the subject
-	Before    time.Time // RevokedSubject: of tokens without a Sequence, those issued at or before it are refused
-	ExpiresAt time.Time // after it no access token that this names can be alive
+	Before    time.Time // RevokedSubject also refuses tokens without a Sequence issued by then
+	ExpiresAt time.Time // by then every access token that this refuses has expired
 }
 
 // Ending asks a store to end sessions.
 type Ending struct {
-	// SessionID or Subject is set, not both, or the store fails: one session, or every session of
-	// the subject.
+	// Exactly one of SessionID and Subject must be set: one session, or every session of the
+	// subject.
 	SessionID string
 	Subject   string
-	// Except names a session of Subject that lives on.
+	// Except is the ID of a session of Subject that stays alive.
 	Except string
-	// Record is what is recorded for Subject besides: RevokedSubject, RevokedCredentials, or
-	// nothing.
+	// Record is the kind of revocation to record for Subject: RevokedSubject, RevokedCredentials,
+	// or empty for none.
 	Record RevocationKind
-	// OnlyRecord leaves the sessions alive.
+	// OnlyRecord adds the record but ends no session.
 	OnlyRecord bool
-	// With is done in the same transaction, before everything else, with a context that takes calls
-	// of this store into it. Its error undoes all and is returned. May be nil.
+	// With, if not nil, runs first, in the same transaction. Calls of this store with the context
+	// that it gets take part in the transaction. If With returns an error, everything is rolled back
+	// and the error is returned.
 	With func(ctx context.Context) error
 	Now  time.Time
-	// ExpiresAt is the least for the revocations recorded: they last until the AccessExpiry of the
-	// sessions that they concern, if that is later.
+	// ExpiresAt is the earliest expiry of the recorded revocations. They last until the
+	// AccessExpiry of the sessions concerned, if that is later.
 	ExpiresAt time.Time
 }
 
 var errEnding = errors.New("sessions: an Ending names either a session, or a subject and perhaps a kind to record")
 
-// Validate returns an error for an e that cannot be carried out. Stores call it first.
+// Validate returns an error if e is malformed. Stores call it first.
 func (e Ending) Validate() error {
 	records := e.Record == RevokedSubject || e.Record == RevokedCredentials
 	if (e.SessionID == "") == (e.Subject == "") || !records && (e.Record != "" || e.OnlyRecord) ||
@@ -270,19 +271,19 @@ func (e Ending) Validate() error {
 	return nil
 }
 
-// Revocation returns the record that e asks for besides those of sessions.
+// Revocation returns the record for e.Record, the one that is not about a single session.
 func (e Ending) Revocation(expiresAt time.Time) Revocation {
 	r := Revocation{Kind: e.Record, ID: e.Subject, ExpiresAt: expiresAt}
 	if e.Record == RevokedSubject {
-		// Only tokens without a number are judged by it. Older issuers dated one of the same second
-		// a second later, so those are refused as well.
+		// Only tokens without a number are judged by this time. Older issuers dated some tokens one
+		// second later than this second, so refuse those as well.
 		r.Before = microsecond(e.Now).Truncate(time.Second).Add(time.Second)
 	}
 	return r
 }
 
-// AllRevoked is the record of [RevocationStore.EndAll]. It is kept for ten years: no token lives
-// longer, and there are few of them.
+// AllRevoked returns the record of [RevocationStore.EndAll]. It is kept for ten years: no token
+// lives longer, and such records are few.
 func AllRevoked(now time.Time) Revocation {
 	return Revocation{
 		Kind: RevokedAll, Before: microsecond(now).Truncate(time.Second).Add(time.Second),
@@ -290,35 +291,36 @@ func AllRevoked(now time.Time) Revocation {
 	}
 }
 
-// RevocationStore is the record of revocations, from which every replica refreshes its memory.
-// It keeps the promises that [SessionStore] states.
+// RevocationStore records revocations. Every replica updates its memory from it. It makes the same
+// promises as [SessionStore].
 type RevocationStore interface {
-	// Sequence returns the highest number that a recorded revocation has ever had, swept ones too;
-	// 0 before the first. What is not yet recorded when it returns will have a higher one.
+	// Sequence returns the highest number of any revocation recorded so far, even if it has been
+	// swept, or 0 if there has been none. Every revocation recorded later has a higher number.
 	Sequence(ctx context.Context) (int64, error)
-	// EndSessions marks the sessions that e names, and that have not been revoked, as revoked,
-	// records a RevokedSession for each, and what e.Record says, all in one transaction, and
-	// returns those records. Sessions that have expired are among them, since their last access
-	// tokens may be alive. Nothing to end is no error.
+	// EndSessions revokes the sessions that e names and that are not yet revoked. It records a
+	// RevokedSession for each, and a revocation of kind e.Record, and returns these records. All of
+	// this is one transaction. It includes expired sessions, whose last access tokens may still be
+	// valid. It is not an error if there is nothing to end.
 	EndSessions(ctx context.Context, e Ending) ([]Revocation, error)
-	// Revoke records r (a RevokedToken, or it fails) and returns it with its sequence number. What
-	// is revoked twice is recorded twice. Sessions stay as they are.
+	// Revoke records r, which must be a RevokedToken, and returns it with its sequence number.
+	// Revoking a token twice records it twice. Sessions are not changed.
 	Revoke(ctx context.Context, r Revocation) (Revocation, error)
-	// EndAll marks every session that has not been revoked as revoked, records a RevokedAll, and
-	// begins a new epoch, all in one transaction, and returns how many sessions it ended and the
-	// record. For what may have been lost or stolen at once: a restored backup, a stolen key.
+	// EndAll revokes every session that is not yet revoked, records a RevokedAll, and starts a new
+	// epoch, all in one transaction. It returns the number of sessions that it ended and the
+	// record. It is for cases where everything may be affected, such as a restored backup or a
+	// stolen key.
 	EndAll(ctx context.Context, now time.Time) (int, Revocation, error)
-	// Epoch returns an ID of this record of revocations, which another one does not have: a store
-	// that has lost its numbers, or that has begun anew, has another.
+	// Epoch returns an ID of this record of revocations. The ID changes when a store loses its
+	// numbers or starts anew.
 	Epoch(ctx context.Context) (string, error)
-	// Revocations returns, in order, the records with a sequence number over since whose ExpiresAt
-	// is not before now, at most limit. Numbers become visible in their order: whoever goes on from
-	// the last that they saw misses none. A number is at least the time in microseconds since 1970,
-	// so that they do not start again when a store in memory does, or when a database is restored.
+	// Revocations returns, in order, at most limit records with a sequence number above since whose
+	// ExpiresAt is not before now. Numbers become visible in order, so a reader that continues
+	// after the last number it saw misses none. A number is at least the time in microseconds since
+	// 1970, so numbers do not restart when an in-memory store restarts or a database is restored.
 	Revocations(ctx context.Context, since int64, now time.Time, limit int) ([]Revocation, error)
 }
 
-// Store keeps sessions and the record of what has been revoked.
+// Store keeps sessions and revocations.
 type Store interface {
 	SessionStore
 	RevocationStore

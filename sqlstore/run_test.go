@@ -13,9 +13,9 @@ import (
 	"github.com/hallpass-go/hallpass/sqlstore"
 )
 
-// A program that keeps its sessions in a database and is restarted accepts no token before it has
-// read what was revoked: until [hallpass.Auth.Run] has, the answer is that the store is not
-// available.
+// A program that keeps its sessions in a database accepts no token after a restart until
+// [hallpass.Auth.Run] has read the revocations. Until then it answers that the store is
+// unavailable.
 func TestAuth_acceptsNothingBeforeTheRevocationsAreRead(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 	keys, err := jwk.OpenFile(filepath.Join(t.TempDir(), "keys.json"))
@@ -68,7 +68,7 @@ func TestAuth_acceptsNothingBeforeTheRevocationsAreRead(t *testing.T) {
 	if _, err := after.Verify(t.Context(), tokens.AccessToken); !errors.Is(err, hallpass.ErrTokenRevoked) {
 		t.Errorf("a revoked token, after Run: %v, want ErrTokenRevoked", err)
 	}
-	// What another process revokes while the program runs is refused, too.
+	// Tokens that another process revokes while the program runs are refused too.
 	if err := before.RevokeSession(t.Context(), kept.SessionID); err != nil {
 		t.Fatal(err)
 	}

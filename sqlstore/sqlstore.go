@@ -1,7 +1,7 @@
-// Package sqlstore keeps sessions and revocations in a SQL database: a [sessions.Store] that
-// survives the program and that several programs share.
+// Package sqlstore keeps sessions and revocations in a SQL database. It provides a [sessions.Store]
+// that survives restarts and that several programs can share.
 //
-// The program imports the driver, modernc.org/sqlite for SQLite:
+// The program must import the driver, which is modernc.org/sqlite for SQLite:
 //
 //	import _ "modernc.org/sqlite"
 //
@@ -15,18 +15,18 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// Store is a [sessions.Store] in a SQL database. It is safe for concurrent use, by several programs
-// too.
+// Store is a [sessions.Store] in a SQL database. It is safe for concurrent use, also by several
+// programs.
 type Store struct {
 	sessions.Store
 	close func() error
 }
 
-// Open opens the database at url, "sqlite:" and the path of a file, and brings its tables up to
-// date. The file is made with mode 0600 when it does not exist; its folder must. One of ours that
-// others can reach is mended, with a warning in the log of slog.Default; somebody else's is
-// refused. The caller closes the store. An error that wraps [sessions.ErrUnavailable] says that the
-// database could not be asked.
+// Open opens the database at url, which is "sqlite:" followed by a file path, and updates its
+// schema. If the file does not exist, Open creates it with mode 0600; its folder must exist. If
+// others can access the file, Open corrects its mode and logs a warning to slog.Default, or fails
+// if the file belongs to another user. The caller must close the store. An error that wraps
+// [sessions.ErrUnavailable] says that the database could not be reached.
 func Open(ctx context.Context, url string) (*Store, error) {
 	store, err := sessiondb.Open(ctx, url)
 	if err != nil {
@@ -35,6 +35,6 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	return &Store{store, store.Close}, nil
 }
 
-// Close closes the database. Calls that have begun are waited for; later ones fail with
+// Close closes the database. It waits for calls in progress. Later calls fail with
 // [sessions.ErrUnavailable].
 func (s *Store) Close() error { return s.close() }

@@ -199,16 +199,16 @@ var revocationTests = []subtest{
 	{"nothingBeginsBehindACut", nothingBeginsBehindACut},
 }
 
-// nothingBeginsBehindACut lets sessions begin, step up and rotate while their subject is cut off.
-// Afterwards none lives that has not seen the last cut, as one would that looked before the cut was
-// there and was written after it had looked.
+// nothingBeginsBehindACut starts, steps up and rotates sessions while their subject is revoked
+// again and again. Afterwards every live session must have seen the last revocation. A session that
+// was checked before it and written after it would not have.
 func nothingBeginsBehindACut(s *suite) {
 	const cuts = 25
 	var (
 		group sync.WaitGroup
 		over  = make(chan struct{})
 		mu    sync.Mutex
-		since = map[string]int64{} // session → what it had seen when it began; guarded by mu
+		since = map[string]int64{} // session → the number that it started from; guarded by mu
 	)
 	for client := range 4 {
 		group.Go(func() {
@@ -254,8 +254,8 @@ func nothingBeginsBehindACut(s *suite) {
 	}
 }
 
-// ends checks that recorded are the revocations of the sessions with these ids, in their order, and
-// all there are.
+// ends checks that recorded holds the revocations of the sessions with these ids, in order, and
+// that the store has no others.
 func ends(s *suite, recorded []sessions.Revocation, ids ...string) {
 	s.Helper()
 	s.equal("revocations", recorded, s.revocations(0, 0, 100))
@@ -276,7 +276,8 @@ func ends(s *suite, recorded []sessions.Revocation, ids ...string) {
 	s.equal("sessions named", named, want)
 }
 
-// listMissesNone follows the list, from the last number seen, while eight writers add to it.
+// listMissesNone reads the list, each time from the last number seen, while eight writers add to
+// it.
 func listMissesNone(s *suite) {
 	const writers, each = 8, 25
 	given := make(chan int64, writers*each)

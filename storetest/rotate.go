@@ -8,8 +8,7 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// staleRead presents what a caller has read before something else happened to the session: what is
-// kept decides.
+// staleRead presents a session that was read before it changed: the stored session must decide.
 func staleRead(s *suite) {
 	s.create(session("a", "ada", 0), session("b", "ada", 0))
 	first := s.session("a")
@@ -79,10 +78,10 @@ var rotateTests = []subtest{
 		again.Since = s.sequence()
 		s.rotate(again, sessions.Rotated)
 		s.end(change)
-		s.rotate(again, sessions.Overtaken) // a replay, too
+		s.rotate(again, sessions.Overtaken) // replays are overtaken too
 		reuse := rotation("a", 1, time.Minute+grace+time.Second)
 		reuse.Since = since
-		s.rotate(reuse, sessions.Reused) // a theft is seen all the same
+		s.rotate(reuse, sessions.Reused) // reuse is still detected
 	}},
 	{"afterAStepUp", afterAStepUp},
 	{"idleExpiryIsCapped", func(s *suite) {
@@ -166,7 +165,8 @@ var rotateTests = []subtest{
 	{"rotationAndEndAtOnce", rotationAndEndAtOnce},
 }
 
-// afterAStepUp: the generation before a step-up gets nothing, and ends nothing within the grace.
+// afterAStepUp checks that the generation before a step-up is refused, and ends nothing within the
+// grace period.
 func afterAStepUp(s *suite) {
 	s.create(session("a", "ada", 0), session("b", "ada", 0))
 	s.rotate(rotation("a", 1, time.Second), sessions.Rotated)
@@ -178,7 +178,7 @@ func afterAStepUp(s *suite) {
 	reused(s, rotation("b", 1, time.Minute+grace+time.Microsecond))
 }
 
-// reused presents r, and checks that it revokes the session and records that exactly once.
+// reused presents r, and checks that this revokes the session and records one revocation.
 func reused(s *suite, r sessions.Rotation) {
 	s.Helper()
 	want := s.session(r.SessionID)
@@ -203,8 +203,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// endedBy checks that the session can be rotated until just before end, and that nothing changes
-// from then on.
+// endedBy checks that the session can be rotated until just before end, and that it does not change
+// any more from then on.
 func endedBy(s *suite, session sessions.Session, end time.Duration) {
 	s.Helper()
 	other := session
@@ -214,7 +214,7 @@ func endedBy(s *suite, session sessions.Session, end time.Duration) {
 	stays(s, session.ID, end)
 }
 
-// stays checks that d after start no generation of the session is anything but gone.
+// stays checks that, d after start, every generation of the session is gone.
 func stays(s *suite, id string, d time.Duration) {
 	s.Helper()
 	want, recorded := s.session(id), len(s.revocations(0, 0, 10))
@@ -224,8 +224,8 @@ func stays(s *suite, id string, d time.Duration) {
 	s.equal("number of revocations", len(s.revocations(0, 0, 10)), recorded)
 }
 
-// atOnce presents each of three generations n times at once: one call is Rotated, the others
-// Replayed, and all say the same generation.
+// atOnce presents each of three generations n times concurrently: one call must be Rotated and the
+// others Replayed, and all must return the same generation.
 func atOnce(s *suite, n int) {
 	s.create(session("a", "ada", 0))
 	for generation := uint32(1); generation <= 3; generation++ {
@@ -273,8 +273,8 @@ func presentAtOnce(s *suite, n int, r sessions.Rotation) ([]sessions.Session, []
 	return after, outcomes
 }
 
-// rotationAndEndAtOnce ends sessions while they are rotated: none lives on, and each end is
-// recorded once.
+// rotationAndEndAtOnce ends sessions while they are rotated. No session may survive, and each end
+// must be recorded once.
 func rotationAndEndAtOnce(s *suite) {
 	const n = 8
 	for i := range n {

@@ -112,8 +112,8 @@ var sessionTests = []subtest{
 	{"nothingBeginsWithWhatHasChangedSince", nothingBegins},
 }
 
-// nothingBegins: a session does not begin, and is not stepped up, with what was looked at before a
-// change of the subject; neither a change of another subject nor the end of a session is one.
+// nothingBegins checks that no session starts or is stepped up with a number from before a change
+// of its subject. A change of another subject, or the end of a session, does not count.
 func nothingBegins(s *suite) {
 	s.create(session("a", "ada", 0), session("z", "zoe", 0))
 	for i, e := range []sessions.Ending{
@@ -147,8 +147,8 @@ func nothingBegins(s *suite) {
 	}
 }
 
-// listHasPages walks pages while sessions begin and end: every session that lives all along is seen
-// exactly once.
+// listHasPages reads pages while sessions start and end. A session that lives throughout must be
+// seen exactly once.
 func listHasPages(s *suite) {
 	for i := range 20 {
 		s.create(session(fmt.Sprintf("s%02d", i), "ada", time.Duration(i/4)*time.Second))

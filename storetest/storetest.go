@@ -1,4 +1,4 @@
-// Package storetest is the suite that every [sessions.Store] passes.
+// Package storetest is a test suite that every [sessions.Store] must pass.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) sessions.Store { return open(t) })
@@ -17,8 +17,8 @@ import (
 )
 
 // Run checks every sentence of the contracts of [sessions.SessionStore] and
-// [sessions.RevocationStore]. It calls open for an empty store once a subtest; open registers what
-// has to be cleaned up with its t.
+// [sessions.RevocationStore]. It calls open once per subtest for an empty store. Open registers its
+// cleanup with its t.
 func Run(t *testing.T, open func(t *testing.T) sessions.Store) {
 	for _, group := range []struct {
 		name  string
@@ -45,18 +45,18 @@ type subtest struct {
 	run  func(s *suite)
 }
 
-// suite is one subtest and its store. Its methods make a call that must succeed, and fail the
-// subtest otherwise.
+// suite is one subtest and its store. Its methods make calls that must succeed, and fail the
+// subtest if they do not.
 type suite struct {
 	*testing.T
 	store sessions.Store
 }
 
-// start is when the sessions of the suite begin. It is off the whole second, in a zone of its own,
-// and has nanoseconds: a store rounds them down.
+// start is when the sessions of the suite start. It has a time zone and nanoseconds, to check that
+// a store converts to UTC and rounds down.
 var start = time.Date(2026, 3, 14, 15, 9, 26, 535_897_932, time.FixedZone("", -5*3600))
 
-// at returns the moment that a store keeps for d after start.
+// at returns the time d after start as a store keeps it.
 func at(d time.Duration) time.Time { return start.Add(d).UTC().Truncate(time.Microsecond) }
 
 const (
@@ -66,10 +66,10 @@ const (
 	alive    = 15 * time.Minute // of an access token
 )
 
-// latest is a since after which nothing can have changed.
+// latest is a Since that no change can come after.
 const latest = math.MaxInt64
 
-// session returns a session of subject that began d after start.
+// session returns a session of subject that started d after start.
 func session(id, subject string, d time.Duration) sessions.Session {
 	return sessions.Session{
 		ID:         id,
@@ -118,7 +118,7 @@ func (s *suite) create(sessions ...sessions.Session) {
 	}
 }
 
-// stepUp is a step-up of a session d after start.
+// stepUp returns a step-up of a session d after start.
 func stepUp(id string, d time.Duration) sessions.StepUp {
 	return sessions.StepUp{
 		SessionID: id, Now: start.Add(d), Proved: true, Since: latest,
@@ -163,7 +163,7 @@ func (s *suite) session(id string) sessions.Session {
 	return got
 }
 
-// rotate presents r, checks the outcome and that the session returned is the one that is kept, and
+// rotate presents r, checks the outcome and that the returned session is the stored one, and
 // returns it.
 func (s *suite) rotate(r sessions.Rotation, want sessions.Outcome) sessions.Session {
 	s.Helper()
@@ -243,7 +243,7 @@ func (s *suite) equal(what string, got, want any) {
 	}
 }
 
-// ended returns a context that is over.
+// ended returns a context that has been cancelled.
 func ended() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

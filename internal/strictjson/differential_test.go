@@ -106,9 +106,12 @@ type embeddingFields struct {
 	Tagged `json:"tagged"`
 	Note   string `json:"note"`
 	Ünï    string
-	Quote  string `json:"a\"b"`
-	Dash   string `json:"-,"`
-	After  string `json:"after"`
+	//lint:ignore SA5008 a tag that nobody should write is read as encoding/json reads it
+	Quote string `json:"a\"b"`
+	//lint:ignore SA5008 likewise
+	Dash  string `json:"-,"`
+	After string `json:"after"`
+	//lint:ignore U1000 that it is not used is the point
 	hidden string
 }
 
