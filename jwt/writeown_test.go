@@ -88,6 +88,7 @@ func TestSign_ownClaimsAreWhatEncodingJSONWrites(t *testing.T) {
 		"a field without a name": struct {
 			A int `json:",omitempty"`
 			B int `json:"-"`
+			//lint:ignore SA5008 a tag that nobody should write is read as encoding/json reads it
 			C int `json:"-,"`
 			D int `json:"a b"`
 		}{1, 2, 3, 4},
