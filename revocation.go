@@ -224,6 +224,15 @@ func (l *Revocations) Update(ctx context.Context, store sessions.RevocationStore
 	return nil
 }
 
+// catchUp is [Revocations.Update] of a list that is kept up to date. One that has never been read, as in a
+// program with one process, has nothing to catch up with.
+func (l *Revocations) catchUp(ctx context.Context, store sessions.RevocationStore, now time.Time) error {
+	if !l.read.Load() {
+		return nil
+	}
+	return l.Update(ctx, store, now)
+}
+
 func (l *Revocations) prune(now int64) {
 	for i := range l.shards {
 		s := &l.shards[i]

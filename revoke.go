@@ -129,6 +129,13 @@ func (i *Issuer[T]) end(ctx context.Context, e sessions.Ending) error {
 			sessions.Revocation{Kind: sessions.RevokedSession, ID: e.SessionID, ExpiresAt: e.ExpiresAt},
 		)
 	}
+	if e.Record == sessions.RevokedCredentials {
+		// The record itself refuses no token. Sessions that another process has ended before are not among
+		// those recorded now, and must be refused here from now on, too.
+		if err := i.c.Revocations.catchUp(ctx, i.c.Store, e.Now); err != nil {
+			i.Tell(ctx, Event{Name: EventFailed, Err: err}) // the change is made; the next update is soon
+		}
+	}
 	for _, r := range recorded {
 		if r.Kind == sessions.RevokedSession {
 			i.Tell(ctx, Event{Name: EventSessionEnded, Subject: e.Subject, SessionID: r.ID})

@@ -109,6 +109,18 @@ func TestChangePassword_putsOutALoginUnderWay(t *testing.T) {
 		want(http.StatusUnauthorized, "refresh_token_reused")
 }
 
+// A new password refuses the tokens of every session at once, also of one that another process has ended a
+// moment before, which this one has not heard of yet.
+func TestChangePassword_refusesWhatAnotherProcessHasEnded(t *testing.T) {
+	f := newFixture(t, options{})
+	alice, root := f.join("alice"), f.admin("root")
+	if err := f.issuerOf(time.Hour, 0).RevokeSession(t.Context(), alice.session); err != nil {
+		t.Fatal(err)
+	}
+	f.do("PATCH /v1/users/"+alice.id, `{`+newPassword+`}`, root.bearer()).want(http.StatusOK, "")
+	f.do("GET /v1/me", "", alice.bearer()).want(http.StatusUnauthorized, "token_revoked")
+}
+
 // Log-ins and changes of the password at once: afterwards no session lives but the one that made
 // the last change.
 func TestChangePassword_noLoginWithTheOldOneSurvives(t *testing.T) {
