@@ -13,7 +13,7 @@ import (
 // How long the chaos lasts, and how wild it is: go test ./e2e -run TestChaos -v -timeout 0 -args
 // -for 10m.
 var (
-	chaosFor     = flag.Duration("for", 5*time.Second, "how long the chaos lasts")
+	chaosFor     = flag.Duration("for", 4*time.Second, "how long the chaos lasts")
 	chaosClients = flag.Int("clients", 16, "owners of a session")
 	chaosTabs    = flag.Int("tabs", 3, "tabs that each owner has at most")
 	chaosThieves = flag.Int("thieves", 8, "thieves")
@@ -80,7 +80,7 @@ func TestChaos(t *testing.T) {
 // refuses all the same. Without thieves, who would have to wait for much longer.
 func TestChaos_clockAhead(t *testing.T) {
 	c := newChaos(t, scenario{
-		lasts: 3 * time.Second, grace: 8 * time.Second, ahead: 2 * time.Second, kills: time.Second, clients: 8,
+		lasts: 2 * time.Second, grace: 8 * time.Second, ahead: 2 * time.Second, kills: time.Second, clients: 8,
 	})
 	c.play()
 	c.calmDown()

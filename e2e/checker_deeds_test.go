@@ -253,9 +253,6 @@ func nothingAfterTheEnd(a *account) {
 				by := d.by
 				if usesAccess(c) {
 					by = d.knownBy(c.Server)
-					if a.mayBeSecond(d, session) {
-						by = d.by + elsewhere
-					}
 				}
 				if by < c.Sent && (c.succeeded() || c.Code == "refresh_token_reused") {
 					a.breach(d.promise(), c, "%s by %s", d.Ask, d.by)
@@ -263,22 +260,6 @@ func nothingAfterTheEnd(a *account) {
 			}
 		}
 	}
-}
-
-// mayBeSecond says that a session may have been ended already, by another process, when a new
-// password was set. The process that set it then knows of that end only by the list. A deed that
-// cuts refuses all access tokens by itself.
-func (a *account) mayBeSecond(d deed, session []call) bool {
-	if d.cuts() {
-		return false
-	}
-	early := func(c call) bool { return c.Server != d.Server && c.Sent < d.by }
-	byDeed := slices.ContainsFunc(a.deeds, func(other deed) bool {
-		return other.mayEnd(session) && early(other.call)
-	})
-	return byDeed || slices.ContainsFunc(session, func(c call) bool {
-		return early(c) && (c.Ask == askLogout || c.Ask == askRefresh && !c.succeeded())
-	})
 }
 
 // promise is what a deed promises of the sessions that it ends.

@@ -200,15 +200,19 @@ func (o *owner) becomeSomebodyElse() {
 	o.user.Store(u)
 }
 
-// beside does something at the same time as the caller: with a random source of its own.
-func (o *owner) beside(all *sync.WaitGroup, f func(p player)) {
+// beside does something at the same time as the caller, after a while: with a random source of its
+// own.
+func (o *owner) beside(all *sync.WaitGroup, most time.Duration, f func(p player)) {
 	p := o.player
 	p.rand = rand.New(rand.NewPCG(o.rand.Uint64(), o.rand.Uint64()))
 	all.Go(func() {
-		time.Sleep(time.Duration(p.rand.IntN(40)) * time.Millisecond)
+		time.Sleep(time.Duration(p.rand.Int64N(int64(most))))
 		f(p)
 	})
 }
+
+// hashing is about how long a password takes: a change of it hashes two.
+const hashing = 120 * time.Millisecond
 
 // refreshBeside is a tab that refreshes while something else is under way. What it is told does not
 // log its owner out: there is a newer token soon.
@@ -216,7 +220,7 @@ func (o *owner) refreshBeside(all *sync.WaitGroup, h held) {
 	if h.refresh == "" || o.rand.IntN(2) == 0 {
 		return
 	}
-	o.beside(all, func(p player) {
+	o.beside(all, hashing, func(p player) {
 		got, _ := p.insist(refreshMessage(o.about(h), h.refresh), always)
 		if got.Status == http.StatusOK {
 			o.jar.keep(h, got)
@@ -251,10 +255,10 @@ func (o *owner) changePassword() {
 	var all sync.WaitGroup
 	o.refreshBeside(&all, h)
 	if o.rand.IntN(2) == 0 {
-		o.beside(&all, func(p player) { p.useAsDevice(u, current, 1) })
+		o.beside(&all, 2*hashing, func(p player) { p.useAsDevice(u, current, 1) })
 	}
 	if o.rand.IntN(2) == 0 {
-		o.beside(&all, func(p player) { o.change(p, u, h, id, current) })
+		o.beside(&all, hashing/4, func(p player) { o.change(p, u, h, id, current) })
 	}
 	o.change(o.player, u, h, id, current)
 	all.Wait()

@@ -110,8 +110,8 @@ func TestFlood_leavesOthersTheirLogins(t *testing.T) {
 			close(stop)
 			t.Logf("log-ins of the others, calm: median %v, longest %v; beside the flood: median %v, longest %v; the flood was answered %v",
 				calm[10], calm[19], stormy[10], stormy[19], <-done)
-			// How much longer they take is for a quiet machine to say: passwords are hashed at low priority,
-			// and other tests may run beside this one.
+			// How much longer they take is for a quiet machine to say: passwords are hashed at low
+			// priority, and other tests may run beside this one.
 		})
 	}
 }
