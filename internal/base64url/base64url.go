@@ -68,17 +68,14 @@ func Decode(dst []byte, text string) bool {
 	}
 	var seen uint32
 	at0, at1, at2, at3 := &values[0], &values[1], &values[2], &values[3]
-	// Four groups at a time, as long as there is room for the two bytes too many that writing eight at once costs.
-	for len(text) >= 16 && len(dst) >= 16 {
-		c, d := text[:16], dst[:16]
+	// Two groups at a time, as long as there is room for the two bytes too many that are written.
+	for len(text) >= 8 && len(dst) >= 8 {
+		c := text[:8]
 		group0 := at0[c[0]] | at1[c[1]] | at2[c[2]] | at3[c[3]]
 		group1 := at0[c[4]] | at1[c[5]] | at2[c[6]] | at3[c[7]]
-		binary.BigEndian.PutUint64(d, uint64(group0)<<40|uint64(group1)<<16)
-		group2 := at0[c[8]] | at1[c[9]] | at2[c[10]] | at3[c[11]]
-		group3 := at0[c[12]] | at1[c[13]] | at2[c[14]] | at3[c[15]]
-		binary.BigEndian.PutUint64(d[6:], uint64(group2)<<40|uint64(group3)<<16)
-		seen |= group0 | group1 | group2 | group3
-		text, dst = text[16:], dst[12:]
+		binary.BigEndian.PutUint64(dst, uint64(group0)<<40|uint64(group1)<<16)
+		seen |= group0 | group1
+		text, dst = text[8:], dst[6:]
 	}
 	for len(text) >= 4 && len(dst) >= 3 {
 		group := at0[text[0]] | at1[text[1]] | at2[text[2]] | at3[text[3]]
