@@ -83,13 +83,18 @@ func readClaims(payload string, c *Claims, k *known, own own) (ownFit bool, err 
 		order = own.order
 	}
 	members := r.ObjectOf(order)
-	for i := range order {
+	for i := range usualOrder {
 		if members.Expect(&r.Scanner, i) {
 			r.member(c, i)
 		}
 	}
+	for i := len(usualOrder); i < len(order); i++ {
+		if members.Expect(&r.Scanner, i) {
+			r.own.read(&r.Scanner, i-len(usualOrder))
+		}
+	}
 	for name, ok := members.Next(&r.Scanner); ok; name, ok = members.Next(&r.Scanner) {
-		r.member(c, r.number(name))
+		r.named(c, name)
 	}
 	switch {
 	case r.End() != nil:
@@ -100,30 +105,28 @@ func readClaims(payload string, c *Claims, k *known, own own) (ownFit bool, err 
 	return !r.own.misfits, required(c)
 }
 
-// number returns the number of a registered claim, or that of an own one after these, or -1.
-func (r *reader) number(name string) int {
+// named reads the value of the claim of a name, or skips that of one that nobody asked for.
+func (r *reader) named(c *Claims, name string) {
 	number := slices.Index(registered[:], name)
 	if number < 0 && r.own.ownType != nil {
-		if i, ok := r.own.fields.Number(name); ok {
-			return len(registered) + i
+		if field, ok := r.own.fields.Number(name); ok {
+			r.own.read(&r.Scanner, field)
+			return
 		}
 	}
-	return number
+	r.member(c, number)
 }
 
-// member reads the value of the claim of a number, as reader.number has it.
+// member reads the value of the registered claim of a number, for an own one of its name as well.
 func (r *reader) member(c *Claims, number int) {
-	switch {
-	case number >= len(registered):
-		r.own.read(&r.Scanner, number-len(registered))
-	case number >= 0 && r.own.ownType != nil && r.own.twice[number] >= 0:
-		again := r.Scanner
+	if number < 0 || r.own.ownType == nil || !r.own.overlaps || r.own.twice[number] < 0 {
 		r.claim(c, number)
-		if !r.Failed() {
-			r.own.read(&again, r.own.twice[number])
-		}
-	default:
-		r.claim(c, number)
+		return
+	}
+	again := r.Scanner
+	r.claim(c, number)
+	if !r.Failed() {
+		r.own.read(&again, r.own.twice[number])
 	}
 }
 
@@ -223,12 +226,13 @@ func (r *reader) audience() []string {
 	return r.since(start)
 }
 
-// keep adds names to the list in memory, which is this token's own, so that what a handler does to it is no other's; since returns those from one on, as a slice that cannot grow into its neighbour.
-func (r *reader) keep(names ...string) {
+// keep adds a name to the list in memory, which is this token's own, so that what a handler does to
+// it is no other's; since returns those from one on, as a slice that cannot grow into its neighbour.
+func (r *reader) keep(name string) {
 	if r.names == nil {
-		r.names = make([]string, 0, max(4, len(names)))
+		r.names = make([]string, 0, 4)
 	}
-	r.names = append(r.names, names...)
+	r.names = append(r.names, name)
 }
 
 func (r *reader) since(start int) []string {
@@ -240,7 +244,13 @@ func (r *reader) since(start int) []string {
 
 func (r *reader) copied(known []string) []string {
 	start := len(r.names)
-	r.keep(known...)
+	if r.names == nil {
+		r.names = make([]string, 0, max(4, len(known)))
+	}
+	// One by one, since a copy of all tells the garbage collector of it, which takes longer.
+	for _, name := range known {
+		r.keep(name)
+	}
 	return r.since(start)
 }
 

@@ -9,9 +9,10 @@ import (
 
 // ownType is how own claims of one type are read beside the registered ones.
 type ownType struct {
-	fields strictjson.Fields
-	order  []strictjson.Expected // the registered claims, then the fields
-	twice  [len(registered)]int  // the field that has a registered claim's name and is read, too; -1 for none
+	fields   strictjson.Fields
+	order    []strictjson.Expected // the registered claims, then the fields
+	overlaps bool                  // a field has a registered claim's name
+	twice    [len(registered)]int  // which has, for each of these claims; -1 for none
 }
 
 var ownTypes sync.Map // reflect.Type → *ownType
@@ -25,7 +26,7 @@ func ownTypeOf(t reflect.Type) *ownType {
 	for i, name := range registered {
 		o.twice[i] = -1
 		if field, ok := o.fields.Number(name); ok {
-			o.twice[i] = field
+			o.overlaps, o.twice[i] = true, field
 			o.order = usualOrder // or a member could be looked for in two places
 		}
 	}

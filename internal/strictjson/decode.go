@@ -123,7 +123,7 @@ func (d *decoder) value(v reflect.Value, p *plan, at *place) {
 		}
 		return
 	}
-	if d.direct(v, p) {
+	if d.direct(v, p, d.copies) {
 		return
 	}
 	switch kind := d.Kind(); {
@@ -193,7 +193,7 @@ func (d *decoder) mapping(v reflect.Value, p *plan, in *place) {
 		at.name = name
 		element.SetZero()
 		d.value(element, p.elem, &at)
-		mapping.SetMapIndex(reflect.ValueOf(d.own(name)).Convert(p.typ.Key()), element)
+		mapping.SetMapIndex(reflect.ValueOf(own(d.copies, name)).Convert(p.typ.Key()), element)
 	}
 	v.Set(mapping)
 }

@@ -8,8 +8,11 @@ import (
 
 // direct reads a value of the plain kinds, to which encoding/json is a long way. It returns false,
 // with the scanner where it was, when something else is there or the value does not fit.
-func (d *decoder) direct(v reflect.Value, p *plan) bool {
-	before := d.Scanner
+func (s *Scanner) direct(v reflect.Value, p *plan, copies bool) bool {
+	if p.itself {
+		return false
+	}
+	before := s.at
 	fits := false
 	switch p.kind {
 	case reflect.String:
@@ -17,27 +20,27 @@ func (d *decoder) direct(v reflect.Value, p *plan) bool {
 			return false
 		}
 		var value string
-		if value, fits = d.String(); fits {
-			v.SetString(d.own(value))
+		if value, fits = s.String(); fits {
+			v.SetString(own(copies, value))
 		}
 	case reflect.Bool:
-		if kind := d.Kind(); kind == 't' || kind == 'f' {
-			d.Skip()
+		if kind := s.Kind(); kind == 't' || kind == 'f' {
+			s.Skip()
 			v.SetBool(kind == 't')
 			fits = true
 		}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		fits = d.integer(v)
+		fits = s.integer(v)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
 		reflect.Uintptr:
-		if text, ok := d.Number(); ok {
+		if text, ok := s.Number(); ok {
 			n, err := strconv.ParseUint(text, 10, 64)
 			if fits = err == nil && !v.OverflowUint(n); fits {
 				v.SetUint(n)
 			}
 		}
 	case reflect.Float32, reflect.Float64:
-		if text, ok := d.Number(); ok {
+		if text, ok := s.Number(); ok {
 			n, err := strconv.ParseFloat(text, p.typ.Bits())
 			if fits = err == nil && !v.OverflowFloat(n); fits {
 				v.SetFloat(n)
@@ -46,23 +49,23 @@ func (d *decoder) direct(v reflect.Value, p *plan) bool {
 	case reflect.Interface:
 		if p.typ.NumMethod() == 0 && v.IsNil() {
 			var value any
-			if value, fits = d.any(); fits && value != nil {
+			if value, fits = s.any(copies); fits && value != nil {
 				v.Set(reflect.ValueOf(value))
 			}
 		}
 	default:
 		return false
 	}
-	if !fits && !d.Failed() {
-		d.Scanner = before
+	if !fits && !s.Failed() {
+		s.at = before
 	}
-	return fits || d.Failed()
+	return fits || s.Failed()
 }
 
-func (d *decoder) integer(v reflect.Value) bool {
-	n, ok := d.Seconds()
+func (s *Scanner) integer(v reflect.Value) bool {
+	n, ok := s.Seconds()
 	if !ok {
-		text, ok := d.Number()
+		text, ok := s.Number()
 		if !ok {
 			return false
 		}
@@ -79,34 +82,34 @@ func (d *decoder) integer(v reflect.Value) bool {
 }
 
 // any reads a value as encoding/json does for an interface without methods.
-func (d *decoder) any() (value any, fits bool) {
+func (s *Scanner) any(copies bool) (value any, fits bool) {
 	fits = true
-	switch d.Kind() {
+	switch s.Kind() {
 	case '"':
-		text, _ := d.String()
-		return d.own(text), true
+		text, _ := s.String()
+		return own(copies, text), true
 	case '0':
-		text, _ := d.Number()
+		text, _ := s.Number()
 		n, err := strconv.ParseFloat(text, 64)
 		return n, err == nil
 	case '[':
 		list := []any{}
-		elements := d.Array()
-		for elements.Next(&d.Scanner) {
-			element, ok := d.any()
+		elements := s.Array()
+		for elements.Next(s) {
+			element, ok := s.any(copies)
 			list, fits = append(list, element), fits && ok
 		}
 		return list, fits
 	case '{':
 		mapping := map[string]any{}
-		members := d.Object()
-		for name, ok := members.Next(&d.Scanner); ok; name, ok = members.Next(&d.Scanner) {
-			element, ok := d.any()
-			mapping[d.own(name)], fits = element, fits && ok
+		members := s.Object()
+		for name, ok := members.Next(s); ok; name, ok = members.Next(s) {
+			element, ok := s.any(copies)
+			mapping[own(copies, name)], fits = element, fits && ok
 		}
 		return mapping, fits
 	}
-	raw := d.Skip() // true, false or null
+	raw := s.Skip() // true, false or null
 	if raw == "null" {
 		return nil, true
 	}
@@ -132,14 +135,14 @@ func (d *decoder) strings(list *[]string, in *place) {
 			d.Skip()
 			d.misfit(&at, "wrong_type", "Expected "+kindName(reflect.String)+".")
 		}
-		values = append(values, d.own(value))
+		values = append(values, own(d.copies, value))
 	}
 	*list = values
 }
 
 // own returns a string that the scanner returned with memory of its own, if that is wanted.
-func (d *decoder) own(value string) string {
-	if d.copies {
+func own(copies bool, value string) string {
+	if copies {
 		return strings.Clone(value)
 	}
 	return value

@@ -26,8 +26,13 @@ func (f Fields) Number(name string) (int, bool) {
 // Read reads the next value into the field of a number of v, as [DecodeKnown] does, and reports
 // whether it fits. Strings share the text's memory unless they had escapes.
 func (f Fields) Read(s *Scanner, v reflect.Value, number int) bool {
+	field := &f.plan.fields[number]
+	target := field.of(v)
+	if s.direct(target, field.plan, false) {
+		return true
+	}
 	d := decoder{Scanner: *s}
-	d.value(f.plan.fields[number].of(v), f.plan.fields[number].plan, nil)
+	d.value(target, field.plan, nil)
 	*s = d.Scanner
 	return d.errors == nil
 }
