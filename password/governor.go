@@ -19,7 +19,7 @@ import (
 //     thread that other goroutines use must never be lowered.
 //   - All work is done on the worker's goroutine (argon2.go starts none), or the low priority would be for nothing.
 //   - Go runs at most GOMAXPROCS goroutines at a time, whatever the priority of their threads, so while there are
-//     workers it is raised by their number (processors.go).
+//     workers it is raised (processors.go).
 //   - Each client of [WithClient] has a line of its own, and the lines take turns: whoever asks for many hashes
 //     waits for their own, and keeps nobody else waiting for more than one a turn.
 //   - A worker starts with a job and ends when there has been none for a while. Until then it keeps its thread and its
@@ -49,10 +49,10 @@ type GovernorConfig struct {
 	// Defaults to that number, or to GOMAXPROCS when that is less; where GOMAXPROCS is kept, to one
 	// less than it, or to 1.
 	Workers int
-	// KeepGOMAXPROCS leaves GOMAXPROCS alone. By default it is raised by Workers while hashes are
-	// computed, so that other goroutines always find room beside them, and is what it was half a
-	// second after the last. It is always left alone where the environment sets it. Where it is,
-	// Workers must be less for the rest of the program to stay fast.
+	// KeepGOMAXPROCS leaves GOMAXPROCS alone. By default it is raised by Workers and one while
+	// hashes are computed, so that other goroutines find room beside them, and half a second after
+	// the last it is what it was. It is always left alone where the environment sets it. Where it
+	// is, Workers must be less for the rest of the program to stay fast.
 	KeepGOMAXPROCS bool
 	// MaxWait is how long a job may wait for a worker. Defaults to 2 s.
 	MaxWait time.Duration

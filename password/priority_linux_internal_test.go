@@ -7,9 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // nicer returns how many threads of this process are nicer than its main thread.
@@ -76,20 +78,66 @@ func TestGovernor_lowersItsOwnThreadsAndNoOther(t *testing.T) {
 func TestDerivation_isDoneOnItsCallersThread(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	const thisThread = 1 // RUSAGE_THREAD of getrusage(2)
-	spent := func() time.Duration {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(thisThread, &u); err != nil {
-			t.Fatal(err)
-		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
 	h := argon2id{costs: Params{}.withDefaults(), salt: repeated('s', 16)}
-	before := spent()
+	before := computing(t, unix.CLOCK_THREAD_CPUTIME_ID)
 	start := time.Now()
 	h.derive("p", tagLength, new(memory))
 	took := time.Since(start)
-	if own := spent() - before; own < 5*time.Millisecond {
+	if own := computing(t, unix.CLOCK_THREAD_CPUTIME_ID) - before; own < 5*time.Millisecond {
 		t.Errorf("of %v the calling thread computed %v", took, own)
+	}
+}
+
+// computing returns how much time is on a clock of clock_gettime(2): what this process or this
+// thread has computed.
+func computing(t *testing.T, clock int32) time.Duration {
+	t.Helper()
+	var ts unix.Timespec
+	if err := unix.ClockGettime(clock, &ts); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(ts.Nano())
+}
+
+// A governor with nothing set computes as many hashes as the cores can, on one core too: it has a
+// worker for each, and of what the process computes meanwhile, log-ins waiting in line included, at
+// least 97 hundredths are hashes.
+func TestGovernor_computesAsManyHashesAsItsCoresCan(t *testing.T) {
+	defer runtime.SetDefaultGOMAXPROCS()
+	for _, cores := range []int{1, runtime.NumCPU()} {
+		calmProcessors(t)
+		runtime.GOMAXPROCS(cores)
+		g := newGovernor(t, GovernorConfig{MaxWait: time.Minute})
+		if g.workers != cores {
+			t.Errorf("%d workers on %d cores", g.workers, cores)
+		}
+		h := &argon2id{costs: Params{}.withDefaults(), salt: repeated('s', 16)}
+		var hashing atomic.Int64 // of this, what jobs computed
+		login := func() {
+			_ = g.do(t.Context(), func(m *memory) {
+				before := computing(t, unix.CLOCK_THREAD_CPUTIME_ID)
+				h.derive("p", tagLength, m)
+				hashing.Add(int64(computing(t, unix.CLOCK_THREAD_CPUTIME_ID) - before))
+			})
+		}
+		login() // a program that has been running for a while
+		var share float64
+		for range 5 { // of which one must not meet whatever else the machine does
+			hashing.Store(0)
+			before := computing(t, unix.CLOCK_PROCESS_CPUTIME_ID)
+			var all sync.WaitGroup
+			for range 24 {
+				all.Go(func() { login(); login(); login() })
+			}
+			all.Wait()
+			spent := computing(t, unix.CLOCK_PROCESS_CPUTIME_ID) - before
+			if share = max(share, float64(hashing.Load())/float64(spent)); share >= 0.97 {
+				break
+			}
+		}
+		t.Logf("on %d cores %.3f of the time goes into hashes", cores, share)
+		if share < 0.97 {
+			t.Errorf("on %d cores only %.3f of the time goes into hashes", cores, share)
+		}
 	}
 }

@@ -6,9 +6,9 @@ import (
 )
 
 // processors raises GOMAXPROCS while governors work. Go runs at most GOMAXPROCS goroutines at a
-// time, whatever the priority of their threads: with as many workers on top, a request never waits
-// for one. All the time it would tax every request, since Go's scheduler then looks for work in
-// more places.
+// time, whatever the priority of their threads: with as many workers on top, a request does not
+// wait for one. All the time it would tax every request, since Go's scheduler then looks for work
+// in more places.
 type processors struct {
 	mu      sync.Mutex
 	workers int  // of all governors at work
@@ -16,6 +16,11 @@ type processors struct {
 	byGo    bool // before was Go's own choice, which follows the cores that the program may use
 	raised  int  // what it was raised to, or 0
 }
+
+// spare is added to the workers. A thread that waits in the system, for a disk say, keeps its place
+// among GOMAXPROCS for a time. With one core and one worker, nobody would look meanwhile for what
+// comes from the network: Go does every 10 ms then.
+const spare = 1
 
 // ofProcess is for all governors of the process, since it has one GOMAXPROCS.
 var ofProcess processors
@@ -30,7 +35,7 @@ func (p *processors) raise(workers int) {
 		runtime.SetDefaultGOMAXPROCS()
 		p.before, p.byGo = now, runtime.GOMAXPROCS(0) == now
 	}
-	p.raised = p.before + p.workers
+	p.raised = p.before + p.workers + spare
 	runtime.GOMAXPROCS(p.raised)
 }
 
