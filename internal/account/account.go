@@ -38,8 +38,9 @@ type Changes struct {
 	Username *string
 	Email    *string // empty for none
 	Password *string
-	// Proof proves the password that allows the change. If the user has another password by the time
-	// the change is written, the error is [ErrCredentials]. Nil if something else allows the change.
+	// Proof proves the password that allows the change. If the user has another password by the
+	// time the change is written, the error is [ErrCredentials]. Nil if something else allows the
+	// change.
 	Proof *Proof
 }
 

@@ -193,7 +193,7 @@ func TestListener_idleTimesAreShorterWhenPlacesAreScarce(t *testing.T) {
 		conns.Config{Max: 16, PerAddress: 16, Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }},
 	)
 	old := s.idle(t, "127.0.0.2", 12) // three quarters
-	for conns.Busy(s.listener) > 0 {  // the answer can arrive before the server marks the connection idle
+	for conns.Busy(s.listener) > 0 {  // the answer comes before the connection is idle
 		time.Sleep(time.Millisecond)
 	}
 	mu.Lock()

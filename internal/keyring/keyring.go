@@ -60,7 +60,7 @@ type Config struct {
 	Rotation time.Duration
 	// Changed is called for each key that is seen in a new state, whichever process changed it.
 	// That includes new keys and keys that are gone. It must not block or call the ring. Defaults
-	// to nothing.
+	// to doing nothing.
 	Changed func(context.Context, KeyInfo)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time

@@ -181,7 +181,7 @@ func (w *writer) discard() {
 	if w.conn == nil {
 		return
 	}
-	w.closeStatements() // SQLite keeps a connection, and its locks, while it has prepared statements
+	w.closeStatements() // SQLite keeps a connection and its locks while statements are open
 	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
 	w.conn = nil
 }
