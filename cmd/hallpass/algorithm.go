@@ -9,12 +9,12 @@ import (
 	"github.com/hallpass-go/hallpass/internal/keyring"
 )
 
-// algorithms are those that a server signs with: others verify with the half of the key that is
-// published.
+// algorithms are the ones that a server can sign with. Others verify with the published half of the
+// key.
 var algorithms = []string{"ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 
-// checkAlgorithm refuses an algorithm that a server cannot sign with. HMAC's only key is a secret,
-// so nothing could be published: neither keys nor revocations that others believe.
+// checkAlgorithm refuses an algorithm that a server cannot sign with. HMAC has only a secret key,
+// so the server could publish neither keys nor verifiable revocations.
 func checkAlgorithm(flag, name string) error {
 	if slices.Contains(algorithms, name) {
 		return nil
@@ -32,7 +32,8 @@ func checkAlgorithm(flag, name string) error {
 
 func isHMAC(algorithm string) bool { return strings.HasPrefix(algorithm, "HS") }
 
-// signsForOthers refuses an installation whose key is a secret, as one could once be made.
+// signsForOthers refuses an installation whose key is a secret, which earlier versions could
+// create.
 func (in *installation) signsForOthers(ctx context.Context) error {
 	keys, err := in.keys.List(ctx)
 	for _, key := range keys {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// certificate is a TLS certificate that is read again when its files change, so that renewing it
+// certificate is a TLS certificate that is read again when its files change, so that a renewal
 // needs no restart.
 type certificate struct {
 	certFile, keyFile string
@@ -19,7 +19,7 @@ type certificate struct {
 	looked  time.Time
 }
 
-// lookInterval is how long a certificate is used without a look at its files.
+// lookInterval is how long a certificate is used before its files are checked again.
 const lookInterval = 10 * time.Second
 
 func loadCertificate(certFile, keyFile string) (*certificate, error) {
@@ -30,7 +30,7 @@ func loadCertificate(certFile, keyFile string) (*certificate, error) {
 	return c, nil
 }
 
-// load reads the files. c.mu is held, or c is nobody else's yet.
+// load reads the files. The caller holds c.mu or is the only user of c.
 func (c *certificate) load() error {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
@@ -44,8 +44,8 @@ func (c *certificate) load() error {
 	return nil
 }
 
-// get is for [tls.Config]. Files that do not fit together, as in the middle of a renewal, leave the
-// old certificate in use.
+// get is for [tls.Config]. If the files do not match, as in the middle of a renewal, the old
+// certificate stays in use.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

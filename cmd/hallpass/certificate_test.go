@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// writePair makes a certificate with a name in two files.
+// writePair writes a certificate for a name and its key to two files.
 func writePair(t *testing.T, dir, name string) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -49,8 +49,8 @@ func writePEM(t *testing.T, path, kind string, der []byte) {
 	}
 }
 
-// age makes a file look as if it had been written so long ago, since two may be written within one
-// tick of the file system's clock.
+// age sets a file's time into the past, since two files may be written within one tick of the file
+// system's clock.
 func age(t *testing.T, path string, d time.Duration) {
 	t.Helper()
 	at := time.Now().Add(-d)
@@ -98,7 +98,7 @@ func TestCertificate_isReadAgainWhenItChanges(t *testing.T) {
 	}
 }
 
-// In the middle of a renewal the two files do not fit together, or one is half written, or away.
+// In the middle of a renewal the two files may not match, or one may be incomplete or missing.
 func TestCertificate_keepsTheOldOneInTheMiddleOfARenewal(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, certFile, keyFile string){
 		"the key is the old one": func(t *testing.T, certFile, keyFile string) {

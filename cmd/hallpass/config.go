@@ -18,8 +18,9 @@ type configCommand struct {
 
 // Help implements kong's HelpProvider.
 func (configCommand) Help() string {
-	return `It takes the flags of hallpass serve, the environment and the --config file, and says where each setting comes from.
-Passwords in URLs are masked. It exits with 2 when hallpass serve would refuse the settings, and says why.`
+	return `It reads the flags of hallpass serve, the environment and the --config file, and shows
+where each setting comes from. Passwords in URLs are masked. If hallpass serve would refuse the
+settings, it says why and exits with code 2.`
 }
 
 type settingRow struct {
@@ -28,7 +29,7 @@ type settingRow struct {
 	Origin string `json:"origin"` // flag, environment, file or default
 }
 
-// Run prints each setting, its value, and where that comes from.
+// Run prints each setting, its value, and its origin.
 func (c *configCommand) Run(all *commands, parsed *kong.Context, std streams) error {
 	c.Issuer = c.issuer(c.Addr)
 	derived := map[string]string{
@@ -50,7 +51,7 @@ func (c *configCommand) Run(all *commands, parsed *kong.Context, std streams) er
 				value = derived[flag.Name]
 			}
 		case []string:
-			value = append([]string{}, v...) // in JSON null is not a list
+			value = append([]string{}, v...) // so that JSON has an empty list instead of null
 		}
 		if d, ok := value.(fmt.Stringer); ok {
 			value = d.String()
@@ -102,8 +103,8 @@ func origin(parsed *kong.Context, flag *kong.Flag) string {
 	return "default"
 }
 
-// masked hides what may be the password of a URL: that of its user, and every value of its query.
-// Of what looks like a URL and cannot be read as one, only the scheme is shown.
+// masked hides possible passwords in a URL: the user's password, and every value in the query. If
+// text looks like a URL but cannot be parsed, only the scheme is shown.
 func masked(text string) string {
 	scheme, _, isURL := strings.Cut(text, ":")
 	u, err := url.Parse(text)

@@ -19,16 +19,16 @@ import (
 )
 
 type tokenInspectCommand struct {
-	Token    string        `arg:"" optional:"" default:"-" help:"The token, or - for the first line of standard input, which keeps it out of the shell's history."`
+	Token    string        `arg:"" optional:"" default:"-" help:"The token, or - to read it from the first line of standard input, which keeps it out of the shell history."`
 	Keys     string        `placeholder:"FILE" help:"JWK set of the issuer. Without it the signature is not checked."`
-	Issuer   string        `placeholder:"URL" help:"Who must have issued the token."`
-	Audience string        `placeholder:"NAME" help:"Whom the token must be for."`
+	Issuer   string        `placeholder:"URL" help:"Expected issuer of the token."`
+	Audience string        `placeholder:"NAME" help:"Expected audience of the token."`
 	At       *int64        `placeholder:"UNIX-SECONDS" help:"Time at which the token must be valid. Defaults to now."`
-	Leeway   time.Duration `default:"30s" help:"How far clocks may be apart. Default: ${default}."`
+	Leeway   time.Duration `default:"30s" help:"Allowed difference between clocks. Default: ${default}."`
 }
 
-// inspection is what is found of one token. It is the one place that reads a token without having
-// verified it, to be looked at by a person.
+// inspection holds the findings about one token. This is the only code that reads a token without
+// verifying it, to show it to a person.
 type inspection struct {
 	c      *tokenInspectCommand
 	w      io.Writer
@@ -98,7 +98,7 @@ func (i *inspection) form(token string) ([]string, bool) {
 	return segments, true
 }
 
-// members reads a segment that is a JSON object and shows it.
+// members parses a segment as a JSON object and shows it.
 func (i *inspection) members(name, segment string) map[string]json.RawMessage {
 	raw, ok := base64url.DecodeString(segment)
 	if !i.check(name, ok, "base64url without padding, in its one form") {
@@ -145,9 +145,8 @@ func (i *inspection) readHeader(segment string) {
 
 func (i *inspection) readPayload(segment string) { i.payload = i.members("payload", segment) }
 
-// signature has the library verify the whole token. Which check failed is in its words; a failure
-// of what needs an issuer or an audience to be known is left to the lines about claims when none
-// was given.
+// signature lets the library verify the whole token. Its error says which check failed. If no
+// issuer or audience was given, the lines about claims report those.
 func (i *inspection) signature(ctx context.Context, set *jwk.Set, token string) {
 	if set == nil {
 		i.skip("signature", "no key was given")

@@ -14,17 +14,16 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// tokenSettings say how tokens are made; serve and token mint must agree on them.
+// tokenSettings say what tokens contain. The commands serve and token mint must agree on them.
 type tokenSettings struct {
-	Issuer   string `placeholder:"URL" help:"URL by which clients know this server, the iss of its tokens. On loopback it defaults to the URL that --addr gives; elsewhere it is required."`
-	Audience string `placeholder:"NAME" help:"API that the tokens are for, their aud. Defaults to the issuer."`
+	Issuer   string `placeholder:"URL" help:"Public URL of this server, used as the iss of its tokens. On loopback it defaults to the URL of --addr; otherwise it is required."`
+	Audience string `placeholder:"NAME" help:"API that the tokens are for, used as their aud. Defaults to the issuer."`
 }
 
-// maxAccessTTL is how long a token may live for a verifier to take it, unless it was told
-// otherwise.
+// maxAccessTTL is the longest lifetime of a token that verifiers accept by default.
 const maxAccessTTL = jwk.MaxTokenLife
 
-// mistakes returns what is wrong with the settings.
+// mistakes returns all mistakes in the settings.
 func (t tokenSettings) mistakes() []error {
 	u, err := url.Parse(t.Issuer)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" ||
@@ -48,9 +47,8 @@ func (s serveSettings) scheme() string {
 	return "http"
 }
 
-// issuer returns the issuer of a server that listens at that address: what was given, or on
-// loopback the URL that leads there, with the port that it got. Elsewhere there is none but what
-// was given.
+// issuer returns the issuer of a server that listens on that address: the one that was given, or on
+// loopback the URL of the listener with its real port. Elsewhere an issuer must be given.
 func (s serveSettings) issuer(listening string) string {
 	host, _, err := net.SplitHostPort(s.Addr)
 	if s.Issuer != "" || err != nil || !isLoopback(host) {
@@ -63,7 +61,7 @@ func (s serveSettings) issuer(listening string) string {
 	return s.scheme() + "://" + net.JoinHostPort(host, port)
 }
 
-// lastServed is what a data folder remembers of the server that was started on it last.
+// lastServed is what a data folder records about the last server that was started on it.
 type lastServed struct {
 	Issuer   string `json:"issuer"`
 	Audience string `json:"audience"`
@@ -71,19 +69,19 @@ type lastServed struct {
 
 func (c *commands) servedPath() string { return filepath.Join(c.Data, "served.json") }
 
-// remember keeps how a server makes tokens, so that hallpass token mint makes the same.
+// remember records the issuer and audience of a server, so that hallpass token mint uses the same.
 func (c *commands) remember(t tokenSettings) error {
 	return writeWhole(c.servedPath(), lastServed{Issuer: t.Issuer, Audience: t.audience()})
 }
 
-// writeWhole writes a file of the data folder, for its owner alone: whoever reads it finds the old
-// text or the new one.
+// writeWhole writes a file of the data folder that only its owner can read. Readers see either the
+// old content or the new one, never a part.
 func writeWhole(path string, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".next-*") // of mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), ".next-*") // with mode 0600
 	if err != nil {
 		return err
 	}
@@ -97,8 +95,8 @@ func writeWhole(path string, v any) error {
 	return err
 }
 
-// likeServer fills in what was not given as the server that was started last has it, and warns of
-// what that server would refuse.
+// likeServer fills in missing settings from the last server that was started, and warns of settings
+// that this server would refuse.
 func (c *commands) likeServer(t *tokenSettings, warnings io.Writer) error {
 	var last lastServed
 	text, err := os.ReadFile(c.servedPath())

@@ -27,7 +27,7 @@ func TestIssuer_isWhereTheServerListensOnLoopback(t *testing.T) {
 	}
 }
 
-// An older version let a server sign with a secret. Its database is refused, and not served half.
+// An older version let a server sign with a secret. Such a database is refused at the start.
 func TestServe_refusesADatabaseThatSignsWithASecret(t *testing.T) {
 	all := &commands{Data: t.TempDir()}
 	for _, c := range []struct {

@@ -12,24 +12,25 @@ import (
 
 type keyCommand struct {
 	List   keyListCommand   `cmd:"" help:"List the signing keys and their states."`
-	Rotate keyRotateCommand `cmd:"" help:"Begin to replace the key that signs."`
-	Revoke keyRevokeCommand `cmd:"" help:"Drop a key at once, because somebody else may have it."`
+	Rotate keyRotateCommand `cmd:"" help:"Start to replace the active signing key."`
+	Revoke keyRevokeCommand `cmd:"" help:"Remove a key at once, for example because it may have been stolen."`
 	Check  keyCheckCommand  `cmd:"" help:"Show the keys that an issuer publishes, and which of them can be used."`
 }
 
 type keyRotateCommand struct {
 	jsonFlag
-	Algorithm string `placeholder:"ALG" help:"Algorithm of the next key. Defaults to that of the key that signs."`
+	Algorithm string `placeholder:"ALG" help:"Algorithm of the next key. Defaults to that of the active key."`
 }
 
 // Help implements kong's HelpProvider.
 func (keyRotateCommand) Help() string {
-	return `The next key is published at once and begins to sign after six minutes, when every verifier has had time to see it: a running server
-does that by itself. The key before it stays published for a day, until the last token that it signed is dead. No token is refused
-meanwhile. If a next key waits already, this shows it.`
+	return `The next key is published at once and starts to sign after six minutes, when every
+verifier has had time to fetch it. A running server does this by itself. The previous key stays
+published for a day, until the last token that it signed has expired. No token is refused meanwhile.
+If there is a next key already, the command shows it.`
 }
 
-// Run begins a rotation, which a running server takes to its end.
+// Run starts a rotation, which a running server completes.
 func (c *keyRotateCommand) Run(ctx context.Context, all *commands, std streams) error {
 	if c.Algorithm != "" {
 		if err := checkAlgorithm("--algorithm", c.Algorithm); err != nil {
@@ -57,17 +58,18 @@ func (c *keyRotateCommand) Run(ctx context.Context, all *commands, std streams) 
 
 type keyRevokeCommand struct {
 	jsonFlag
-	ID string `arg:"" name:"kid" help:"ID of the key, as hallpass key list shows it."`
+	ID string `arg:"" name:"kid" help:"ID of the key, as shown by hallpass key list."`
 }
 
 // Help implements kong's HelpProvider.
 func (keyRevokeCommand) Help() string {
-	return `Every access token that the key signed is refused from now on, here within a second and elsewhere when the verifiers ask for keys again, at most
-five minutes later. Sessions go on: a refresh brings a token of another key. If the key is the one that signs, a new one takes its place at
-once; verifiers elsewhere ask for it when they see its name.`
+	return `From now on, every access token that the key signed is refused: by this server within a
+second, and by other verifiers when they fetch the keys again, at most five minutes later. Sessions
+continue, because a refresh returns a token signed with another key. If the key is the active one, a
+new key replaces it at once. Other verifiers fetch the new key when they see its ID in a token.`
 }
 
-// Run drops a key.
+// Run removes a key.
 func (c *keyRevokeCommand) Run(ctx context.Context, all *commands, std streams) error {
 	in, err := all.open(ctx, openOptions{mustExist: true})
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 	"github.com/hallpass-go/hallpass/internal/conns"
 )
 
-// loopback are the addresses of this machine, which is one client or the proxy of all.
+// loopback are the addresses of this machine, which is one client or a proxy for all of them.
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
-// listener is where a server is reached: bounded, and with TLS if the settings say so.
+// listener is the server's listener, with limits, and with TLS if configured.
 type listener struct {
 	net.Listener
 	bounds *conns.Listener

@@ -14,50 +14,52 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/hallpass-go/hallpass"
-	_ "modernc.org/sqlite" // the driver of sqlite: databases
+	_ "modernc.org/sqlite" // the driver for sqlite: databases
 )
 
-// commands is the command line: a field for each command, its flags in the field's type.
+// commands is the command line. Each command is a field, and its flags are fields of the field's
+// type.
 type commands struct {
-	Data       string          `default:"./hallpass-data" placeholder:"DIR" help:"Folder for the database and the secret that opens its keys. Made on first run, mode 0700."`
-	DB         string          `name:"db" placeholder:"URL" help:"Database. Defaults to sqlite: in the data folder."`
-	SecretFile string          `placeholder:"FILE" help:"File of the secret under which keys are sealed. Defaults to one in the data folder."`
-	Settings   kong.ConfigFlag `name:"config" placeholder:"FILE" help:"JSON file of settings, named as the flags are: {\"addr\": \"127.0.0.1:9000\"}. The environment and flags come before it."`
+	Data       string          `default:"./hallpass-data" placeholder:"DIR" help:"Folder for the database and the secret that encrypts its keys. Created on the first run with mode 0700."`
+	DB         string          `name:"db" placeholder:"URL" help:"Database. Defaults to a SQLite database in the data folder."`
+	SecretFile string          `placeholder:"FILE" help:"File with the secret that encrypts the keys. Defaults to a file in the data folder."`
+	Settings   kong.ConfigFlag `name:"config" placeholder:"FILE" help:"JSON file of settings with the names of flags: {\"addr\": \"127.0.0.1:9000\"}. Flags and the environment override it."`
 
-	Verbose bool `help:"Tell on standard error what is done to users, sessions and keys, and by whom."`
+	Verbose bool `help:"Log changes of users, sessions and keys, and who made them, to standard error."`
 
 	Serve   serveCommand   `cmd:"" help:"Run the API server."`
 	User    userCommand    `cmd:"" help:"Administer users."`
 	Session sessionCommand `cmd:"" help:"List and end sessions."`
-	Key     keyCommand     `cmd:"" help:"Look at the signing keys."`
-	Token   tokenCommand   `cmd:"" help:"Explain, verify and make tokens."`
-	Config  configCommand  `cmd:"" help:"Print the settings that a server would run with."`
-	Tour    tourCommand    `cmd:"" help:"Walk a new user through a live server and show each exchange."`
+	Key     keyCommand     `cmd:"" help:"List, rotate and revoke signing keys."`
+	Token   tokenCommand   `cmd:"" help:"Explain, verify and create tokens."`
+	Config  configCommand  `cmd:"" help:"Print the settings that a server would use."`
+	Tour    tourCommand    `cmd:"" help:"Walk through a running server as a new user and show each exchange."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
-	errors io.Writer // where --verbose tells
+	errors io.Writer // where --verbose logs
 }
 
 const description = `JWT authentication for HTTP APIs.
 
-Start a server, make the first administrator, and look around:
+Start a server and create the first administrator:
 
   hallpass serve
   hallpass user add alice --role admin --password-stdin < password.txt
 
-Every flag can also be set in the environment, as HALLPASS_ and its name (HALLPASS_ADDR), or in the file that --config names.
-Flags come before the environment, and the environment before the file. Secrets are never flags: they come from files.`
+Every flag can also be set in the environment, as HALLPASS_ followed by its name (HALLPASS_ADDR), or
+in the --config file. Flags override the environment, and the environment overrides the file.
+Secrets are never flags; they come from files.`
 
-// The exit codes.
+// Exit codes.
 const (
-	exitFailed = 1 // what was asked could not be done
-	exitUsage  = 2 // what was asked is not understood
+	exitFailed = 1 // the request failed
+	exitUsage  = 2 // the command line or the settings are wrong
 )
 
-// usageError is a mistake in how the command was typed.
+// usageError is a mistake in how the command was used.
 type usageError struct{ error }
 
-// streams are what a command reads and writes.
+// streams are the standard streams of a command.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
@@ -70,12 +72,12 @@ func main() {
 	os.Exit(code)
 }
 
-// run runs one command and returns its exit code. stop gives the signals back, so that a second one
-// ends the program at once.
+// run runs one command and returns its exit code. It calls stop to stop catching signals, so that a
+// second one ends the program at once.
 func run(ctx context.Context, stop context.CancelFunc, args []string, std streams) (code int) {
 	c := commands{errors: std.err}
 	type exited int
-	defer func() { // kong ends the program after --help
+	defer func() { // kong exits after --help
 		if p := recover(); p != nil {
 			status, ok := p.(exited)
 			if !ok {
@@ -125,7 +127,7 @@ func run(ctx context.Context, stop context.CancelFunc, args []string, std stream
 	return exitFailed
 }
 
-// commandWords returns as much of a command as args begin with.
+// commandWords returns the words at the start of args that name a command.
 func commandWords(node *kong.Node, args []string) []string {
 	for i, word := range args {
 		at := slices.IndexFunc(node.Children, func(child *kong.Node) bool { return child.Name == word })

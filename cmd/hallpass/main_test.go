@@ -41,7 +41,7 @@ func changeMode(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.Chmod(ts.MkAbs(args[1]), mode))
 }
 
-// waitReady is "ready": it waits until the server at $ADDR is.
+// waitReady is "ready". It waits until the server at $ADDR is ready.
 func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
 	for range 400 {
 		resp, err := http.Get("http://" + ts.Getenv("ADDR") + "/readyz")

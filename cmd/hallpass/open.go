@@ -22,7 +22,7 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// installation is what a data folder and a database hold.
+// installation is the content of a data folder and a database.
 type installation struct {
 	db       *sqldb.DB
 	keys     *keyring.Ring
@@ -31,20 +31,20 @@ type installation struct {
 	observe  func(context.Context, hallpass.Event)
 }
 
-// openOptions are what only some commands say.
+// openOptions are options that only some commands set.
 type openOptions struct {
-	mustExist bool // there is nothing to do without a database
+	mustExist bool // fail if there is no database
 	algorithm jwk.Algorithm
 	rotation  time.Duration // of signing keys; 0 for none
-	// observe is told what happens to users, sessions and keys; nil for nobody.
+	// observe is called for events about users, sessions and keys; it may be nil.
 	observe func(context.Context, hallpass.Event)
 	policy  password.Policy
 }
 
-// databasePath is where the database is unless --db says otherwise.
+// databasePath returns the default path of the database.
 func (c *commands) databasePath() string { return filepath.Join(c.Data, "hallpass.db") }
 
-// secretPath is where the secret is under which keys are sealed.
+// secretPath returns the path of the secret that encrypts the keys.
 func (c *commands) secretPath() string {
 	if c.SecretFile != "" {
 		return c.SecretFile
@@ -52,8 +52,8 @@ func (c *commands) secretPath() string {
 	return filepath.Join(c.Data, "secret")
 }
 
-// open opens the data folder and the database. On first run it makes them, with the secret and the
-// first key.
+// open opens the data folder and the database. On the first run it creates them, with the secret
+// and the first key.
 func (c *commands) open(ctx context.Context, o openOptions) (*installation, error) {
 	url := c.DB
 	if url == "" || url == "sqlite:" {
@@ -93,14 +93,14 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	return in, nil
 }
 
-// users changes users and their sessions as the server does. A server that is running follows
-// within a second.
+// users returns a service that changes users and their sessions like the server. A running server
+// sees the changes within a second.
 func (in *installation) users() (*users.Service, error) {
 	issuer, err := in.issuer()
 	return users.New(users.Config{Accounts: in.accounts, Issuer: issuer}), err
 }
 
-// issuer ends sessions. It makes no tokens: see tokenMintCommand.
+// issuer returns an issuer for ending sessions. It does not create tokens; see tokenMintCommand.
 func (in *installation) issuer() (*users.Issuer, error) {
 	return hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
 		Issuer: "hallpass", Audience: "hallpass", Keys: in.keys, Store: in.store,
@@ -109,8 +109,8 @@ func (in *installation) issuer() (*users.Issuer, error) {
 	})
 }
 
-// findUser returns the user that an argument names, by ID when it has the shape of one and by name
-// otherwise.
+// findUser returns the user that text names. If text has the shape of an ID, it is read as an ID,
+// otherwise as a name.
 func (in *installation) findUser(ctx context.Context, text string) (account.User, error) {
 	user, err := in.accounts.Find(ctx, text)
 	if errors.Is(err, account.ErrNotFound) {
@@ -119,13 +119,13 @@ func (in *installation) findUser(ctx context.Context, text string) (account.User
 	return user, err
 }
 
-// keyChanged tells that a key is in another state.
+// keyChanged reports that a key is in a new state.
 func (in *installation) keyChanged(ctx context.Context, key keyring.KeyInfo) {
 	in.observe(ctx, hallpass.Event{Name: server.EventKeyChanged, KeyID: key.ID, Reason: string(key.State)})
 }
 
-// listener is o or, for a command beside the server, one that writes to standard error when that is
-// asked for with --verbose.
+// listener returns o if it is set, as by the server. Otherwise it returns a function that writes
+// events to standard error if --verbose is set.
 func (c *commands) listener(o func(context.Context, hallpass.Event)) func(context.Context, hallpass.Event) {
 	switch {
 	case o != nil:
@@ -138,8 +138,8 @@ func (c *commands) listener(o func(context.Context, hallpass.Event)) func(contex
 
 func (in *installation) Close() error { return in.db.Close() }
 
-// makeDataFolder makes the folder, and mends or refuses one that others can look into: what it
-// holds makes whoever reads it anybody.
+// makeDataFolder creates the folder. If others can access an existing one, makeDataFolder corrects
+// its mode or fails, since its contents are enough to impersonate any user.
 func makeDataFolder(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)

@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// table prints columns. What comes from users cannot move the cursor or pose as another line.
+// table prints columns. Text from users cannot move the cursor or look like another line.
 type table struct{ w *tabwriter.Writer }
 
 func newTable(w io.Writer, columns ...string) table {
@@ -28,7 +28,7 @@ func (t table) row(cells ...string) {
 
 func (t table) flush() error { return t.w.Flush() }
 
-// printable returns s with everything that is not to be seen escaped.
+// printable returns s with all unprintable characters escaped.
 func printable(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		quoted := strconv.Quote(s)
@@ -37,7 +37,7 @@ func printable(s string) string {
 	return s
 }
 
-// printJSONLines prints one JSON object a line.
+// printJSONLines prints one JSON object per line.
 func printJSONLines[T any](w io.Writer, items []T, document func(T) any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)

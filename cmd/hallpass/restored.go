@@ -14,16 +14,16 @@ import (
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
 )
 
-// A database that was restored from a backup revives what was logged out since, and takes refresh
-// tokens that were used. So the data folder remembers the highest number that a revocation has had,
-// which no database but an older one is below.
+// A database restored from a backup would bring back sessions that have been ended since, and
+// accept refresh tokens that have been used. So the data folder records the highest number of any
+// revocation. Only an older database has a lower number.
 
-// sequenceInterval is how often the number is written down: a restore is noticed if anything was
-// revoked longer ago.
+// sequenceInterval is how often the number is recorded. A restore is detected if it undoes a
+// revocation that is older than this.
 const sequenceInterval = 5 * time.Second
 
-// restoreCheck notices a database that is older than the data folder remembers. Its file has the
-// highest number of a revocation, by database.
+// restoreCheck detects a database that is older than the data folder's record. The file of the
+// record holds the highest revocation number for each database.
 type restoreCheck struct {
 	path     string
 	database string
@@ -34,12 +34,12 @@ type restoreCheck struct {
 func (c *commands) restoreCheck(store *sessiondb.Store) *restoreCheck {
 	database := c.DB
 	if database == "" {
-		database = "sqlite:" // the one in the folder itself, wherever that is and is moved to
+		database = "sqlite:" // the one in the folder, even if the folder is moved
 	}
 	return &restoreCheck{path: filepath.Join(c.Data, "highest-revocation.json"), database: database, store: store}
 }
 
-// check fails when the database is older than what the folder remembers of it.
+// check fails if the database is older than the folder's record of it.
 func (c *restoreCheck) check(ctx context.Context) error {
 	known, err := c.read()
 	if err != nil {
@@ -83,7 +83,7 @@ func (c *restoreCheck) read() (map[string]int64, error) {
 	return known, nil
 }
 
-// write notes the number of now, if it is another one.
+// write records the current number if it has changed.
 func (c *restoreCheck) write(ctx context.Context) error {
 	now, err := c.store.Sequence(ctx)
 	if err != nil || now <= c.written {
@@ -101,7 +101,7 @@ func (c *restoreCheck) write(ctx context.Context) error {
 	return nil
 }
 
-// follow writes until ctx ends, and once more then.
+// follow calls write regularly until ctx ends, and then once more.
 func (c *restoreCheck) follow(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(sequenceInterval)
 	defer tick.Stop()

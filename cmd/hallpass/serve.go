@@ -21,35 +21,35 @@ import (
 
 type serveCommand struct{ serveSettings }
 
-// serveSettings are all the settings of a server.
+// serveSettings are all settings of a server.
 type serveSettings struct {
 	tokenSettings
-	Addr  string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on; port 0 is any that is free. Default: ${default}."`
+	Addr  string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Port 0 selects a free port. Default: ${default}."`
 	Redis string `placeholder:"URL" help:"Redis or Valkey. Not supported yet."`
 
-	Signup            bool          `default:"true" negatable:"" help:"Let anybody make an account. With --no-signup only administrators make them."`
-	PasswordMinLength int           `default:"15" placeholder:"N" help:"Characters that a new password has at least, 8 or more. Default: ${default}."`
-	AccessTTL         time.Duration `name:"access-ttl" default:"15m" help:"Life of an access token. Default: ${default}."`
-	SessionIdle       time.Duration `default:"720h" help:"A session that is not refreshed for so long ends. Default: ${default}, 30 days."`
-	SessionMax        time.Duration `default:"2160h" help:"A session ends after so long, however often it is refreshed. Default: ${default}, 90 days."`
-	MaxSessions       int           `default:"100" placeholder:"N" help:"Sessions of one user at a time; a new one ends the oldest beyond it. 0 for no limit. Default: ${default}."`
-	RefreshGrace      time.Duration `default:"30s" help:"For so long a refresh token that was just used is answered with the same successor again. Default: ${default}."`
+	Signup            bool          `default:"true" negatable:"" help:"Let anybody create an account. With --no-signup only administrators can."`
+	PasswordMinLength int           `default:"15" placeholder:"N" help:"Minimum number of characters in a new password, at least 8. Default: ${default}."`
+	AccessTTL         time.Duration `name:"access-ttl" default:"15m" help:"Access token lifetime. Default: ${default}."`
+	SessionIdle       time.Duration `default:"720h" help:"A session ends after this time without a refresh. Default: ${default}, 30 days."`
+	SessionMax        time.Duration `default:"2160h" help:"A session ends after this time, even if it is refreshed. Default: ${default}, 90 days."`
+	MaxSessions       int           `default:"100" placeholder:"N" help:"Maximum number of sessions per user. A new session beyond it ends the oldest. 0 means no limit. Default: ${default}."`
+	RefreshGrace      time.Duration `default:"30s" help:"How long a used refresh token is answered with the same successor again. Default: ${default}."`
 	SigningAlgorithm  string        `default:"ES256" placeholder:"ALG" help:"Algorithm of the first signing key: ES256, ES384, ES512, EdDSA, RS256 to RS512 or PS256 to PS512. Default: ${default}."`
 
-	KeyRotation time.Duration `default:"0s" help:"Rotate the signing key when it has signed for so long, 720h for 30 days; 0s for never. Default: ${default}."`
+	KeyRotation time.Duration `default:"0s" help:"Rotate the signing key after this time, for example 720h for 30 days; 0s means never. Default: ${default}."`
 
-	MaxConnections int `default:"10000" placeholder:"N" help:"Connections at a time, fewer where the limit of descriptors allows no more. One address has a quarter of them at most, loopback and proxies all. Default: ${default}."`
+	MaxConnections int `default:"10000" placeholder:"N" help:"Maximum number of connections, lower if the limit of file descriptors requires it. One address can use a quarter of them; loopback and proxies can use all. Default: ${default}."`
 
-	LoginLimitAccount string `default:"10/1m" placeholder:"N/DURATION" help:"Failed logins of one user name, 0 for no limit. Default: ${default}."`
-	LoginLimitAddress string `default:"100/1m" placeholder:"N/DURATION" help:"Failed logins from one address, 0 for no limit. Default: ${default}."`
-	SignupLimit       string `default:"1000/1m" placeholder:"N/DURATION" help:"Sign-ups from one address, 0 for no limit. Default: ${default}."`
+	LoginLimitAccount string `default:"10/1m" placeholder:"N/DURATION" help:"Limit of failed logins per user name; 0 means no limit. Default: ${default}."`
+	LoginLimitAddress string `default:"100/1m" placeholder:"N/DURATION" help:"Limit of failed logins per address; 0 means no limit. Default: ${default}."`
+	SignupLimit       string `default:"1000/1m" placeholder:"N/DURATION" help:"Limit of sign-ups per address; 0 means no limit. Default: ${default}."`
 
-	TLSCert      string   `placeholder:"FILE" help:"Certificate chain in PEM. It is read again when it changes."`
-	TLSKey       string   `placeholder:"FILE" help:"Private key of the certificate in PEM."`
-	BehindProxy  []string `placeholder:"CIDR" help:"Networks of proxies that speak TLS for this server and whose X-Forwarded-For is believed."`
-	InsecureHTTP bool     `help:"Speak plain HTTP on an address that others reach. Passwords and tokens can then be read on the way."`
+	TLSCert      string   `placeholder:"FILE" help:"Certificate chain in PEM format. It is read again when it changes."`
+	TLSKey       string   `placeholder:"FILE" help:"Private key of the certificate in PEM format."`
+	BehindProxy  []string `placeholder:"CIDR" help:"Networks of proxies that terminate TLS for this server and whose X-Forwarded-For is trusted."`
+	InsecureHTTP bool     `help:"Use plain HTTP on an address that others can reach. Passwords and tokens can then be read in transit."`
 
-	DrainDelay time.Duration `default:"0s" help:"How long to go on serving, with /readyz answering 503, after a signal to stop. Default: ${default}."`
+	DrainDelay time.Duration `default:"0s" help:"How long to keep serving after a stop signal, while /readyz answers 503. Default: ${default}."`
 
 	LogFormat string `default:"text" enum:"text,json" help:"text or json. Default: ${default}."`
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error. Default: ${default}."`
@@ -57,28 +57,31 @@ type serveSettings struct {
 
 // Help implements kong's HelpProvider.
 func (serveCommand) Help() string {
-	return `Everything has a safe default: hallpass serve alone is a server on loopback, with SQLite in ./hallpass-data.
+	return `Every setting has a safe default. Without flags the server listens on loopback and uses
+SQLite in ./hallpass-data.
 
-To let others reach it, give it a certificate:
+To make it reachable by others, give it a certificate:
   hallpass serve --addr :443 --issuer https://auth.example --tls-cert cert.pem --tls-key key.pem
-or put a proxy that speaks TLS before it:
+or put a proxy that terminates TLS in front of it:
   hallpass serve --addr 10.0.0.5:8080 --issuer https://auth.example --behind-proxy 10.0.0.0/24
 
-Passwords are hashed on all cores, at low priority; meanwhile GOMAXPROCS is raised, so that other requests do not wait for
-that. Set GOMAXPROCS in the environment and it stays as it is, with one core less for passwords.
+Passwords are hashed on all cores at low priority. Meanwhile GOMAXPROCS is raised, so that other
+requests need not wait. If GOMAXPROCS is set in the environment, it is left alone, and one core less
+is used for passwords.
 
-SIGTERM and SIGINT stop it: /readyz answers 503 for --drain-delay, so that a balancer sends no more; then it accepts nothing new, finishes
-the requests under way, for 10 seconds at most, and ends. A second signal ends it at once.`
+SIGTERM or SIGINT stops it. First /readyz answers 503 for --drain-delay, so that a load balancer
+sends no more requests. Then it accepts no new connections, finishes the requests in progress within
+10 seconds, and exits. A second signal ends it at once.`
 }
 
-// Run wires the server together, from the settings to the last request.
+// Run runs the server, from its settings to its last request.
 func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stopSignals context.CancelFunc) error {
 	limits, proxies, err := c.validate()
 	if err != nil {
 		return err
 	}
 	log := c.logger(std)
-	slog.SetDefault(log) // what is opened tells of modes that it mended
+	slog.SetDefault(log) // opening may log corrected file modes
 	listener, err := c.listen(proxies, log)
 	if err != nil {
 		return err
@@ -135,11 +138,11 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
-	stopSignals() // the next signal ends the program
+	stopSignals() // a second signal ends the program
 	return c.stop(log, api, httpServer)
 }
 
-// stopTimeout is how long requests under way have to finish.
+// stopTimeout is how long requests in progress may take to finish.
 const stopTimeout = 10 * time.Second
 
 func (c *serveCommand) stop(log *slog.Logger, api *server.Server, httpServer *http.Server) error {
@@ -155,7 +158,7 @@ func (c *serveCommand) stop(log *slog.Logger, api *server.Server, httpServer *ht
 	return nil
 }
 
-// validate reports every setting that is wrong at once.
+// validate reports all wrong settings at once.
 func (c *serveCommand) validate() (limits [3]limit.Rate, proxies []netip.Prefix, err error) {
 	var mistakes []error
 	if c.Issuer != "" {
@@ -227,7 +230,7 @@ func (c *serveCommand) validate() (limits [3]limit.Rate, proxies []netip.Prefix,
 	return limits, proxies, nil
 }
 
-// parseRate reads a limit: "10/1m", or "0" for none.
+// parseRate reads a limit like "10/1m"; "0" means no limit.
 func parseRate(text string) (limit.Rate, error) {
 	if text == "0" {
 		return limit.Rate{}, nil
@@ -260,7 +263,7 @@ func (c *serveCommand) warn(log *slog.Logger, issuerGiven bool) {
 
 func (c *serveCommand) logger(std streams) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.LogLevel)) // one of its enum
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked the value
 	options := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(std.err, options))

@@ -13,7 +13,7 @@ import (
 
 type sessionCommand struct {
 	List   sessionListCommand   `cmd:"" help:"List the live sessions of a user."`
-	Revoke sessionRevokeCommand `cmd:"" help:"End a session, or all of a user's."`
+	Revoke sessionRevokeCommand `cmd:"" help:"End one session, all sessions of a user, or all sessions."`
 }
 
 type sessionListCommand struct {
@@ -84,8 +84,8 @@ func printSessions(w io.Writer, asJSON bool, list []sessions.Session) error {
 
 type sessionRevokeCommand struct {
 	ID   string `arg:"" optional:"" help:"ID of the session."`
-	User string `placeholder:"USER" help:"End every session of this user instead, named by ID or user name."`
-	All  bool   `help:"End every session of everybody, and refuse every token made until now: after a restore, or a theft."`
+	User string `placeholder:"USER" help:"End every session of this user, given by ID or user name."`
+	All  bool   `help:"End all sessions of all users, and refuse all tokens issued so far. For use after a restore or a theft."`
 }
 
 func (c *sessionRevokeCommand) Run(ctx context.Context, all *commands, std streams) error {

@@ -13,7 +13,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 )
 
-// settings are what a --config file sets: flag name → value.
+// settings are the settings in a --config file: flag name → value.
 type settings map[string]json.RawMessage
 
 const maxSettings = 1 << 20
@@ -27,15 +27,14 @@ func readSettings(r io.Reader) (kong.Resolver, error) {
 	var file struct {
 		Settings settings `json:"settings"`
 	}
-	// Wrapped, the file is a member like any other, and read as strictly.
+	// Inside this object, the file is parsed as strictly as any other member.
 	if err := strictjson.Decode(fmt.Appendf(nil, `{"settings":%s}`, text), &file); err != nil {
 		return nil, fmt.Errorf("the settings file is not a JSON object of settings: %w", err)
 	}
 	return file.Settings, nil
 }
 
-// Validate implements [kong.Resolver]: a setting that no command has is a mistake, not a wish to be
-// passed over.
+// Validate implements [kong.Resolver]. Settings that no command has are errors and are not ignored.
 func (s settings) Validate(app *kong.Application) error {
 	known := map[string]bool{}
 	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
@@ -57,7 +56,8 @@ func (s settings) Validate(app *kong.Application) error {
 	return nil
 }
 
-// Resolve implements [kong.Resolver]. kong would let a file's value win over the environment's.
+// Resolve implements [kong.Resolver]. Without the check, kong would let the file override the
+// environment.
 func (s settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	for _, name := range flag.Envs {
 		if _, set := os.LookupEnv(name); set {

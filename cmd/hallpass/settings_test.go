@@ -67,7 +67,7 @@ func TestIsLoopback(t *testing.T) {
 	}
 }
 
-// good are settings that serve takes.
+// good returns settings that serve accepts.
 func good() serveSettings {
 	return serveSettings{
 		tokenSettings: tokenSettings{Issuer: "https://auth.example"}, Addr: "127.0.0.1:8080",
@@ -163,8 +163,8 @@ func equal(a, b []string) bool {
 	return strings.Join(a, "|") == strings.Join(b, "|") && len(a) == len(b)
 }
 
-// The forgeries of the generator, and good tokens between them, through the command: a line of JSON
-// for each, in order.
+// The command gets generated forgeries with valid tokens between them. It must answer each with a
+// line of JSON, in order.
 func TestTokenVerify_forgeries(t *testing.T) {
 	key, err := jwk.Generate(jwk.ES256)
 	if err != nil {
@@ -185,10 +185,10 @@ func TestTokenVerify_forgeries(t *testing.T) {
 	at := time.Unix(1800000000, 0)
 	target := attack.Target{Key: key, Issuer: "https://issuer.test", Audience: "https://api.test", Now: at}
 	var input strings.Builder
-	var names []string // empty for a good one
+	var names []string // empty for a valid token
 	for f := range target.Forgeries(t) {
 		if strings.ContainsAny(f.Token, "\n") || f.Name == "10 MB" {
-			continue // of which a line could not tell
+			continue // cannot be sent as one line
 		}
 		input.WriteString(f.Token + "\n" + target.Valid(t) + "\n")
 		names = append(names, f.Class+" "+f.Name, "")

@@ -21,22 +21,22 @@ import (
 
 type tokenCommand struct {
 	Inspect tokenInspectCommand `cmd:"" help:"Explain each check of one token."`
-	Verify  tokenVerifyCommand  `cmd:"" help:"Verify tokens, one a line of standard input."`
-	Mint    tokenMintCommand    `cmd:"" help:"Make an access token for a user."`
+	Verify  tokenVerifyCommand  `cmd:"" help:"Verify tokens from standard input, one per line."`
+	Mint    tokenMintCommand    `cmd:"" help:"Create an access token for a user."`
 }
 
 type tokenVerifyCommand struct {
 	jsonFlag
 	Keys     string        `required:"" placeholder:"FILE" help:"JWK set of the issuer."`
-	Issuer   string        `required:"" placeholder:"URL" help:"Who must have issued the tokens."`
-	Audience string        `required:"" placeholder:"NAME" help:"Whom the tokens must be for."`
+	Issuer   string        `required:"" placeholder:"URL" help:"Expected issuer of the tokens."`
+	Audience string        `required:"" placeholder:"NAME" help:"Expected audience of the tokens."`
 	At       *int64        `placeholder:"UNIX-SECONDS" help:"Time at which the tokens must be valid. Defaults to now."`
-	Leeway   time.Duration `default:"30s" help:"How far clocks may be apart. Default: ${default}."`
+	Leeway   time.Duration `default:"30s" help:"Allowed difference between clocks. Default: ${default}."`
 }
 
 // Help implements kong's HelpProvider.
 func (tokenVerifyCommand) Help() string {
-	return `Each line is answered, whatever it holds, in order. With --json an answer is
+	return `Each line gets one answer, in order. With --json an answer is
   {"valid":true,"claims":{...}}  or  {"valid":false,"code":"...","detail":"..."}
 The exit code is 1 if any token was invalid.
 
@@ -46,7 +46,7 @@ The exit code is 1 if any token was invalid.
 
 var errInvalidTokens = errors.New("some tokens are invalid")
 
-// Run reads tokens to the end and answers each.
+// Run reads all tokens and answers each.
 func (c *tokenVerifyCommand) Run(ctx context.Context, std streams) error {
 	set, err := readKeys(c.Keys)
 	if err != nil {
@@ -101,14 +101,14 @@ func readKeys(path string) (*jwk.Set, error) {
 	return set, nil
 }
 
-// lineReader reads lines of any length without holding more of one than could be a token.
+// lineReader reads lines of any length. It keeps only as much of a line as could be a token.
 type lineReader struct{ r *bufio.Reader }
 
-// longestLine is more than a token may have, so that what is cut off stays invalid.
+// longestLine is longer than any valid token, so a truncated line stays invalid.
 const longestLine = 16 << 10
 
-// next returns what stands before the next line feed, or before the end, and io.EOF when nothing
-// does.
+// next returns the text up to the next line feed or the end of the input. If there is none, it
+// returns io.EOF.
 func (l lineReader) next() (string, error) {
 	var line []byte
 	started := false
@@ -127,7 +127,7 @@ func (l lineReader) next() (string, error) {
 	}
 }
 
-// verdict is the answer to one token.
+// verdict is the answer about one token.
 type verdict struct {
 	Valid  bool            `json:"valid"`
 	Claims json.RawMessage `json:"claims,omitempty"`
@@ -143,8 +143,7 @@ func verifyOne(ctx context.Context, v *jwt.Verifier, token string, now time.Time
 		}
 		return verdict{Code: code, Detail: strings.TrimPrefix(err.Error(), "jwt: ")}
 	}
-	// The payload has just been verified; it is shown as it is, so that numbers stay as they were
-	// written.
+	// The payload has been verified. It is shown unchanged, so that numbers keep their form.
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
 	if err != nil {
 		return verdict{Code: hallpass.ErrTokenInvalid.Code, Detail: "the payload cannot be read"}
@@ -171,17 +170,18 @@ type tokenMintCommand struct {
 	tokenSettings
 	userArgument
 	jsonFlag
-	TTL   time.Duration `name:"ttl" default:"15m" help:"Life of the token, at most 24h. Default: ${default}."`
-	Scope []string      `placeholder:"SCOPE" help:"Scope; may be given more than once."`
+	TTL   time.Duration `name:"ttl" default:"15m" help:"Lifetime of the token, at most 24h. Default: ${default}."`
+	Scope []string      `placeholder:"SCOPE" help:"Scope; can be repeated."`
 }
 
 // Help implements kong's HelpProvider.
 func (tokenMintCommand) Help() string {
-	return `The token belongs to a session of its own, which hallpass session list shows and hallpass session revoke ends.
-Its issuer and audience are those of the server that was started last with this data folder, unless --issuer and --audience say otherwise.`
+	return `The token belongs to a new session. To see the session, run hallpass session list; to
+end it, run hallpass session revoke. By default, the issuer and audience are those of the last
+server that was started with this data folder.`
 }
 
-// agree makes the token one that the server takes, as far as the settings leave it open.
+// agree sets the issuer and audience to those of the server where they are not given.
 func (c *tokenMintCommand) agree(all *commands, std streams) error {
 	if err := all.likeServer(&c.tokenSettings, std.err); err != nil {
 		return err
@@ -192,7 +192,7 @@ func (c *tokenMintCommand) agree(all *commands, std streams) error {
 	return nil
 }
 
-// Run starts a session that ends with its one token.
+// Run starts a session that ends with its only token.
 func (c *tokenMintCommand) Run(ctx context.Context, all *commands, std streams) error {
 	if c.TTL <= 0 || c.TTL > maxAccessTTL {
 		return usageError{fmt.Errorf("--ttl: a token lives for more than nothing and at most %v", maxAccessTTL)}

@@ -20,10 +20,11 @@ type tourCommand struct {
 
 // Help implements kong's HelpProvider.
 func (tourCommand) Help() string {
-	return `It makes a user of its own, deletes it at the end, and exits with 1 if the server does anything but what is promised.`
+	return `It creates its own user and deletes it at the end. It exits with code 1 if the server
+does not behave as documented.`
 }
 
-// tour is a walk through a server: requests, and what each must be answered with.
+// tour is a walk through a server: requests and the expected answers.
 type tour struct {
 	ctx    context.Context
 	url    string
@@ -32,8 +33,8 @@ type tour struct {
 	step   int
 }
 
-// Run walks sign-up → login → protected call → refresh → replay of the old refresh token → logout →
-// 401.
+// Run goes through sign-up → login → protected call → refresh → replay of the old refresh token →
+// logout → 401.
 func (c *tourCommand) Run(ctx context.Context, std streams) error {
 	t := &tour{
 		ctx:    ctx,
@@ -113,7 +114,7 @@ func (d document) text(name string) string {
 	return s
 }
 
-// do sends one request, prints the exchange, and wants that status.
+// do sends one request, prints the exchange, and checks the status.
 func (t *tour) do(title, method, path, token string, body map[string]string, want int) (document, error) {
 	t.step++
 	fmt.Fprintf(t.w, "\n%d. %s\n\n> %s %s\n", t.step, title, method, path)
@@ -174,10 +175,10 @@ func (t *tour) answer(resp *http.Response, want int) (document, error) {
 	return d, nil
 }
 
-// secretMembers are the members whose values are not shown: passwords, and tokens.
+// secretMembers matches the members whose values are not shown: passwords and tokens.
 var secretMembers = regexp.MustCompile(`"(\w*password|\w*_token)":"([^"]*)"`)
 
-// readable is a JSON text as it is on the wire, its secrets shortened or masked.
+// readable returns a JSON text as it is on the wire, with its secrets shortened or masked.
 func readable(text []byte) string {
 	shown := secretMembers.ReplaceAllStringFunc(strings.TrimSpace(string(text)), func(member string) string {
 		parts := secretMembers.FindStringSubmatch(member)
@@ -190,7 +191,7 @@ func readable(text []byte) string {
 	return printable(shown)
 }
 
-// shortened is a token that is recognised and of no use.
+// shortened returns a token in a form that can be recognised but not used.
 func shortened(token string) string {
 	if len(token) < 32 {
 		return "…"

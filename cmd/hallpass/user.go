@@ -16,21 +16,21 @@ import (
 )
 
 type userCommand struct {
-	Add      userAddCommand      `cmd:"" help:"Make a user."`
+	Add      userAddCommand      `cmd:"" help:"Create a user."`
 	List     userListCommand     `cmd:"" help:"List the users."`
 	Show     userShowCommand     `cmd:"" help:"Show one user."`
-	SetRoles userSetRolesCommand `cmd:"" help:"Give a user exactly these roles."`
-	Disable  userDisableCommand  `cmd:"" help:"Keep a user from logging in, and end their sessions."`
+	SetRoles userSetRolesCommand `cmd:"" help:"Replace a user's roles."`
+	Disable  userDisableCommand  `cmd:"" help:"Stop a user from logging in, and end their sessions."`
 	Enable   userEnableCommand   `cmd:"" help:"Let a disabled user log in again."`
 	Delete   userDeleteCommand   `cmd:"" help:"Delete a user and end their sessions."`
 }
 
 // userArgument names a user.
 type userArgument struct {
-	User string `arg:"" help:"ID or user name; what looks like an ID is never a name."`
+	User string `arg:"" help:"ID or user name. If it looks like an ID, it is never treated as a name."`
 }
 
-// jsonFlag asks for output that programs read.
+// jsonFlag selects output for programs.
 type jsonFlag struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
@@ -39,9 +39,9 @@ type userAddCommand struct {
 	jsonFlag
 	Name              string   `arg:"" help:"User name."`
 	Email             string   `placeholder:"ADDRESS" help:"E-mail address."`
-	Role              []string `placeholder:"ROLE" help:"Role, besides \"user\"; may be given more than once. \"admin\" administers the server."`
-	PasswordStdin     bool     `help:"Read the password from standard input: its first line."`
-	PasswordMinLength int      `default:"15" placeholder:"N" help:"Characters that the password has at least. Default: ${default}."`
+	Role              []string `placeholder:"ROLE" help:"Role in addition to \"user\"; can be repeated. The role \"admin\" administers the server."`
+	PasswordStdin     bool     `help:"Read the password from the first line of standard input."`
+	PasswordMinLength int      `default:"15" placeholder:"N" help:"Minimum number of characters in the password. Default: ${default}."`
 }
 
 func (c *userAddCommand) Run(ctx context.Context, all *commands, std streams) error {
@@ -83,7 +83,7 @@ func (c *userAddCommand) Run(ctx context.Context, all *commands, std streams) er
 	return printUsers(std.out, c.JSON, user)
 }
 
-// readPassword reads one line. Its end is not part of the password; blanks are.
+// readPassword reads one line. The line end is not part of the password, but spaces are.
 func readPassword(r io.Reader) (string, error) {
 	const most = 4096
 	line, err := bufio.NewReaderSize(io.LimitReader(r, most), most).ReadString('\n')
@@ -97,7 +97,7 @@ func readPassword(r io.Reader) (string, error) {
 	return line, nil
 }
 
-// explain says what is wrong with a user in full sentences.
+// explain says in full sentences what is wrong with a user.
 func explain(err error) error {
 	invalid, ok := errors.AsType[*account.InvalidError](err)
 	switch {
@@ -150,7 +150,7 @@ func (c *userShowCommand) Run(ctx context.Context, all *commands, std streams) e
 type userSetRolesCommand struct {
 	userArgument
 	jsonFlag
-	Role []string `required:"" placeholder:"ROLE" help:"Role; may be given more than once."`
+	Role []string `required:"" placeholder:"ROLE" help:"Role; can be repeated."`
 }
 
 func (c *userSetRolesCommand) Run(ctx context.Context, all *commands, std streams) error {
@@ -192,7 +192,7 @@ func (c *userDeleteCommand) Run(ctx context.Context, all *commands, std streams)
 	})
 }
 
-// change finds the user, does what is to be done, and prints the user as they are then.
+// change finds the user, calls do, and prints the changed user.
 func (a userArgument) change(
 	ctx context.Context,
 	all *commands,
@@ -219,7 +219,7 @@ func (a userArgument) change(
 	return printUsers(std.out, json, user)
 }
 
-// hasAdmin reports whether anybody administers the server.
+// hasAdmin reports whether there is an administrator.
 func (in *installation) hasAdmin(ctx context.Context) (bool, error) {
 	return in.accounts.HasAdmin(ctx)
 }

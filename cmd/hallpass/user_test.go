@@ -10,8 +10,8 @@ import (
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 )
 
-// What an administrator types to mean one user never falls on another who has that ID as name,
-// which older programs allowed.
+// If an administrator means one user's ID, the command never finds another user with this ID as
+// their name. Older programs allowed such names.
 func TestFindUser_anIDIsAnID(t *testing.T) {
 	c := commands{}
 	c.Data = filepath.Join(t.TempDir(), "data")

@@ -10,7 +10,7 @@ import (
 
 type versionCommand struct{ jsonFlag }
 
-// Run prints what the build recorded of itself.
+// Run prints the version information that the build recorded.
 func (c *versionCommand) Run(std streams) error {
 	version, revision, modified := "unknown", "", ""
 	if info, ok := debug.ReadBuildInfo(); ok {

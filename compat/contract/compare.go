@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// What stands for any value, and for a header that is not there, in what is wanted.
+// Placeholders in expected values: for any value, and for a header that must be absent.
 const (
 	anything = "${*}"
 	nothing  = "${none}"
 )
 
-// variables are values by name: texts, and what encoding/json makes of other JSON.
+// variables maps names to values: texts, or other JSON as encoding/json decodes it.
 type variables map[string]any
 
 var reference = regexp.MustCompile(`\$\{([a-z_0-9]+)([+-][0-9]+)?\}`)
 
-// value returns what one reference stands for.
+// value returns the value of one reference.
 func (v variables) value(ref string) (any, error) {
 	parts := reference.FindStringSubmatch(ref)
 	name, offset := parts[1], parts[2]
@@ -42,7 +42,7 @@ func (v variables) value(ref string) (any, error) {
 	return value, nil
 }
 
-// expand puts values into a text.
+// expand replaces the references in a text by their values.
 func (v variables) expand(text string) (string, error) {
 	var failed error
 	expanded := reference.ReplaceAllStringFunc(text, func(ref string) string {
@@ -55,8 +55,8 @@ func (v variables) expand(text string) (string, error) {
 	return expanded, failed
 }
 
-// expandJSON puts values into the texts of a JSON value. Members keep no order: use a text where it
-// matters.
+// expandJSON replaces the references in the texts of a JSON value. Members lose their order, so use
+// a text where the order matters.
 func (v variables) expandJSON(data json.RawMessage) ([]byte, error) {
 	tree, err := decode(data)
 	if err != nil {
@@ -92,7 +92,7 @@ func (v variables) fill(tree any) (any, error) {
 	return tree, nil
 }
 
-// decode reads JSON with its numbers as they are written.
+// decode decodes JSON and keeps numbers as they are written.
 func decode(data []byte) (any, error) {
 	decoder := json.NewDecoder(strings.NewReader(string(data)))
 	decoder.UseNumber()
@@ -103,7 +103,7 @@ func decode(data []byte) (any, error) {
 	return tree, nil
 }
 
-// compare says what is not as wanted.
+// compare returns what differs from the expected answer.
 func (p *player) compare(want *Want, response *http.Response, body []byte) error {
 	if response.StatusCode != want.Status {
 		return fmt.Errorf("want status %d", want.Status)
@@ -117,7 +117,7 @@ func (p *player) compare(want *Want, response *http.Response, body []byte) error
 			continue
 		}
 		wanted, text := want.Headers[name], strings.Join(got, ", ")
-		if http.CanonicalHeaderKey(name) == "Allow" { // a set, whose order Flask leaves to chance
+		if http.CanonicalHeaderKey(name) == "Allow" { // a set, whose order is random in Flask
 			wanted, text = sorted(wanted), sorted(text)
 		}
 		if err := p.compareText(wanted, text); err != nil {
@@ -146,7 +146,7 @@ func (p *player) compare(want *Want, response *http.Response, body []byte) error
 	return compareJSON("", wanted, got)
 }
 
-// sorted puts the elements of a list field (RFC 9110 §5.6.1) in order.
+// sorted sorts the elements of a list field (RFC 9110 §5.6.1).
 func sorted(field string) string {
 	elements := strings.Split(strings.ReplaceAll(field, " ", ""), ",")
 	slices.Sort(elements)
@@ -201,7 +201,7 @@ func compareJSON(at string, want, got any) error {
 	return fmt.Errorf("the JSON at %q: want %v, got %v", at, want, got)
 }
 
-// saved finds a value in an answer.
+// saved returns a value from an answer.
 func saved(where string, response *http.Response, body []byte) (any, error) {
 	kind, name, _ := strings.Cut(where, " ")
 	switch kind {
@@ -223,7 +223,7 @@ func saved(where string, response *http.Response, body []byte) (any, error) {
 	return pointed(where, body)
 }
 
-// pointed follows a JSON pointer (RFC 6901), whose names here hold no "~".
+// pointed resolves a JSON pointer (RFC 6901). Names with "~" are not supported.
 func pointed(pointer string, body []byte) (any, error) {
 	tree, err := decode(body)
 	if err != nil {

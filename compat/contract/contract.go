@@ -1,11 +1,11 @@
-// Package contract checks what a server answers on the wire against cases that are data, so that
-// one list of cases runs against a first system and against what stands in for it.
+// Package contract checks a server's answers on the wire against test cases that are data. So the
+// same cases can run against an original system and against its replacement.
 //
-// A file of cases is one [System]. Texts in it may name variables, as ${name}: those that a step
-// saved, those that the caller gave in [Options], ${unique}, which no other run has, and ${now},
-// ${now+300} or ${now-11}, in seconds. In a JSON value a text that is one variable and nothing else
-// stands for the variable's value, a number as a number. In what is wanted, ${*} stands for
-// anything but nothing, and ${none} for a header that is not there.
+// A file of cases is one [System]. Texts in it may contain variables, written ${name}. They are
+// saved by a step or given in [Options]. ${unique} is different in each run, and ${now}, ${now+300}
+// or ${now-11} are times in seconds. In a JSON value, a text that is only a variable stands for the
+// variable's value, and a number stays a number. In expected values, ${*} stands for any value that
+// is present, and ${none} for a header that must be absent.
 package contract
 
 import (
@@ -23,42 +23,43 @@ import (
 type System struct {
 	Name  string `json:"system"`
 	About string `json:"about"`
-	// Setup are the steps that all cases need, done once; what they save is there in each case.
+	// Setup are steps that all cases need. They run once, and all cases can use what they save.
 	Setup []Step `json:"setup"`
 	Cases []Case `json:"cases"`
 }
 
-// Case is one promise. Its steps are done in their order; what they save is the case's own.
+// Case is one promise. Its steps run in order. What they save is only visible in this case.
 type Case struct {
 	Name  string `json:"name"`
-	Seed  string `json:"seed"` // the row of the first system's description
+	Seed  string `json:"seed"` // the row in the description of the original system
 	Steps []Step `json:"steps"`
 }
 
-// Step is one exchange, or one token that is made for later ones.
+// Step is one request, or one token that is created for later requests.
 type Step struct {
 	Mint    *Mint    `json:"mint"`
 	Request *Request `json:"request"`
 	Want    *Want    `json:"want"`
-	// Original is what the first system answers, where that is another thing: it is broken there,
+	// Original is the answer of the original system if it differs, because the original is broken
 	// or unsafe.
 	Original *Want `json:"original"`
-	// Repeat is how often the request may be sent until the answer is as wanted. Defaults to once.
+	// Repeat is how often the request may be sent until the answer is as expected. Defaults to
+	// once.
 	Repeat int `json:"repeat"`
-	// Save names variables by where their value is in the answer: "/access_token" (a JSON pointer,
-	// RFC 6901), "header Location", "cookie session" or "body".
+	// Save maps names of variables to the places of their values in the answer: "/access_token" (a
+	// JSON pointer, RFC 6901), "header Location", "cookie session" or "body".
 	Save map[string]string `json:"save"`
 }
 
-// Mint makes a token with the server's own key, or another one, into a variable.
+// Mint creates a token with the server's own key, or another one, and saves it in a variable.
 type Mint struct {
 	As     string          `json:"as"`
-	Header json.RawMessage `json:"header"` // an object; a text is put in as it is
+	Header json.RawMessage `json:"header"` // an object; a text is used unchanged
 	Claims json.RawMessage `json:"claims"` // likewise
-	Key    string          `json:"key"`    // "" the server's, "other" one of nobody's, "none" leaves the signature empty
+	Key    string          `json:"key"`    // "" is the server's; "other" is not; "none" means none
 }
 
-// Request is what is sent.
+// Request is the request to send.
 type Request struct {
 	Method  string            `json:"method"`
 	Path    string            `json:"path"` // with its query
@@ -74,19 +75,19 @@ type Basic struct {
 	Password string `json:"password"`
 }
 
-// Want is what is to come back. What it does not name is not looked at.
+// Want is the expected answer. Parts that it does not name are not checked.
 type Want struct {
 	Status  int               `json:"status"`
-	Headers map[string]string `json:"headers"` // ${none} wants none; in Allow no order counts
+	Headers map[string]string `json:"headers"` // ${none} for absent; Allow in any order
 	Body    *string           `json:"body"`    // byte for byte
 	JSON    json.RawMessage   `json:"json"`    // by value
-	Unsafe  string            `json:"unsafe"`  // of an original: what is wrong with it
+	Unsafe  string            `json:"unsafe"`  // for an original: what is unsafe
 }
 
 //go:embed cases/*.json
 var files embed.FS
 
-// Systems returns the names of all.
+// Systems returns the names of all systems.
 func Systems() []string {
 	found, err := fs.Glob(files, "cases/*.json")
 	if err != nil {
@@ -107,7 +108,7 @@ func Load(name string) (System, error) {
 	return Parse(data)
 }
 
-// Parse reads a system. Members that this package does not know are an error.
+// Parse parses a system. Unknown members are an error.
 func Parse(data []byte) (System, error) {
 	var s System
 	if err := strictjson.Decode(data, &s); err != nil {

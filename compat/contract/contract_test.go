@@ -16,7 +16,7 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// echo answers a request with what it was.
+// echo starts a server that answers each request with its contents.
 func echo(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +38,7 @@ func echo(t *testing.T) string {
 	return server.URL
 }
 
-// run runs one case and returns how it ended.
+// run runs one case and returns its result.
 func run(t *testing.T, o contract.Options, steps string) error {
 	t.Helper()
 	system, err := contract.Parse(
@@ -79,7 +79,7 @@ func TestRun_passesWhatIsAsWanted(t *testing.T) {
 	}
 }
 
-// TestRun_failsWhatIsNot: a runner that passes everything would be of no use.
+// TestRun_failsWhatIsNot ensures that the runner does not pass everything.
 func TestRun_failsWhatIsNot(t *testing.T) {
 	for name, steps := range map[string]string{
 		"status":          `[{` + get + `,"want":{"status":201}}]`,
@@ -113,7 +113,8 @@ func TestRun_originalMayAnswerOtherwise(t *testing.T) {
 	}
 }
 
-// TestRun_repeats a request until it is answered as wanted, and no longer than it may.
+// TestRun_repeats checks that a request is repeated until the answer is as expected, but not too
+// often.
 func TestRun_repeats(t *testing.T) {
 	for repeat, want := range map[int]bool{0: false, 2: false, 3: true, 9: true} {
 		sent := 0
@@ -175,7 +176,7 @@ func TestParse_refusesStepsThatDoNothing(t *testing.T) {
 	}
 }
 
-// TestLoad_everySystem can be read, and has what says where each case comes from.
+// TestLoad_everySystem checks that every system loads and says where each case comes from.
 func TestLoad_everySystem(t *testing.T) {
 	for _, name := range contract.Systems() {
 		system, err := contract.Load(name)
@@ -198,8 +199,8 @@ func TestLoad_everySystem(t *testing.T) {
 	}
 }
 
-// TestCases_differencesAreDocumented: whoever moves is told each place where a stand-in answers
-// otherwise.
+// TestCases_differencesAreDocumented checks that the guide lists every answer in which a
+// replacement differs.
 func TestCases_differencesAreDocumented(t *testing.T) {
 	document, err := os.ReadFile("../../docs/from-flask.md")
 	if err != nil {

@@ -18,25 +18,25 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// ErrNoKey says that a case makes tokens, and no key was given.
+// ErrNoKey says that a case creates tokens, but no key was given.
 var ErrNoKey = errors.New("not run: the case makes tokens with the server's key, and none was given")
 
-// Options say against what the cases run.
+// Options say which server the cases run against.
 type Options struct {
-	URL       string            // of the server, without a slash at its end
-	Original  bool              // whether it is the first system
-	Key       jwk.SigningKey    // the server's; without one, cases that make tokens are not run
-	Variables map[string]string // what the cases need to know, such as credentials
+	URL       string            // of the server, without a trailing slash
+	Original  bool              // whether it is the original system
+	Key       jwk.SigningKey    // the server's; without it, cases that create tokens do not run
+	Variables map[string]string // values that the cases need, such as credentials
 	Client    *http.Client      // defaults to one that follows no redirect and gives up after ten seconds
 }
 
-// Result is how a case ended.
+// Result is the result of one case.
 type Result struct {
 	Case Case
-	Err  error // nil when all came as wanted; wraps ErrNoKey when it was not run
+	Err  error // nil if all answers were as expected; wraps ErrNoKey if the case did not run
 }
 
-// Run runs every case, one after the other. The error is that of the setup.
+// Run runs all cases in order. It returns an error only if the setup fails.
 func (s System) Run(ctx context.Context, o Options) ([]Result, error) {
 	if o.Client == nil {
 		o.Client = &http.Client{
@@ -59,7 +59,7 @@ func (s System) Run(ctx context.Context, o Options) ([]Result, error) {
 	return results, nil
 }
 
-// player does the steps of one case.
+// player runs the steps of one case.
 type player struct {
 	Options
 	variables variables
@@ -162,8 +162,8 @@ func (p *player) request(ctx context.Context, r *Request) (*http.Request, error)
 	return request, nil
 }
 
-// mint makes a token: header and claims as objects with their variables, or as texts that may be no
-// JSON at all.
+// mint creates a token. Its header and claims are objects with variables, or texts that need not be
+// JSON.
 func (p *player) mint(m *Mint) error {
 	if p.Key == nil {
 		return ErrNoKey

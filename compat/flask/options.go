@@ -1,5 +1,4 @@
-// Package flask answers what Flask itself answers for an API without being told to: OPTIONS on
-// every route.
+// Package flask gives the answers to OPTIONS that Flask adds to every route of an API by itself.
 package flask
 
 import (
@@ -8,15 +7,15 @@ import (
 	"strings"
 )
 
-// methods are those that a route of Flask mostly has, sorted.
+// methods are those that a route in Flask usually has, sorted.
 var methods = []string{
 	http.MethodDelete, http.MethodGet, http.MethodHead,
 	http.MethodPatch, http.MethodPost, http.MethodPut,
 }
 
 // Options returns mux with an answer to OPTIONS on each of its routes: 200, and the methods of the
-// route in Allow. No handler is called for it and no token is asked for. A 405 has the same Allow.
-// Patterns without a method, or with OPTIONS, keep their handlers.
+// route in Allow. This calls no handler and requires no token. A 405 has the same Allow. Patterns
+// without a method, or with OPTIONS, keep their handlers.
 func Options(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if has(mux, r, r.Method) {
@@ -38,7 +37,7 @@ func Options(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// has reports whether mux has a route for the path of a request and a method.
+// has reports whether mux has a route for the path of a request with that method.
 func has(mux *http.ServeMux, r *http.Request, method string) bool {
 	asked := *r
 	asked.Method = method
@@ -46,17 +45,17 @@ func has(mux *http.ServeMux, r *http.Request, method string) bool {
 	return pattern != ""
 }
 
-// Allow answers OPTIONS on a route that has these methods, or any when there are none.
+// Allow answers OPTIONS on a route with these methods, or with the usual ones if there are none.
 func Allow(w http.ResponseWriter, allowed ...string) {
 	if len(allowed) == 0 {
 		allowed = methods
 	}
 	setAllow(w, allowed)
-	w.Header().Set("Content-Type", "text/html; charset=utf-8") // with an empty body, as there
+	w.Header().Set("Content-Type", "text/html; charset=utf-8") // with an empty body, as in Flask
 	w.WriteHeader(http.StatusOK)
 }
 
-// setAllow adds OPTIONS, and sorts: in Flask the order is one of chance.
+// setAllow adds OPTIONS and sorts the methods. In Flask their order is random.
 func setAllow(w http.ResponseWriter, allowed []string) {
 	all := append(slices.Clone(allowed), http.MethodOptions)
 	slices.Sort(all)

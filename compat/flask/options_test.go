@@ -39,7 +39,7 @@ func TestOptions(t *testing.T) {
 		{"GET", "/nowhere", 404, "", false},
 		{"GET", "/users", 418, "", true},
 		{"HEAD", "/users", 418, "", true},
-		{"OPTIONS", "/folder", 200, "GET, HEAD, OPTIONS", false}, // GET is sent on to /folder/
+		{"OPTIONS", "/folder", 200, "GET, HEAD, OPTIONS", false}, // GET is redirected to /folder/
 	} {
 		called = false
 		answer := httptest.NewRecorder()

@@ -1,17 +1,17 @@
-// Package flaskjwt speaks the wire of Flask-JWT 0.3: its login, its "Authorization: JWT <token>",
-// its claims and each of its error bodies, so that clients of such an API can stay as they are
-// while the server moves.
+// Package flaskjwt speaks the wire protocol of Flask-JWT 0.3: its login, its "Authorization: JWT
+// <token>", its claims and each of its error bodies. So clients of such an API need not change when
+// the server moves.
 //
-// What one gives up by choosing it, compared with package hallpass: tokens name no issuer and no
-// audience, the secret that verifies them also makes them, there are no refresh tokens and no
-// sessions, and a token holds until it expires, whoever has it. That is why it lives five minutes.
-// Nothing here changes the defaults of package hallpass.
+// It gives up some properties of package hallpass. Tokens name no issuer and no audience. The
+// secret that verifies them also creates them. There are no refresh tokens and no sessions. Anyone
+// who has a token can use it until it expires, which is why it lives only five minutes. Nothing
+// here changes the defaults of package hallpass.
 //
-// It answers with another thing than the original only where that falls over or is unsafe: a secret
-// must be a strong one; a request that made the original fail with 500 (a list as login, a token
-// without "identity") is refused like its kin; a member twice and NaN in JSON, another "typ" than
-// JWT, headers that would bring keys, "crit", stray characters and tokens over 8 KiB are refused;
-// and whoever guesses passwords is told to wait, with 429.
+// Its answers differ from the original only where the original fails or is unsafe. The secret must
+// be strong. Requests that made the original fail with 500 (a list as login, a token without
+// "identity") are refused like similar ones. Refused as well are duplicate members and NaN in JSON,
+// a "typ" other than JWT, headers that would supply keys, "crit", stray characters and tokens over
+// 8 KiB. Clients that guess passwords get 429.
 package flaskjwt
 
 import (
@@ -30,78 +30,81 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// Config has Flask-JWT's settings and handlers. U is the application's user.
+// Config contains Flask-JWT's settings and handlers. U is the type of the application's users.
 type Config[U any] struct {
-	// Secret signs and verifies (JWT_SECRET_KEY). At least as many random bytes as the algorithm's
-	// hash has. Required.
+	// Secret signs and verifies (JWT_SECRET_KEY). It must have at least as many random bytes as the
+	// algorithm's hash. Required.
 	Secret []byte
-	// Authenticate is the authentication_handler: it returns whose user name and password these
-	// are, or false. Take as long for a user who does not exist as for a wrong password. Required.
+	// Authenticate is the authentication_handler. It returns the user with this user name and
+	// password, or false. It should take as long for an unknown user as for a wrong password.
+	// Required.
 	Authenticate func(ctx context.Context, username, password string) (U, bool, error)
-	// Identify is the identity_handler: it returns the user of a verified token, or false for one
-	// who is gone. Required.
+	// Identify is the identity_handler. It returns the user of a verified token, or false if the
+	// user no longer exists. Required.
 	Identify func(ctx context.Context, claims Claims) (U, bool, error)
-	// Identity returns the "identity" claim of a user: what their ID is in JSON, mostly a number.
+	// Identity returns the "identity" claim of a user: their ID in JSON, usually a number.
 	// Required.
 	Identity func(user U) any
-	// Payload is the rest of the jwt_payload_handler: more claims of a user. Optional.
+	// Payload returns additional claims of a user, the rest of the jwt_payload_handler. Optional.
 	Payload func(user U) map[string]any
 
 	// Algorithm is JWT_ALGORITHM: HS256, HS384 or HS512. Defaults to HS256.
 	Algorithm jwk.Algorithm
-	// HeaderPrefix is JWT_AUTH_HEADER_PREFIX, whatever its case in a request. Defaults to "JWT".
+	// HeaderPrefix is JWT_AUTH_HEADER_PREFIX. Case is ignored in requests. Defaults to "JWT".
 	HeaderPrefix string
 	// Realm is JWT_DEFAULT_REALM. Defaults to "Login Required".
 	Realm string
-	// AuthPath is JWT_AUTH_URL_RULE, where [Auth.Mount] puts the login. Defaults to "/auth".
+	// AuthPath is JWT_AUTH_URL_RULE, the path where [Auth.Mount] puts the login. Defaults to
+	// "/auth".
 	AuthPath string
 	// UsernameKey is JWT_AUTH_USERNAME_KEY. Defaults to "username".
 	UsernameKey string
 	// PasswordKey is JWT_AUTH_PASSWORD_KEY. Defaults to "password".
 	PasswordKey string
-	// Expiration is JWT_EXPIRATION_DELTA, how long a token lives. Defaults to 5 minutes.
+	// Expiration is JWT_EXPIRATION_DELTA, the lifetime of a token. Defaults to 5 minutes.
 	Expiration time.Duration
-	// NotBefore is JWT_NOT_BEFORE_DELTA, how long after its making a token begins to hold. Defaults
-	// to none.
+	// NotBefore is JWT_NOT_BEFORE_DELTA, the time from a token's creation until it becomes valid.
+	// Defaults to none.
 	NotBefore time.Duration
-	// Leeway is JWT_LEEWAY, how far clocks may differ; negative for none. Defaults to 10 seconds.
+	// Leeway is JWT_LEEWAY, the allowed difference between clocks. Defaults to 10 seconds; a
+	// negative value means none.
 	Leeway time.Duration
-	// RequiredClaims is JWT_REQUIRED_CLAIMS, beside exp, iat and nbf, which are always required.
-	// Defaults to no others.
+	// RequiredClaims is JWT_REQUIRED_CLAIMS, in addition to exp, iat and nbf, which are always
+	// required. Defaults to no others.
 	RequiredClaims []string
 
-	// GuessesPerAccount is how many wrong passwords a user name may be given a minute: more are
-	// refused with 429 before Authenticate is asked. Where the name was logged in from before it is
-	// counted apart, so that strangers keep nobody out. Counted in memory, by each process.
-	// Flask-JWT knows no limit. Defaults to 10; negative for none.
+	// GuessesPerAccount is the number of wrong passwords per minute for a user name. Further logins
+	// are refused with 429 before Authenticate is called. Addresses that have logged in with the
+	// name before are counted separately, so strangers lock nobody out. Each process counts in
+	// memory. Flask-JWT has no limit. Defaults to 10; a negative value means no limit.
 	GuessesPerAccount int
-	// GuessesPerAddress is the same for a client's address (of IPv6 its /64), whatever the names.
-	// Defaults to 100; negative for none.
+	// GuessesPerAddress is the same for a client's address (for IPv6 its /64), for all names
+	// together. Defaults to 100; a negative value means no limit.
 	GuessesPerAddress int
-	// ClientAddress returns the IP address of who sent a request. Defaults to that of the
-	// connection, which behind a proxy is the proxy's.
+	// ClientAddress returns the IP address of the client. Defaults to the address of the
+	// connection, which behind a proxy is that of the proxy.
 	ClientAddress func(r *http.Request) string
 
-	// Indented writes JSON as Flask does in debug mode and with JSONIFY_PRETTYPRINT_REGULAR.
+	// Indented writes JSON as Flask does in debug mode or with JSONIFY_PRETTYPRINT_REGULAR.
 	// Defaults to one line.
 	Indented bool
-	// Failed is told the errors of Authenticate and Identify, which a client sees as 500 only, but
-	// for those that are an [Error]. Optional.
+	// Failed is called with errors of Authenticate and Identify, for which the client only sees
+	// 500. It is not called for errors that are an [Error]. Optional.
 	Failed func(ctx context.Context, err error)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Claims are the claims of a verified token, each as its JSON text.
+// Claims are the claims of a verified token. Values are JSON texts.
 type Claims map[string]string
 
-// String returns a claim that is a string.
+// String returns the value of a claim that is a string.
 func (c Claims) String(name string) (string, bool) { return pyjwt.Members(c).String(name) }
 
-// Int returns a claim that is a whole number.
+// Int returns the value of a claim that is an integer.
 func (c Claims) Int(name string) (int64, bool) { return pyjwt.Members(c).Int(name) }
 
-// Auth is the login and the guard of one API. It is safe for concurrent use.
+// Auth provides the login and the guard of one API. It is safe for concurrent use.
 type Auth[U any] struct {
 	c       Config[U]
 	key     *jwk.SecretKey
@@ -109,8 +112,8 @@ type Auth[U any] struct {
 	guesses *guess.Guard
 }
 
-// New returns an API's login and guard, or every mistake in c at once. Errors about the secret wrap
-// [jwk.ErrWeakKey] or [jwk.ErrInvalidKey].
+// New returns an API's login and guard. Its error lists every mistake in c. Errors about the secret
+// wrap [jwk.ErrWeakKey] or [jwk.ErrInvalidKey].
 func New[U any](c Config[U]) (*Auth[U], error) {
 	c.Algorithm = orElse(c.Algorithm, jwk.HS256)
 	c.HeaderPrefix = orElse(c.HeaderPrefix, "JWT")
@@ -144,8 +147,8 @@ func New[U any](c Config[U]) (*Auth[U], error) {
 	return &Auth[U]{c: c, key: key, decoder: decoder, guesses: guesses}, nil
 }
 
-// mistakes are those of a Config that has its defaults, the secret's apart. With any of them nobody
-// could ever log in.
+// mistakes returns the mistakes in c after the defaults are set, except those in the secret. Each
+// of them would make logins impossible.
 func (c *Config[U]) mistakes() error {
 	var found []error
 	for _, check := range []struct {
@@ -176,7 +179,7 @@ func orElse[V comparable](value, fallback V) V {
 	return value
 }
 
-// Token makes a token for a user, as the login does (jwt_encode_callback).
+// Token creates a token for a user, as the login does (jwt_encode_callback).
 func (a *Auth[U]) Token(user U) (string, error) {
 	now := a.c.Now().Truncate(time.Second)
 	claims := map[string]any{}
@@ -199,7 +202,7 @@ func (a *Auth[U]) Token(user U) (string, error) {
 	return pyjwt.Encode(a.key, header, claims)
 }
 
-// user returns whose request one is by the values of its Authorization header.
+// user returns the user that a request's Authorization header identifies.
 func (a *Auth[U]) user(ctx context.Context, header []string, realm string) (U, *Error) {
 	var nobody U
 	token, failed := a.token(header, realm)
@@ -248,8 +251,8 @@ func (a *Auth[U]) token(header []string, realm string) (string, *Error) {
 	return parts[1], nil
 }
 
-// credentials returns the user name and the password of a login's body: exactly these two members,
-// neither of them empty.
+// credentials returns the user name and password in the body of a login, which must have exactly
+// these two members, neither of them empty.
 func (a *Auth[U]) credentials(members map[string]string) (username, password string, ok bool) {
 	names := slices.Sorted(maps.Keys(members))
 	wanted := []string{a.c.UsernameKey, a.c.PasswordKey}

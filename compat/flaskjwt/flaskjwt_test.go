@@ -28,7 +28,7 @@ func secret() []byte {
 	return b
 }
 
-// config is that of an API whose user 1 is joe.
+// config is the configuration of an API whose user 1 is joe.
 func config() flaskjwt.Config[user] {
 	return flaskjwt.Config[user]{
 		Secret: secret(),
@@ -113,8 +113,8 @@ func get(t *testing.T, url, authorization string) *http.Response {
 	return response
 }
 
-// TestAuth_refusesForgeries of every class but for what Flask-JWT reads in another way or does not
-// know.
+// TestAuth_refusesForgeries checks every class of forgery except those that Flask-JWT interprets
+// differently or does not know.
 func TestAuth_refusesForgeries(t *testing.T) {
 	c := config()
 	now := time.Now()
@@ -151,9 +151,9 @@ func TestAuth_refusesForgeries(t *testing.T) {
 	}
 }
 
-// readsOtherwise names what is no forgery to Flask-JWT: it has one key, so it needs no kid; it
-// looks at no issuer, no scope and no lifetime; an integer may be written as text; and blanks
-// around a token are the header's.
+// readsOtherwise reports forgeries that are valid in Flask-JWT. It has one key, so it needs no kid.
+// It ignores issuers, scopes and lifetimes. An integer may be written as text. White space around a
+// token belongs to the header.
 func readsOtherwise(f attack.Forgery) bool {
 	switch f.Class {
 	case "kid", "issuer":
@@ -232,7 +232,7 @@ func TestNew_settings(t *testing.T) {
 	}
 }
 
-// TestWriteFailure_indentedIsWhatTheChapterQuotes, blanks before line breaks included.
+// TestWriteFailure_indentedIsWhatTheChapterQuotes includes the spaces before line breaks.
 func TestWriteFailure_indentedIsWhatTheChapterQuotes(t *testing.T) {
 	c := config()
 	c.Indented = true
@@ -250,7 +250,7 @@ func TestWriteFailure_indentedIsWhatTheChapterQuotes(t *testing.T) {
 	}
 }
 
-// TestFunc_failuresOfTheApplicationAre500 and are told to the application only.
+// TestFunc_failuresOfTheApplicationAre500 also checks that only the application sees the errors.
 func TestFunc_failuresOfTheApplicationAre500(t *testing.T) {
 	c := config()
 	broken := errors.New("the database at db.internal is gone")
@@ -286,7 +286,8 @@ func TestFunc_failuresOfTheApplicationAre500(t *testing.T) {
 	}
 }
 
-// TestError_isTheAnswer as a JWTError is that an application raises, and 401 if it has no status.
+// TestError_isTheAnswer checks that an Error is sent like a JWTError of an application, with 401 if
+// it has no status.
 func TestError_isTheAnswer(t *testing.T) {
 	c := config()
 	c.Authenticate = func(context.Context, string, string) (user, bool, error) {
@@ -325,8 +326,8 @@ func TestError_isTheAnswer(t *testing.T) {
 	}
 }
 
-// TestToken_lacksARequiredClaim: the original answers 500 to the login; here the application is
-// told.
+// TestToken_lacksARequiredClaim: the original answers the login with 500. Here the application gets
+// an error.
 func TestToken_lacksARequiredClaim(t *testing.T) {
 	c := config()
 	c.RequiredClaims = []string{"team"}
@@ -349,8 +350,8 @@ func TestLogin_bodiesOverTheLimitAreRefused(t *testing.T) {
 	}
 }
 
-// TestFunc_answersOptionsItself: behind a pattern without a method, neither the handler nor a token
-// is asked for.
+// TestFunc_answersOptionsItself: for a pattern without a method, OPTIONS calls no handler and needs
+// no token.
 func TestFunc_answersOptionsItself(t *testing.T) {
 	handler := newAuth(t, config()).Func(func(http.ResponseWriter, *http.Request, user) {
 		t.Error("the handler is called")

@@ -11,9 +11,9 @@ import (
 	"github.com/hallpass-go/hallpass/internal/limit"
 )
 
-// authenticate asks the application whose user name and password these are, unless too many guesses
-// came before. A guess counts from when it begins: neither many at once nor hanging up overruns the
-// limit.
+// authenticate asks the application for the user with this user name and password, unless there
+// were too many guesses. A guess counts from its beginning, so parallel or abandoned logins cannot
+// exceed the limit.
 func (a *Auth[U]) authenticate(r *http.Request, username, password string) (U, *Error) {
 	var nobody U
 	name := fmt.Sprintf("name %.256s", strings.ToLower(username))
@@ -28,7 +28,7 @@ func (a *Auth[U]) authenticate(r *http.Request, username, password string) (U, *
 		attempt.Failed(err, failed.StatusCode < http.StatusInternalServerError)
 		return nobody, failed
 	case !found:
-		return nobody, invalidCredentials // and the attempt stays counted
+		return nobody, invalidCredentials // the attempt stays counted
 	}
 	attempt.Succeeded()
 	return user, nil
@@ -42,7 +42,8 @@ func tooManyGuesses(wait time.Duration) *Error {
 	}
 }
 
-// perMinute is n tries a minute, by default that many, and no limit when n is negative.
+// perMinute returns a limit of n tries per minute. 0 stands for the default, and a negative n for
+// no limit.
 func perMinute(n, byDefault int) limit.Rate {
 	if n < 0 {
 		return limit.Rate{}

@@ -11,7 +11,7 @@ import (
 	"github.com/hallpass-go/hallpass/compat/flaskjwt"
 )
 
-// logIn returns the answer to a login from an address.
+// logIn logs in from an address and returns the answer.
 func logIn(auth *flaskjwt.Auth[user], address, name, password string) *httptest.ResponseRecorder {
 	body := fmt.Sprintf(`{"username":%q,"password":%q}`, name, password)
 	request := httptest.NewRequest(http.MethodPost, "/auth", strings.NewReader(body))
@@ -22,7 +22,7 @@ func logIn(auth *flaskjwt.Auth[user], address, name, password string) *httptest.
 	return response
 }
 
-// untilRefused returns how many wrong passwords are looked at.
+// untilRefused returns how many wrong passwords are checked before the first refusal.
 func untilRefused(t *testing.T, auth *flaskjwt.Auth[user], address, name string) int {
 	t.Helper()
 	for looked := range 1000 {
@@ -48,8 +48,8 @@ func TestLogin_refusesTooManyWrongPasswords(t *testing.T) {
 	}
 }
 
-// Strangers keep out nobody who logged in before, and a log-in of theirs gives strangers no more
-// guesses.
+// Strangers cannot lock out a user who logged in before, and the user's logins give strangers no
+// more guesses.
 func TestLogin_countsAKnownAddressApart(t *testing.T) {
 	auth := newAuth(t, config())
 	logIn(auth, "192.0.2.1", "joe", "pass")
@@ -62,8 +62,8 @@ func TestLogin_countsAKnownAddressApart(t *testing.T) {
 	}
 }
 
-// A client that hangs up and a handler that says 401 in its own words have looked at a password, a
-// server that is busy has not.
+// A password was checked if the client hung up or if the handler returned 401 itself, but not if
+// the server was busy.
 func TestLogin_countsEachPasswordThatIsLookedAt(t *testing.T) {
 	busy := &flaskjwt.Error{Name: "Busy", StatusCode: http.StatusServiceUnavailable}
 	for name, row := range map[string]struct {

@@ -16,13 +16,13 @@ import (
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwt"
 )
 
-// maxBody is how many bytes of a login are read.
+// maxBody is the maximum size of a login's body in bytes.
 const maxBody = 64 << 10
 
 // Mount adds the login to mux, at AuthPath.
 func (a *Auth[U]) Mount(mux *http.ServeMux) { mux.Handle(a.c.AuthPath, a.Login()) }
 
-// Login is the auth_request_handler: POST with {"username","password"} in JSON is answered by
+// Login is the auth_request_handler. It answers POST with {"username","password"} in JSON with
 // {"access_token"}.
 func (a *Auth[U]) Login() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -72,8 +72,8 @@ func (a *Auth[U]) login(r *http.Request, members map[string]string) (string, *Er
 
 var errNotJSON = errors.New("the body is not JSON")
 
-// readBody returns the members that are strings, and an empty one for each other. What is JSON and
-// no object has none, as no login is made of it.
+// readBody returns the members of the body that are strings. Other members are returned as empty
+// strings. A JSON value that is not an object has no members, and so is not a login.
 func readBody(w http.ResponseWriter, r *http.Request) (map[string]string, error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
@@ -97,14 +97,14 @@ func readBody(w http.ResponseWriter, r *http.Request) (map[string]string, error)
 	return texts, nil
 }
 
-// Func guards a handler as jwt_required() does: it is called with the user whose token the request
-// brings. OPTIONS is answered without it, as by Flask; a mux sends that here for a pattern without
-// a method, and for the others [flask.Options] has it.
+// Func guards a handler as jwt_required() does. The handler gets the user of the request's token.
+// OPTIONS is answered without a token, as in Flask. A mux sends it here for a pattern without a
+// method. For other patterns use [flask.Options].
 func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, user U)) http.Handler {
 	return a.FuncRealm(a.c.Realm, handler)
 }
 
-// FuncRealm is [Auth.Func] with a realm of the route's own, as jwt_required(realm) has it.
+// FuncRealm is [Auth.Func] with a realm for this route, like jwt_required(realm).
 func (a *Auth[U]) FuncRealm(realm string, handler func(w http.ResponseWriter, r *http.Request, user U)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {
@@ -120,21 +120,21 @@ func (a *Auth[U]) FuncRealm(realm string, handler func(w http.ResponseWriter, r 
 	})
 }
 
-// Error is a JWTError. Authenticate and Identify may return one to have the client told something
-// of the application's own: that it is to come again later, say. Its members are in the order in
-// which they are written.
+// Error is a JWTError. Authenticate and Identify may return one to send the client an answer of the
+// application, for example to try again later. Its fields are in the order in which they are
+// written.
 type Error struct {
 	Description string      `json:"description"`
 	Name        string      `json:"error"`
 	StatusCode  int         `json:"status_code"` // defaults to 401
-	Header      http.Header `json:"-"`           // more of the answer's header, such as Retry-After
+	Header      http.Header `json:"-"`           // additional headers, such as Retry-After
 }
 
 // Error implements error.
 func (e *Error) Error() string { return e.Name + ": " + e.Description }
 
-// failed returns the answer to an error of the application, which is told of those that a client is
-// not.
+// failed returns the answer to an error of the application. It passes errors that the client does
+// not see to Config.Failed.
 func (a *Auth[U]) failed(ctx context.Context, doing string, err error) *Error {
 	own, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -159,8 +159,8 @@ func (a *Auth[U]) writeFailure(w http.ResponseWriter, e *Error) {
 	a.writeJSON(w, e.StatusCode, e)
 }
 
-// writeJSON writes as Flask's jsonify does: sorted members, a line break at the end, and a blank
-// before each of those inside when it is indented.
+// writeJSON writes JSON like Flask's jsonify: members sorted, with a line break at the end, and a
+// space before each inner line break if it is indented.
 func (a *Auth[U]) writeJSON(w http.ResponseWriter, status int, v any) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -178,7 +178,7 @@ func (a *Auth[U]) writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(bytes.ReplaceAll(text.Bytes(), []byte(",\n"), []byte(", \n")))
 }
 
-// writePage writes an error as Werkzeug does.
+// writePage writes an error page like Werkzeug's.
 func writePage(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/html")
 	w.WriteHeader(status)

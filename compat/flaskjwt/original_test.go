@@ -13,8 +13,8 @@ import (
 	"github.com/hallpass-go/hallpass/compat/contract"
 )
 
-// TestContract_isTheOriginals: the library itself keeps it, where the cases do not say that it is
-// unsafe.
+// TestContract_isTheOriginals checks that the original library passes the cases, except those
+// marked as unsafe.
 func TestContract_isTheOriginals(t *testing.T) {
 	if exec.Command("python3", "testdata/original.py").Run() != nil {
 		const name = "flask-jwt"
@@ -37,7 +37,7 @@ func TestContract_isTheOriginals(t *testing.T) {
 	if err := original.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = original.Wait() }) // the test's context, which ends before, kills it
+	t.Cleanup(func() { _ = original.Wait() }) // it is killed when the test's context ends
 	lines := bufio.NewScanner(output)
 	if !lines.Scan() {
 		t.Fatal("it does not listen")

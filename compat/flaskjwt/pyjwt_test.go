@@ -9,7 +9,7 @@ import (
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwttest"
 )
 
-// options are those of Flask-JWT's own call of PyJWT.
+// options are the options with which Flask-JWT calls PyJWT.
 var options = map[string]any{
 	"algorithms": []string{"HS256"}, "leeway": 10,
 	"options": map[string]any{
@@ -18,7 +18,7 @@ var options = map[string]any{
 	},
 }
 
-// TestToken_isTakenByPyJWT, and one of another secret is not.
+// TestToken_isTakenByPyJWT also checks that PyJWT refuses a token with another secret.
 func TestToken_isTakenByPyJWT(t *testing.T) {
 	python := pyjwttest.Find(t)
 	c := config()
@@ -37,7 +37,8 @@ func TestToken_isTakenByPyJWT(t *testing.T) {
 	}
 }
 
-// TestFunc_takesATokenOfPyJWT, and refuses an expired one and one of another secret.
+// TestFunc_takesATokenOfPyJWT also checks that an expired token and one with another secret are
+// refused.
 func TestFunc_takesATokenOfPyJWT(t *testing.T) {
 	python := pyjwttest.Find(t)
 	c := config()

@@ -13,17 +13,17 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// Auth makes tokens and guards handlers. It is safe for concurrent use.
+// Auth creates tokens and guards handlers. It is safe for concurrent use.
 type Auth[U any] struct {
 	c        Config[U]
-	key      jwk.SigningKey  // nil when there is a public key alone
-	decoders []pyjwt.Decoder // one a key, the own key's first
+	key      jwk.SigningKey  // nil if there is only a public key
+	decoders []pyjwt.Decoder // one per key, the API's own key first
 }
 
-// own are the claims that no additional one may replace.
+// own are the claims that additional claims must not replace.
 var own = []string{"fresh", "iat", "jti", "type", "sub", "nbf", "csrf", "exp", "aud", "iss"}
 
-// New returns an API's tokens and guards, or every mistake in c at once. Errors about keys wrap
+// New returns an Auth for an API. Its error lists every mistake in c. Errors about keys wrap
 // [jwk.ErrWeakKey] or [jwk.ErrInvalidKey].
 func New[U any](c Config[U]) (*Auth[U], error) {
 	a := &Auth[U]{c: c}
@@ -55,7 +55,7 @@ func orElse[V comparable](value *V, fallback V) {
 	}
 }
 
-// fillIn puts the defaults into the configuration.
+// fillIn sets the defaults in the configuration.
 func (a *Auth[U]) fillIn() {
 	c := &a.c
 	orElse(&c.Algorithm, jwk.HS256)
@@ -97,7 +97,7 @@ func (a *Auth[U]) fillIn() {
 	}
 }
 
-// mistakes returns those that have nothing to do with keys.
+// mistakes returns the mistakes in c, except those in keys.
 func (c *Config[U]) mistakes() []error {
 	var found []error
 	mistake := func(format string, args ...any) {
@@ -146,7 +146,7 @@ func known(locations []Location) error {
 	return nil
 }
 
-// readKeys sets the key to sign with and returns those to verify with.
+// readKeys sets the signing key and returns the keys to verify with.
 func (a *Auth[U]) readKeys() ([]jwk.Key, error) {
 	c := &a.c
 	var key jwk.Key
@@ -183,7 +183,7 @@ func isSecret(key jwk.Key) bool {
 	return secret
 }
 
-// readPair reads PrivateKey, PublicKey, or both, which then must be a pair.
+// readPair reads PrivateKey, PublicKey, or both, which must then belong together.
 func (a *Auth[U]) readPair() (*jwk.PublicKey, error) {
 	var public *jwk.PublicKey
 	if len(a.c.PublicKey) > 0 {

@@ -22,7 +22,7 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// get returns the status and the body of the answer to a GET.
+// get sends a GET and returns the status and the body of the answer.
 func get(t *testing.T, url, authorization string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -42,7 +42,7 @@ func get(t *testing.T, url, authorization string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// ask has a guarded handler, which answers the subject, answer a request.
+// ask sends a request to a guarded handler, which answers with the subject.
 func ask(t *testing.T, c fje.Config[user], g fje.Guard, request *http.Request) (int, string) {
 	t.Helper()
 	handler := newAuth(t, c).Func(func(w http.ResponseWriter, _ *http.Request, id fje.Identity[user]) {
@@ -89,7 +89,7 @@ func TestNew_tellsEveryMistake(t *testing.T) {
 	}
 }
 
-// pair returns a new key's halves in PEM.
+// pair returns the two halves of a new key in PEM.
 func pair(t *testing.T) (private, public []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -144,8 +144,8 @@ func TestNew_keys(t *testing.T) {
 	}
 }
 
-// TestFunc_keysOfTwoAlgorithms: tokens of both are taken, and of a third algorithm or another key
-// none.
+// TestFunc_keysOfTwoAlgorithms: tokens with both keys are accepted. Tokens with a third algorithm
+// or another key are refused.
 func TestFunc_keysOfTwoAlgorithms(t *testing.T) {
 	old, _ := config()
 	c, _ := config()
@@ -219,7 +219,7 @@ func TestAccessToken_isWhatMintSays(t *testing.T) {
 	}
 }
 
-// TestFunc_never: tokens of the one type do not end, and those of the other do all the same.
+// TestFunc_never: tokens of one type never expire, while those of the other type still do.
 func TestFunc_never(t *testing.T) {
 	c, _ := config()
 	now := time.Unix(1_800_000_000, 0)
@@ -250,8 +250,8 @@ func TestFunc_never(t *testing.T) {
 	}
 }
 
-// TestFunc_publicKeyAsASecret: its text in an HMAC does not make a token (RFC 8725 §3.1), whatever
-// the algorithm.
+// TestFunc_publicKeyAsASecret: a public key used as an HMAC secret does not create a valid token
+// (RFC 8725 §3.1), with any algorithm.
 func TestFunc_publicKeyAsASecret(t *testing.T) {
 	private, public := pair(t)
 	c := fje.Config[user]{PrivateKey: private, Algorithm: jwk.ES256}
@@ -341,8 +341,8 @@ func TestFunc_settings(t *testing.T) {
 	}
 }
 
-// TestFunc_identitiesThatAreNoText are refused, unless JWT_VERIFY_SUB was off or the claim is
-// another.
+// TestFunc_identitiesThatAreNoText are refused, unless JWT_VERIFY_SUB is off or the identity is
+// another claim.
 func TestFunc_identitiesThatAreNoText(t *testing.T) {
 	c, target := target(t)
 	c.Lookup = nil
@@ -381,7 +381,7 @@ func TestFunc_leeway(t *testing.T) {
 	}
 }
 
-// TestFunc_failuresOfTheApplicationAre500 and are told to the application only.
+// TestFunc_failuresOfTheApplicationAre500 also checks that only the application sees the errors.
 func TestFunc_failuresOfTheApplicationAre500(t *testing.T) {
 	broken := errors.New("the database at db.internal is gone")
 	for name, breakIt := range map[string]func(*fje.Config[user]){
@@ -444,8 +444,8 @@ func TestNew_keepsItsOwnLists(t *testing.T) {
 	}
 }
 
-// TestFunc_answersOptionsItself: behind a pattern without a method, neither the handler nor a token
-// is asked for.
+// TestFunc_answersOptionsItself: for a pattern without a method, OPTIONS calls no handler and needs
+// no token.
 func TestFunc_answersOptionsItself(t *testing.T) {
 	c, _ := config()
 	auth := newAuth(t, c)

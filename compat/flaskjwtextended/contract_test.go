@@ -24,7 +24,7 @@ import (
 
 type user struct{ Name string }
 
-// revoked are the IDs of tokens that a logout took back.
+// revoked holds the IDs of tokens that a logout revoked.
 type revoked struct {
 	mu  sync.Mutex
 	ids map[string]bool
@@ -42,7 +42,7 @@ func (r *revoked) has(id string) bool {
 	return r.ids[id]
 }
 
-// config is that of testdata/original.py.
+// config is the configuration of testdata/original.py.
 func config() (fje.Config[user], *revoked) {
 	gone := &revoked{ids: map[string]bool{}}
 	random := make([]byte, 32)
@@ -89,7 +89,7 @@ func whoIfAny(w http.ResponseWriter, r *http.Request, id *fje.Identity[user]) {
 	who(w, r, *id)
 }
 
-// api is the one of testdata/original.py.
+// api is the API of testdata/original.py.
 type api struct {
 	t    *testing.T
 	auth *fje.Auth[user]
@@ -112,7 +112,7 @@ func (a *api) refresh(r *http.Request, subject string) fje.Token {
 	return token
 }
 
-// login calls then with the name of a user whose password is right.
+// login checks the user's password and calls then with the user's name.
 func (a *api) login(then func(w http.ResponseWriter, r *http.Request, name string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body struct{ Username, Password string }
@@ -214,8 +214,8 @@ func TestAuth_keepsTheContract(t *testing.T) {
 	keepsContract(t, contract.Options{URL: serve(t, c, gone), Key: serverKey(t, c.Secret)})
 }
 
-// TestContract_isTheOriginals: the library itself keeps it, where the cases do not say that it is
-// unsafe.
+// TestContract_isTheOriginals checks that the original library passes the cases, except those
+// marked as unsafe.
 func TestContract_isTheOriginals(t *testing.T) {
 	if exec.Command("python3", "-c", "import flask_jwt_extended").Run() != nil {
 		const name = "flask-jwt-extended"
@@ -237,7 +237,7 @@ func TestContract_isTheOriginals(t *testing.T) {
 	if err := original.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = original.Wait() }) // the test's context, which ends before, kills it
+	t.Cleanup(func() { _ = original.Wait() }) // it is killed when the test's context ends
 	lines := bufio.NewScanner(output)
 	if !lines.Scan() {
 		t.Fatal("it does not listen")

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// aYear is how long persistent cookies live, in seconds: the original's year.
+// aYear is the lifetime of persistent cookies in seconds, a year as the original counts it.
 const aYear = 31540000
 
-// SetCookies is set_access_cookies and set_refresh_cookies: each token goes into the cookie of its
-// type, which scripts cannot read, and its CSRF value into one that they can.
+// SetCookies is set_access_cookies and set_refresh_cookies. It puts each token into the cookie of
+// its type, which scripts cannot read, and its CSRF value into one that they can read.
 func (a *Auth[U]) SetCookies(w http.ResponseWriter, tokens ...Token) {
 	for _, t := range tokens {
 		names := a.c.cookie(t.Refresh)
@@ -22,7 +22,7 @@ func (a *Auth[U]) SetCookies(w http.ResponseWriter, tokens ...Token) {
 	}
 }
 
-// UnsetCookies is unset_jwt_cookies: it unsets those of both types.
+// UnsetCookies is unset_jwt_cookies. It unsets the cookies of both types.
 func (a *Auth[U]) UnsetCookies(w http.ResponseWriter) {
 	a.UnsetAccessCookies(w)
 	a.UnsetRefreshCookies(w)
@@ -57,9 +57,8 @@ var sameSites = map[http.SameSite]string{
 	http.SameSiteNoneMode:   "None",
 }
 
-// writeCookie has the attributes in Werkzeug's order, so that answers can be compared byte by byte.
-// New has found the name, the path and the domain to be sound; the value is a token, a UUID, or
-// nothing.
+// writeCookie writes the attributes in Werkzeug's order, so that answers can be compared byte by
+// byte. New has checked the name, path and domain. The value is a token, a UUID or empty.
 func (a *Auth[U]) writeCookie(w http.ResponseWriter, cookie http.Cookie) {
 	attributes := []string{cookie.Name + "=" + cookie.Value}
 	add := func(condition bool, attribute string) {

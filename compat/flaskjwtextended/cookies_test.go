@@ -15,7 +15,7 @@ import (
 	fje "github.com/hallpass-go/hallpass/compat/flaskjwtextended"
 )
 
-// setCookies returns the Set-Cookie fields of what do does, with the values of cookies taken out.
+// setCookies returns the Set-Cookie fields that do sets, without the values of the cookies.
 func setCookies(do func(w http.ResponseWriter)) []string {
 	response := httptest.NewRecorder()
 	do(response)
@@ -49,7 +49,7 @@ func TestSetCookies_areSecureUnlessToldOtherwise(t *testing.T) {
 	}
 }
 
-// TestSetCookies_settings: the texts are the original's.
+// TestSetCookies_settings compares with the texts of the original.
 func TestSetCookies_settings(t *testing.T) {
 	c, _ := config()
 	c.Now = func() time.Time { return time.Date(2026, 11, 23, 8, 21, 30, 0, time.UTC) }
@@ -144,7 +144,7 @@ func TestFunc_cookiesWithoutCSRF(t *testing.T) {
 	}
 }
 
-// TestFunc_leavesTheBodyWhole, however long, to the handler and to what parses forms.
+// TestFunc_leavesTheBodyWhole: handlers and form parsers still get the whole body, even a long one.
 func TestFunc_leavesTheBodyWhole(t *testing.T) {
 	c, _ := config()
 	token := access(t, c, fje.Mint{})
@@ -181,7 +181,7 @@ func TestFunc_leavesTheBodyWhole(t *testing.T) {
 	}
 }
 
-// TestFunc_longJSONHoldsNoToken: what is read before anybody is known has a bound.
+// TestFunc_longJSONHoldsNoToken: the amount that is read before authentication is limited.
 func TestFunc_longJSONHoldsNoToken(t *testing.T) {
 	c, _ := config()
 	read := 0
@@ -194,7 +194,7 @@ func TestFunc_longJSONHoldsNoToken(t *testing.T) {
 	}
 }
 
-// counted counts what is read.
+// counted counts the bytes that are read.
 type counted struct {
 	io.Reader
 	n *int

@@ -13,23 +13,23 @@ type Kind string
 
 // The kinds.
 const (
-	Unauthorized        Kind = "unauthorized"              // no token, or no CSRF value that goes with it
-	InvalidToken        Kind = "invalid_token"             // not a token that this route takes
+	Unauthorized        Kind = "unauthorized"              // no token, or no valid CSRF value
+	InvalidToken        Kind = "invalid_token"             // not a token that this route accepts
 	ExpiredToken        Kind = "expired_token"             //
 	FreshTokenNeeded    Kind = "needs_fresh_token"         //
 	RevokedToken        Kind = "revoked_token"             //
-	ClaimsNotVerified   Kind = "token_verification_failed" // VerifyClaims said no
-	UserNotFound        Kind = "user_lookup_error"         // Lookup found nobody
+	ClaimsNotVerified   Kind = "token_verification_failed" // VerifyClaims returned false
+	UserNotFound        Kind = "user_lookup_error"         // Lookup found no user
 	InternalServerError Kind = "internal"                  // a function of Config failed
 )
 
-// Failure is what a request is refused with.
+// Failure says why a request is refused.
 type Failure struct {
 	Kind    Kind
 	Message string // the original's words
 	Status  int    // the original's HTTP status
 
-	absent bool // there is no token at all, which an optional route takes
+	absent bool // there is no token at all, which an optional route accepts
 }
 
 func absent(message string) *Failure {
@@ -80,12 +80,12 @@ func (a *Auth[U]) write(w http.ResponseWriter, _ *http.Request, f Failure) {
 	_, _ = w.Write(jsonify(map[string]string{a.c.MessageKey: f.Message}))
 }
 
-// jsonify writes as Flask's function of that name does outside of debug mode: one line, in ASCII.
+// jsonify writes JSON like Flask's function of that name outside of debug mode: one line, in ASCII.
 func jsonify(members map[string]string) []byte {
 	var text, ascii bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(members) // strings can always be written
+	_ = encoder.Encode(members) // strings can always be encoded
 	for _, r := range text.String() {
 		switch {
 		case r < 0x80:

@@ -12,7 +12,8 @@ import (
 	"github.com/hallpass-go/hallpass/internal/attack"
 )
 
-// target is the API of config, which names an issuer and an audience here, and its own tokens.
+// target returns the API of config, with an issuer and an audience, and the claims of its own
+// tokens.
 func target(t *testing.T) (fje.Config[user], attack.Target) {
 	t.Helper()
 	c, _ := config()
@@ -29,8 +30,9 @@ func target(t *testing.T) (fje.Config[user], attack.Target) {
 	}
 }
 
-// TestFunc_refusesForgeries of every class but for what the original reads in another way or does
-// not know. They come in the query, where no blank or comma is the location's.
+// TestFunc_refusesForgeries checks every class of forgery except those that the original interprets
+// differently or does not know. The tokens are in the query, where spaces and commas have no
+// special meaning.
 func TestFunc_refusesForgeries(t *testing.T) {
 	c, target := target(t)
 	handler := newAuth(t, c).Func(func(w http.ResponseWriter, _ *http.Request, _ fje.Identity[user]) {
@@ -60,9 +62,9 @@ func TestFunc_refusesForgeries(t *testing.T) {
 	}
 }
 
-// readsOtherwise names what is no forgery here: there is no kid, a typ may be absent, an integer
-// may be written as text, lifetimes have no bound, "nbf", "fresh" and "csrf" are looked at where a
-// route wants them, and what is in a subject is the application's.
+// readsOtherwise reports forgeries that are valid here. There is no kid. The typ may be absent. An
+// integer may be written as text. Lifetimes have no bound. "nbf", "fresh" and "csrf" are checked
+// only where a route requires them. The contents of a subject are up to the application.
 func readsOtherwise(f attack.Forgery) bool {
 	claim, value, _ := strings.Cut(f.Name, " ")
 	switch f.Class {
@@ -93,7 +95,8 @@ func readsOtherwise(f attack.Forgery) bool {
 	return false
 }
 
-// TestFunc_takesNoOtherKindOfToken that the same key has signed, in any of the routes.
+// TestFunc_takesNoOtherKindOfToken checks that no route accepts other kinds of tokens signed with
+// its key.
 func TestFunc_takesNoOtherKindOfToken(t *testing.T) {
 	c, target := target(t)
 	auth := newAuth(t, c)

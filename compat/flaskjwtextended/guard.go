@@ -13,38 +13,39 @@ import (
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwt"
 )
 
-// Claims are the claims of a verified token (get_jwt), each as its JSON text.
+// Claims are the claims of a verified token (get_jwt). Values are JSON texts.
 type Claims map[string]string
 
-// String returns a claim that is a string.
+// String returns the value of a claim that is a string.
 func (c Claims) String(name string) (string, bool) { return pyjwt.Members(c).String(name) }
 
-// Int returns a claim that is a whole number.
+// Int returns the value of a claim that is an integer.
 func (c Claims) Int(name string) (int64, bool) { return pyjwt.Members(c).Int(name) }
 
-// Identity is who sent a request, by its token.
+// Identity says who sent a request, according to its token.
 type Identity[U any] struct {
-	Subject  string   // get_jwt_identity; the JSON text of one that is no string
+	Subject  string   // get_jwt_identity; JSON text if it is not a string
 	User     U        // current_user: what Config.Lookup returned
 	Claims   Claims   // get_jwt
 	Location Location // get_jwt_request_location
 }
 
-// Guard says which tokens a route takes: the arguments of jwt_required.
+// Guard says which tokens a route accepts. Its fields are the arguments of jwt_required.
 type Guard struct {
-	// Fresh takes access tokens of a login only. Defaults to all.
+	// Fresh accepts only access tokens from a login. Defaults to all.
 	Fresh bool
-	// Refresh takes refresh tokens only. Defaults to access tokens only.
+	// Refresh accepts only refresh tokens. Defaults to only access tokens.
 	Refresh bool
-	// AnyType takes both (verify_type=False), as for a logout. Defaults to one type.
+	// AnyType accepts both types (verify_type=False), for example for a logout. Defaults to one
+	// type.
 	AnyType bool
-	// Locations are those of the route. Defaults to Config's.
+	// Locations are the locations for this route. Defaults to those of Config.
 	Locations []Location
 }
 
-// Func guards a handler as jwt_required() does: it is called with who sent the request. OPTIONS is
-// answered without it, as by Flask; a mux sends that here for a pattern without a method, and for
-// the others [flask.Options] has it. Func panics for a guard with a location that does not exist.
+// Func guards a handler as jwt_required() does. The handler gets the identity from the token.
+// OPTIONS is answered without a token, as in Flask. A mux sends it here for a pattern without a
+// method. For other patterns use [flask.Options]. Func panics if the guard has an unknown location.
 func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, id Identity[U]), g Guard) http.Handler {
 	return a.guarded(g, func(w http.ResponseWriter, r *http.Request, id Identity[U], failed *Failure) {
 		if failed != nil {
@@ -55,8 +56,8 @@ func (a *Auth[U]) Func(handler func(w http.ResponseWriter, r *http.Request, id I
 	})
 }
 
-// Optional guards a handler as jwt_required(optional=True) does: id is nil for a request without a
-// token. One with a token that is not valid is refused. For the rest it is as Func.
+// Optional guards a handler as jwt_required(optional=True) does. If the request has no token, id is
+// nil. A request with an invalid token is refused. Otherwise it works like Func.
 func (a *Auth[U]) Optional(
 	handler func(w http.ResponseWriter, r *http.Request, id *Identity[U]),
 	g Guard,
@@ -93,8 +94,8 @@ func (a *Auth[U]) guarded(
 	})
 }
 
-// identify checks in the original's order: the locations, the token, its type, freshness,
-// revocation, claims, the user.
+// identify performs the checks in the original's order: locations, token, type, freshness,
+// revocation, claims, user.
 func (a *Auth[U]) identify(r *http.Request, g Guard) (Identity[U], *Failure) {
 	read, location, failed := a.read(r, g)
 	if failed == nil {
@@ -128,13 +129,13 @@ func (a *Auth[U]) identify(r *http.Request, g Guard) (Identity[U], *Failure) {
 	return id, nil
 }
 
-// fail tells the application what went wrong, and nobody else.
+// fail reports an error to the application only.
 func (a *Auth[U]) fail(ctx context.Context, doing string, err error) *Failure {
 	a.c.Failed(ctx, fmt.Errorf("%s: %w", doing, err))
 	return internal
 }
 
-// read returns the first token that is there. When none is, the failure says what is missing at
+// read returns the first token that it finds. If there is none, the failure says what is missing at
 // each location.
 func (a *Auth[U]) read(r *http.Request, g Guard) (pyjwt.Token, Location, *Failure) {
 	var missing []string
@@ -162,7 +163,7 @@ func (a *Auth[U]) read(r *http.Request, g Guard) (pyjwt.Token, Location, *Failur
 		strings.Join(names[:last], ", "), names[last], strings.Join(missing, "; ")))
 }
 
-// decode verifies a token. That it has expired is said only when nothing else is wrong with it.
+// decode verifies a token. It reports an expired token only if nothing else is wrong with it.
 func (a *Auth[U]) decode(text, csrf string) (pyjwt.Token, *Failure) {
 	token, err := a.verify(text, false)
 	expired := errors.Is(err, pyjwt.ErrExpired)
@@ -184,7 +185,7 @@ func (a *Auth[U]) decode(text, csrf string) (pyjwt.Token, *Failure) {
 	return token, nil
 }
 
-// verify tries each key: no two have the same algorithm, so that at most one gets to verify the
+// verify tries each key. All keys have different algorithms, so at most one of them checks the
 // signature.
 func (a *Auth[U]) verify(text string, expiredToo bool) (token pyjwt.Token, err error) {
 	for _, decoder := range a.decoders {
@@ -197,7 +198,7 @@ func (a *Auth[U]) verify(text string, expiredToo bool) (token pyjwt.Token, err e
 	return token, err
 }
 
-// subject returns the identity in text, and "" for one that is empty or null.
+// subject returns the identity as text. It is "" if the claim is empty or null.
 func subject(claims pyjwt.Members, name string) string {
 	if text, isText := claims.String(name); isText {
 		return text
@@ -222,7 +223,7 @@ func checkCSRF(claims pyjwt.Members, sent string) *Failure {
 	return nil
 }
 
-// check checks the type of a token and its freshness, at a time in seconds.
+// check checks the type of a token and its freshness at now, in seconds.
 func (g Guard) check(claims pyjwt.Members, now int64) *Failure {
 	kind, _ := claims.String("type")
 	switch {
@@ -240,8 +241,8 @@ func (g Guard) check(claims pyjwt.Members, now int64) *Failure {
 	return nil
 }
 
-// checkEnd refuses a token without exp unless it is of the type that never expires: the decoder
-// asks for exp only when no type does.
+// checkEnd refuses a token without exp, unless tokens of its type never expire. If either type
+// never expires, the decoder does not require exp.
 func (a *Auth[U]) checkEnd(claims pyjwt.Members) *Failure {
 	expires := a.c.AccessExpires
 	if kind, _ := claims.String("type"); kind == "refresh" {
@@ -253,7 +254,8 @@ func (a *Auth[U]) checkEnd(claims pyjwt.Members) *Failure {
 	return nil
 }
 
-// isFresh reads the claim "fresh": true, or until when, in seconds and their fractions.
+// isFresh reads the claim "fresh", which is true or the end of freshness in seconds, possibly with
+// a fraction.
 func isFresh(claim string, now int64) bool {
 	if claim == "true" {
 		return true
@@ -262,7 +264,7 @@ func isFresh(claim string, now int64) bool {
 	return err == nil && until >= float64(now)
 }
 
-// ask asks the application about a verified token.
+// ask calls the application's functions for a verified token.
 func (a *Auth[U]) ask(ctx context.Context, claims Claims) *Failure {
 	if a.c.Revoked != nil {
 		revoked, err := a.c.Revoked(ctx, claims)

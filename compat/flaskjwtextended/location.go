@@ -16,11 +16,11 @@ import (
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwt"
 )
 
-// maxPeek is how much of a body is looked at.
+// maxPeek is how many bytes of a body are read in search of a token.
 const maxPeek = 1 << 20
 
-// find returns the token that is at a location, and the CSRF value that came with it. A failure may
-// be an absent one.
+// find returns the token at a location and the CSRF value that came with it. The failure says if
+// the token is absent.
 func (a *Auth[U]) find(r *http.Request, at Location, refresh bool) (token, csrf string, failed *Failure) {
 	switch at {
 	case Cookies:
@@ -37,8 +37,8 @@ func (a *Auth[U]) find(r *http.Request, at Location, refresh bool) (token, csrf 
 
 func blank(r rune) bool { return r == ' ' || '\t' <= r && r <= '\r' }
 
-// inHeader: the header may list several fields, of which one is of the type; its letter case
-// counts.
+// inHeader reads the token from the header. The header may list several fields, one of which has
+// the right type. The type is case-sensitive.
 func (a *Auth[U]) inHeader(r *http.Request) (string, *Failure) {
 	name, kind := a.c.HeaderName, a.c.HeaderType
 	value := strings.Trim(strings.TrimFunc(strings.Join(r.Header.Values(name), ","), blank), ",")
@@ -99,7 +99,7 @@ func (a *Auth[U]) inCookies(r *http.Request, refresh bool) (token, csrf string, 
 func (a *Auth[U]) inQuery(r *http.Request) (string, *Failure) {
 	value := queryValue(r.URL.RawQuery, a.c.QueryName)
 	if value == "" {
-		return "", absent(fmt.Sprintf("Missing '%s' query paramater", a.c.QueryName)) // spelt as there
+		return "", absent(fmt.Sprintf("Missing '%s' query paramater", a.c.QueryName)) // sic
 	}
 	token, ok := strings.CutPrefix(value, a.c.QueryPrefix)
 	if !ok {
@@ -114,9 +114,9 @@ func (a *Auth[U]) inQuery(r *http.Request) (string, *Failure) {
 	return token, nil
 }
 
-// queryValue returns the first value of a parameter as Werkzeug reads it: what cannot be decoded
-// stays as it is. So a token that is damaged is no token, and not one that is missing, which an
-// optional route would let pass.
+// queryValue returns the first value of a parameter as Werkzeug reads it. Escapes that cannot be
+// decoded stay unchanged. So a damaged token is invalid and not missing, since an optional route
+// would accept a missing one.
 func queryValue(query, name string) string {
 	for pair := range strings.SplitSeq(query, "&") {
 		key, value, _ := strings.Cut(pair, "=")
@@ -132,7 +132,7 @@ var escape = regexp.MustCompile("%[0-9A-Fa-f]{2}")
 func unescape(text string) string {
 	text = strings.ReplaceAll(text, "+", " ")
 	return escape.ReplaceAllStringFunc(text, func(escaped string) string {
-		b, _ := hex.DecodeString(escaped[1:]) // the pattern is that of two digits
+		b, _ := hex.DecodeString(escaped[1:]) // the pattern ensures two digits
 		return string(b)
 	})
 }
@@ -163,31 +163,31 @@ func (a *Auth[U]) inJSON(r *http.Request, refresh bool) (string, *Failure) {
 	return "", invalid("Invalid token type. Token must be a <class 'bytes'>")
 }
 
-// peeked is a body of which a part was looked at, and which is whole all the same.
+// peeked is a body whose beginning was read but can be read again.
 type peeked struct {
 	io.Reader
 	io.Closer
 }
 
-// peek returns the beginning of a body and leaves the body as it was.
+// peek returns the beginning of a body, which can still be read in full.
 func peek(r *http.Request) []byte {
 	if r.Body == nil {
 		return nil
 	}
-	// An error comes again when the body is read on.
+	// An error occurs again when the body is read further.
 	beginning, _ := io.ReadAll(io.LimitReader(r.Body, maxPeek))
 	r.Body = peeked{io.MultiReader(bytes.NewReader(beginning), r.Body), r.Body}
 	return beginning
 }
 
-// formValue returns a field of a form without parsing the form, whose body is the handler's.
+// formValue returns a form field without parsing the form, since the handler needs the body.
 func formValue(r *http.Request, name string) string {
 	mediaType, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case err != nil:
 		return ""
 	case mediaType == "application/x-www-form-urlencoded":
-		values, _ := url.ParseQuery(string(peek(r))) // what can be read counts
+		values, _ := url.ParseQuery(string(peek(r))) // uses what can be parsed
 		return values.Get(name)
 	case mediaType != "multipart/form-data" || parameters["boundary"] == "":
 		return ""
@@ -205,5 +205,5 @@ func formValue(r *http.Request, name string) string {
 	}
 }
 
-// maxCSRF is more than a CSRF value has.
+// maxCSRF is more than the length of any CSRF value.
 const maxCSRF = 1 << 10

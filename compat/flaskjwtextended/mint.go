@@ -13,37 +13,37 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// Token is a token that was made, with what get_jti and get_csrf_token tell of it.
+// Token is a new token, with the results of get_jti and get_csrf_token.
 type Token struct {
 	Text      string
 	ID        string    // "jti", a UUID
-	CSRF      string    // "csrf", which a client repeats beside the cookie; "" if there is no such check
+	CSRF      string    // "csrf", which clients send besides the cookie; may be ""
 	Refresh   bool      // whether it is a refresh token
-	ExpiresAt time.Time // zero for a token that does not
+	ExpiresAt time.Time // zero if the token does not expire
 }
 
-// Mint says what one token has beside what all have: the arguments of create_access_token and
+// Mint describes one token. Its fields are the arguments of create_access_token and
 // create_refresh_token.
 type Mint struct {
-	// Fresh marks an access token as one of a login (fresh=True). Defaults to one that is not.
+	// Fresh marks an access token as coming from a login (fresh=True). Defaults to false.
 	Fresh bool
-	// FreshFor marks it as such for a time (fresh=timedelta). Defaults to Fresh.
+	// FreshFor marks it as fresh for a limited time (fresh=timedelta). Defaults to Fresh.
 	FreshFor time.Duration
-	// Expires is how long the token lives (expires_delta). Defaults to what Config says.
+	// Expires is the token's lifetime (expires_delta). Defaults to the lifetime in Config.
 	Expires time.Duration
-	// Claims are additional_claims; they go before those of Config.AdditionalClaims. Defaults to
+	// Claims are additional_claims. They override those of Config.AdditionalClaims. Defaults to
 	// none.
 	Claims map[string]any
 }
 
-// AccessToken is create_access_token. It fails when the subject is empty, an additional claim is
-// one of the token's own, the token would be longer than a request may bring, there is no key to
-// sign with, or AdditionalClaims does.
+// AccessToken is create_access_token. It fails if the subject is empty, an additional claim has the
+// name of a standard claim, the token would be too long for a request, there is no signing key, or
+// AdditionalClaims fails.
 func (a *Auth[U]) AccessToken(ctx context.Context, subject string, m Mint) (Token, error) {
 	return a.mint(ctx, subject, m, Token{Refresh: false})
 }
 
-// RefreshToken is create_refresh_token. It fails as AccessToken does, and for a token that is to be
+// RefreshToken is create_refresh_token. It fails like AccessToken, and also if the token is to be
 // fresh.
 func (a *Auth[U]) RefreshToken(ctx context.Context, subject string, m Mint) (Token, error) {
 	if m.Fresh || m.FreshFor != 0 {
@@ -105,8 +105,7 @@ func (a *Auth[U]) mint(ctx context.Context, subject string, m Mint, t Token) (To
 	return t, nil
 }
 
-// additional returns the claims of Config.AdditionalClaims and those of one call, which go before
-// them.
+// additional returns the claims of Config.AdditionalClaims, overridden by those of one call.
 func (a *Auth[U]) additional(ctx context.Context, subject string, more map[string]any) (map[string]any, error) {
 	claims := map[string]any{}
 	if a.c.AdditionalClaims != nil {

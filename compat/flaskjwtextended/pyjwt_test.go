@@ -9,7 +9,7 @@ import (
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwttest"
 )
 
-// options are those of the original's own call of PyJWT.
+// options are the options with which the original calls PyJWT.
 func options(c fje.Config[user]) map[string]any {
 	return map[string]any{
 		"algorithms": []string{"HS256"}, "audience": c.Audience, "issuer": c.Issuer, "leeway": 0,
@@ -17,8 +17,8 @@ func options(c fje.Config[user]) map[string]any {
 	}
 }
 
-// TestAccessToken_isTakenByPyJWT with all the claims of the original's, and one of another secret
-// is not.
+// TestAccessToken_isTakenByPyJWT checks that PyJWT accepts a token with all claims of the original,
+// and refuses one with another secret.
 func TestAccessToken_isTakenByPyJWT(t *testing.T) {
 	python := pyjwttest.Find(t)
 	c, _ := target(t)
@@ -58,8 +58,8 @@ func TestAccessToken_isTakenByPyJWT(t *testing.T) {
 	}
 }
 
-// TestFunc_takesATokenOfPyJWT, and refuses an expired one and those of another secret, algorithm
-// and type.
+// TestFunc_takesATokenOfPyJWT also checks that an expired token and tokens with another secret,
+// algorithm or type are refused.
 func TestFunc_takesATokenOfPyJWT(t *testing.T) {
 	python := pyjwttest.Find(t)
 	c, target := target(t)

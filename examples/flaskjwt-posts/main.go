@@ -1,5 +1,4 @@
-// Command flaskjwt-posts is the chapter's API of users and their posts, with a file for each
-// resource.
+// Command flaskjwt-posts is the chapter's API of users and their posts, with one file per resource.
 package main
 
 import (
@@ -79,7 +78,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// secretOf returns the secret of the environment, or that of a file, which it makes.
+// secretOf returns the secret from the environment or from a file. If there is neither, it creates
+// the file.
 func secretOf(file string) ([]byte, error) {
 	if secret := os.Getenv("JWT_SECRET_KEY"); secret != "" {
 		return []byte(secret), nil
@@ -107,8 +107,8 @@ func routes(users *users, posts *posts, auth *flaskjwt.Auth[user]) http.Handler 
 	return flask.Options(mux)
 }
 
-// self refuses a path that names another user than the token's, so that every handler works on what
-// is the caller's.
+// self refuses a path that names another user than the token's, so that handlers only work on the
+// caller's own data.
 func self(handler func(http.ResponseWriter, *http.Request, user)) func(http.ResponseWriter, *http.Request, user) {
 	return func(w http.ResponseWriter, r *http.Request, caller user) {
 		if r.PathValue("id") != fmt.Sprint(caller.ID) {
@@ -119,7 +119,7 @@ func self(handler func(http.ResponseWriter, *http.Request, user)) func(http.Resp
 	}
 }
 
-// open opens the database. An ID is never given twice.
+// open opens the database. IDs are never reused.
 func open(ctx context.Context, file string) (*sql.DB, error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600) // SQLite would let everybody read it
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// start also returns the key that the example made for itself.
+// start also returns the key that the example created.
 func start(t *testing.T) (*exampletest.Program, *jwk.SecretKey) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "posts.db")
@@ -39,7 +39,7 @@ func TestFlaskjwtPosts_keepsTheContract(t *testing.T) {
 	p.Walk(t, "flaskjwt-posts", key, nil)
 }
 
-// send returns the status and the body of an answer.
+// send sends a request and returns the status and the body of the answer.
 func send(t *testing.T, method, url, token, body string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -62,7 +62,7 @@ func send(t *testing.T, method, url, token, body string) (int, string) {
 	return answer.StatusCode, string(text)
 }
 
-// join signs somebody up, as user 1, 2 and so on, and returns their token.
+// join signs up a user, who becomes user 1, 2 and so on, and returns their token.
 func join(t *testing.T, p *exampletest.Program, name string) string {
 	t.Helper()
 	body := `{"username":"` + name + `","password":"pw"}`
@@ -77,7 +77,8 @@ func join(t *testing.T, p *exampletest.Program, name string) string {
 	return tokens.AccessToken
 }
 
-// TestHole_anotherUsersPostDeleted: nor read, nor changed, by whichever path.
+// TestHole_anotherUsersPostDeleted: posts of another user cannot be read or changed either, by any
+// path.
 func TestHole_anotherUsersPostDeleted(t *testing.T) {
 	p, _ := start(t)
 	ann, bob := join(t, p, "ann"), join(t, p, "bob")
@@ -97,7 +98,7 @@ func TestHole_anotherUsersPostDeleted(t *testing.T) {
 	}
 }
 
-// TestHole_twoUsersOfOneName: the original takes them, and says with 200 that it did not.
+// TestHole_twoUsersOfOneName: the original accepts both, and reports with 200 that it did not.
 func TestHole_twoUsersOfOneName(t *testing.T) {
 	p, _ := start(t)
 	join(t, p, "ann")
@@ -114,8 +115,8 @@ func TestHole_twoUsersOfOneName(t *testing.T) {
 	}
 }
 
-// TestHole_unknownUserIs500: it tells who has an account, and so would an answer that comes too
-// soon.
+// TestHole_unknownUserIs500: a 500 would reveal who has an account, and so would an answer that
+// comes too soon.
 func TestHole_unknownUserIs500(t *testing.T) {
 	p, _ := start(t)
 	join(t, p, "ann")
@@ -131,7 +132,7 @@ func TestHole_unknownUserIs500(t *testing.T) {
 	}
 }
 
-// TestHole_anotherUserRemoved, or changed, with a token of one's own.
+// TestHole_anotherUserRemoved: a token does not allow changes of another user.
 func TestHole_anotherUserRemoved(t *testing.T) {
 	p, _ := start(t)
 	ann, bob := join(t, p, "ann"), join(t, p, "bob")
@@ -146,7 +147,7 @@ func TestHole_anotherUserRemoved(t *testing.T) {
 	}
 }
 
-// TestHole_postAsAnyone: the original takes posts without a token.
+// TestHole_postAsAnyone: the original accepts posts without a token.
 func TestHole_postAsAnyone(t *testing.T) {
 	p, _ := start(t)
 	ann, bob := join(t, p, "ann"), join(t, p, "bob")
@@ -160,7 +161,7 @@ func TestHole_postAsAnyone(t *testing.T) {
 	}
 }
 
-// TestHole_tokenOfAGoneUser: 401, and never another user's of the same number.
+// TestHole_tokenOfAGoneUser: the answer is 401, and the token never works for a later user.
 func TestHole_tokenOfAGoneUser(t *testing.T) {
 	p, _ := start(t)
 	ann := join(t, p, "ann")
@@ -179,8 +180,8 @@ func TestHole_forgedTokens(t *testing.T) {
 	target := attack.Target{
 		Key: key, Issuer: "https://issuer.example", Audience: "api", Now: now,
 		Header: map[string]any{"typ": "JWT", "alg": "HS256"},
-		// Of a user who is not there, so that what is no forgery to Flask-JWT is refused too.
-		// Package flaskjwt tests which these are.
+		// There is no such user, so tokens that are not forgeries to Flask-JWT are refused too. The
+		// tests of package flaskjwt show which these are.
 		Claims: map[string]any{"identity": 99, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Unix() + 300},
 	}
 	exampletest.RefusesForgeries(t, target, http.StatusUnauthorized, func(token string) *http.Request {
@@ -193,7 +194,7 @@ func TestHole_forgedTokens(t *testing.T) {
 	})
 }
 
-// TestExpiry_isASetting: beyond it there is the leeway of Flask-JWT, ten seconds.
+// TestExpiry_isASetting: tokens are accepted for ten more seconds, the leeway of Flask-JWT.
 func TestExpiry_isASetting(t *testing.T) {
 	t.Parallel()
 	p := exampletest.Start(t, run, "-db", filepath.Join(t.TempDir(), "posts.db"), "-expiry", "2s")

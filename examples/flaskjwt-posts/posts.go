@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// posts is the resource /users/{id}/posts. Each statement names the caller, so that nobody reaches
-// another's.
+// posts is the resource /users/{id}/posts. Each statement names the caller, so nobody can reach
+// posts of another user.
 type posts struct{ *sql.DB }
 
 type post struct {
@@ -57,7 +57,7 @@ func (p *posts) list(w http.ResponseWriter, r *http.Request, caller user) {
 	answer(w, list, err)
 }
 
-// create takes title and body, and the chapter's "name" for a title.
+// create requires a title and a body. Instead of a title it accepts "name", as the chapter does.
 func (p *posts) create(w http.ResponseWriter, r *http.Request, caller user) {
 	said, ok := arguments(w, r)
 	if !ok {
@@ -95,7 +95,7 @@ func (p *posts) show(w http.ResponseWriter, r *http.Request, caller user) {
 	answer(w, found, err)
 }
 
-// update changes what is sent, and leaves the rest.
+// update changes only the fields that are sent.
 func (p *posts) update(w http.ResponseWriter, r *http.Request, caller user) {
 	said, ok := arguments(w, r)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// users is the resource /users and /signup. Anybody may log in and sign up, so hashes are governed.
+// users is the resources /users and /signup. Anybody may log in and sign up, so hashing is limited.
 type users struct {
 	*sql.DB
 	hashes *password.Governor
@@ -22,13 +22,13 @@ type user struct {
 	Username string `json:"username"`
 }
 
-// userWithPosts is a user as the chapter's user_fields have one.
+// userWithPosts is a user as described by the chapter's user_fields.
 type userWithPosts struct {
 	user
 	Posts []post `json:"posts"`
 }
 
-// authenticate takes as long for a name that nobody has as for a wrong password.
+// authenticate takes as long for an unknown name as for a wrong password.
 func (u *users) authenticate(ctx context.Context, username, secret string) (found user, ok bool, err error) {
 	var hash string
 	row := u.QueryRowContext(ctx, "SELECT id, username, password FROM users WHERE username = ?", username)
@@ -51,7 +51,7 @@ func (u *users) authenticate(ctx context.Context, username, secret string) (foun
 	return found, err == nil, err
 }
 
-// identify returns the user of a token, who may be gone.
+// identify returns the user of a token, who may no longer exist.
 func (u *users) identify(ctx context.Context, claims flaskjwt.Claims) (found user, ok bool, err error) {
 	id, _ := claims.Int("identity")
 	err = u.QueryRowContext(ctx, "SELECT id, username FROM users WHERE id = ?", id).Scan(&found.ID, &found.Username)

@@ -10,11 +10,11 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// maxBody is how many bytes of a body are read.
+// maxBody is the maximum size of a request body in bytes.
 const maxBody = 64 << 10
 
-// arguments returns what a request says in JSON or in a form, as the chapter's reqparse does. What
-// is no text is nothing.
+// arguments returns the arguments of a request in JSON or in a form, as the chapter's reqparse
+// does. Values that are not texts count as missing.
 func arguments(w http.ResponseWriter, r *http.Request) (map[string]string, bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	said := map[string]string{}
@@ -43,10 +43,10 @@ type message struct {
 	Message string `json:"message"`
 }
 
-// nothing is answered by 204.
+// nothing is answered with 204.
 var nothing = new(struct{})
 
-// notFound is Flask's text.
+// notFound is Flask's message.
 const notFound = "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again."
 
 func answer(w http.ResponseWriter, v any, err error) {
@@ -64,7 +64,7 @@ func answer(w http.ResponseWriter, v any, err error) {
 	}
 }
 
-// writeJSON writes as Flask-RESTful does in debug mode.
+// writeJSON writes JSON like Flask-RESTful in debug mode.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

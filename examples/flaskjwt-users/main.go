@@ -1,4 +1,4 @@
-// Command flaskjwt-users is the chapter's user API, which its clients cannot tell from the one on
+// Command flaskjwt-users is the chapter's user API. Its clients cannot tell it from the one with
 // Flask-JWT.
 package main
 
@@ -71,7 +71,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// secretOf returns the secret of the environment, or that of a file, which it makes.
+// secretOf returns the secret from the environment or from a file. If there is neither, it creates
+// the file.
 func secretOf(file string) ([]byte, error) {
 	if secret := os.Getenv("JWT_SECRET_KEY"); secret != "" {
 		return []byte(secret), nil
@@ -108,7 +109,7 @@ func self(handler func(http.ResponseWriter, *http.Request, user)) func(http.Resp
 	}
 }
 
-// body reads a user name and a password, or answers with what is wrong with them.
+// body reads a user name and a password. If they are wrong, it answers with the reason.
 func body(w http.ResponseWriter, r *http.Request) (c credentials, ok bool) {
 	if err := hallpass.ReadJSON(w, r, &c); err != nil || c.Username == "" || c.Password == "" {
 		writeJSON(w, http.StatusBadRequest, message{"Send username and password in JSON."})

@@ -19,7 +19,7 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// start also returns the key that the example made for itself.
+// start also returns the key that the example created.
 func start(t *testing.T) (*exampletest.Program, *jwk.SecretKey) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "users.db")
@@ -57,8 +57,8 @@ func post(t *testing.T, url, body string) (int, string) {
 	return answer.StatusCode, string(text)
 }
 
-// TestHole_unknownUserIs500: it tells who has an account, and so would an answer that comes too
-// soon.
+// TestHole_unknownUserIs500: a 500 would reveal who has an account, and so would an answer that
+// comes too soon.
 func TestHole_unknownUserIs500(t *testing.T) {
 	p, _ := start(t)
 	post(t, p.URL+"/users", `{"username":"matt","password":"foo"}`)
@@ -74,7 +74,7 @@ func TestHole_unknownUserIs500(t *testing.T) {
 	}
 }
 
-// send returns the status of an answer to a request with a token.
+// send sends a request with a token and returns the status of the answer.
 func send(t *testing.T, method, url, token, body string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -91,7 +91,7 @@ func send(t *testing.T, method, url, token, body string) int {
 	return answer.StatusCode
 }
 
-// join makes a user, 1, 2 and so on, and returns their token.
+// join creates a user, who becomes user 1, 2 and so on, and returns their token.
 func join(t *testing.T, p *exampletest.Program, name string) string {
 	t.Helper()
 	body := `{"username":"` + name + `","password":"foo"}`
@@ -106,7 +106,7 @@ func join(t *testing.T, p *exampletest.Program, name string) string {
 	return answer.AccessToken
 }
 
-// TestHole_twoUsersOfOneName, made one after the other, at once, or by a change of name.
+// TestHole_twoUsersOfOneName: neither in sequence, nor concurrently, nor by a change of name.
 func TestHole_twoUsersOfOneName(t *testing.T) {
 	p, _ := start(t)
 	join(t, p, "matt")
@@ -138,7 +138,7 @@ func TestHole_twoUsersOfOneName(t *testing.T) {
 	for range cap(statuses) {
 		made[<-statuses]++
 	}
-	// On a busy machine a hash may wait for too long, which makes nobody either.
+	// On a busy machine a hash may wait too long. Then no user is created either.
 	if made[http.StatusOK] != 1 || made[http.StatusConflict]+made[http.StatusServiceUnavailable] != cap(statuses)-1 {
 		t.Errorf("at once: %v", made)
 	}
@@ -147,7 +147,7 @@ func TestHole_twoUsersOfOneName(t *testing.T) {
 	}
 }
 
-// TestHole_anotherUserChanged, or read, with a token of one's own.
+// TestHole_anotherUserChanged: a token does not allow reading or changing another user.
 func TestHole_anotherUserChanged(t *testing.T) {
 	p, _ := start(t)
 	matt, elie := join(t, p, "matt"), join(t, p, "elie")
@@ -164,7 +164,8 @@ func TestHole_anotherUserChanged(t *testing.T) {
 	}
 }
 
-// TestHole_loginByAnyField: the two fields alone, each a text, and neither one's other spelling.
+// TestHole_loginByAnyField: only the two fields are accepted, only texts, and only in this
+// spelling.
 func TestHole_loginByAnyField(t *testing.T) {
 	p, _ := start(t)
 	join(t, p, "matt")
@@ -188,8 +189,8 @@ func TestHole_loginByAnyField(t *testing.T) {
 	}
 }
 
-// TestHole_floodOfLogins: hashes for nobody, who may ask for any number of them, wait for each
-// other and then give up.
+// TestHole_floodOfLogins: hashes for unknown users can be requested in any number. They wait for
+// each other and then give up.
 func TestHole_floodOfLogins(t *testing.T) {
 	users, err := openUsers(t.Context(), filepath.Join(t.TempDir(), "users.db"))
 	if err != nil {
@@ -218,8 +219,8 @@ func TestHole_floodOfLogins(t *testing.T) {
 	}
 }
 
-// TestHole_secretInTheSource: with one of the environment tokens of another are nothing, and the
-// tutorial's own is refused.
+// TestHole_secretInTheSource: the secret comes from the environment, other tokens are invalid, and
+// the tutorial's secret is refused.
 func TestHole_secretInTheSource(t *testing.T) {
 	t.Setenv("JWT_SECRET_KEY", "Ill never tell")
 	if err := run(t.Context(), []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "users.db")}, io.Discard); err == nil {
@@ -234,8 +235,8 @@ func TestHole_forgedTokens(t *testing.T) {
 	target := attack.Target{
 		Key: key, Issuer: "https://issuer.example", Audience: "api", Now: now,
 		Header: map[string]any{"typ": "JWT", "alg": "HS256"},
-		// The user is gone, so that what is no forgery to Flask-JWT is refused too. Package
-		// flaskjwt tests which these are.
+		// There is no such user, so tokens that are not forgeries to Flask-JWT are refused too. The
+		// tests of package flaskjwt show which these are.
 		Claims: map[string]any{"identity": 99, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Unix() + 300},
 	}
 	exampletest.RefusesForgeries(t, target, http.StatusUnauthorized, func(token string) *http.Request {
@@ -248,7 +249,7 @@ func TestHole_forgedTokens(t *testing.T) {
 	})
 }
 
-// TestExpiry_isASetting: beyond it there is the leeway of Flask-JWT, ten seconds.
+// TestExpiry_isASetting: tokens are accepted for ten more seconds, the leeway of Flask-JWT.
 func TestExpiry_isASetting(t *testing.T) {
 	t.Parallel()
 	p := exampletest.Start(t, run, "-db", filepath.Join(t.TempDir(), "users.db"), "-expiry", "2s")
@@ -261,7 +262,8 @@ func TestExpiry_ofNothingIsRefused(t *testing.T) {
 	exampletest.WantsAnExpiry(t, run, "-db", filepath.Join(t.TempDir(), "file"))
 }
 
-// TestAddress_isTheChapters unless -addr says another. Whether port 3000 is free does not matter.
+// TestAddress_isTheChapters unless -addr gives another one. The test works even if port 3000 is in
+// use.
 func TestAddress_isTheChapters(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
 	defer stop()

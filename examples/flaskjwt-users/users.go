@@ -15,8 +15,8 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// users is the chapter's table. An ID is never given twice. Anybody may log in and sign up, so
-// hashes are governed.
+// users is the chapter's table. IDs are never reused. Anybody may log in and sign up, so hashing is
+// limited.
 type users struct {
 	*sql.DB
 	hashes *password.Governor
@@ -50,7 +50,7 @@ func openUsers(ctx context.Context, file string) (*users, error) {
 	return &users{db, hashes}, errors.Join(err, governorErr)
 }
 
-// authenticate takes as long for a name that nobody has as for a wrong password.
+// authenticate takes as long for an unknown name as for a wrong password.
 func (u *users) authenticate(ctx context.Context, username, secret string) (found user, ok bool, err error) {
 	var hash string
 	row := u.QueryRowContext(ctx, "SELECT id, username, password FROM users WHERE username = ?", username)
@@ -73,7 +73,7 @@ func (u *users) authenticate(ctx context.Context, username, secret string) (foun
 	return found, err == nil, err
 }
 
-// identify returns the user of a token, who may be gone.
+// identify returns the user of a token, who may no longer exist.
 func (u *users) identify(ctx context.Context, claims flaskjwt.Claims) (found user, ok bool, err error) {
 	id, _ := claims.Int("identity")
 	err = u.QueryRowContext(ctx, "SELECT id, username FROM users WHERE id = ?", id).Scan(&found.ID, &found.Username)
@@ -138,7 +138,7 @@ func answer(w http.ResponseWriter, v any, err error) {
 	}
 }
 
-// writeJSON writes as Flask-RESTful does in debug mode.
+// writeJSON writes JSON like Flask-RESTful in debug mode.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

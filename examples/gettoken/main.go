@@ -1,5 +1,5 @@
-// Command gettoken is a REST API of users with a login by e-mail address. Its token stands in
-// Authorization, without a scheme.
+// Command gettoken is a REST API of users with a login by e-mail address. Its token is in the
+// Authorization header, without a scheme.
 package main
 
 import (
@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	keys, err := jwk.OpenFile(*file + ".keys.json") // made on first run, mode 0600
+	keys, err := jwk.OpenFile(*file + ".keys.json") // created on the first run with mode 0600
 	if err != nil {
 		return err
 	}
@@ -73,9 +73,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// claims are in the token beside the registered ones. The id is that of the tutorial. A token is as
-// good as the password that it was given for: its version says which that was, so that a change
-// ends the tokens from before, for ever.
+// claims are in the token in addition to the registered ones. The id is that of the tutorial. A
+// token is valid only as long as the password that it was issued for. The version identifies that
+// password, so a change of the password ends all earlier tokens for good.
 type claims struct {
 	ID              int64 `json:"id"`
 	PasswordVersion int64 `json:"password_version"`
@@ -96,7 +96,7 @@ func (a *api) routes() http.Handler {
 	self := hallpass.AllOf(current, hallpass.Self("id"))
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /auth/get-token/{$}", a.getToken)
-	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // so that others can verify the tokens
 	mux.HandleFunc("POST /users/{$}", a.create)
 	mux.Handle("GET /users/{$}", a.auth.Func(a.list, current))
 	mux.Handle("GET /users/{id}/{$}", a.auth.Func(a.show, current))
@@ -115,7 +115,7 @@ func (a *api) authorize(ctx context.Context, subject string) (hallpass.Grant[cla
 	return hallpass.Grant[claims]{Custom: of}, err
 }
 
-// getToken is the login.
+// getToken handles the login.
 func (a *api) getToken(w http.ResponseWriter, r *http.Request) {
 	var login credentials
 	if err := hallpass.ReadJSON(w, r, &login); err != nil {
@@ -134,7 +134,7 @@ func (a *api) getToken(w http.ResponseWriter, r *http.Request) {
 	subject := strconv.FormatInt(who.ID, 10)
 	tokens, err := a.auth.StartSession(r.Context(), subject, hallpass.ClientOf(r))
 	if err == nil {
-		// Or the token may be for a password that was set meanwhile.
+		// The password may also have changed since it was checked.
 		err = a.users.current(r.Context(), who)
 	}
 	if errors.Is(err, hallpass.ErrTokenRevoked) {

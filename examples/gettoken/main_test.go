@@ -32,7 +32,7 @@ func TestGettoken_keepsTheContract(t *testing.T) {
 	p.Walk(t, "gettoken", nil, nil)
 }
 
-// send returns the status and the body of an answer.
+// send sends a request and returns the status and the body of the answer.
 func send(t *testing.T, method, url, authorization, body string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -108,8 +108,8 @@ func TestHole_eternalToken(t *testing.T) {
 	}
 }
 
-// TestHole_aTokenOutlivesItsUser: not even across a restart, and not for whoever would get the same
-// number.
+// TestHole_aTokenOutlivesItsUser: it does not, even after a restart or if a new user could get the
+// same number.
 func TestHole_aTokenOutlivesItsUser(t *testing.T) {
 	p, file := start(t)
 	send(t, http.MethodPost, p.URL+"/users/", "", harry)
@@ -156,8 +156,8 @@ func TestHole_forgedTokens(t *testing.T) {
 	)
 }
 
-// TestHole_anOldTokenSetsANewPassword: after a change only a login with the new password brings a
-// token that works, after a restart, too.
+// TestHole_anOldTokenSetsANewPassword: after a change of the password, only a login with the new
+// password gives a valid token. This also holds after a restart.
 func TestHole_anOldTokenSetsANewPassword(t *testing.T) {
 	p, file := start(t)
 	send(t, http.MethodPost, p.URL+"/users/", "", harry)
@@ -182,8 +182,8 @@ func TestHole_anOldTokenSetsANewPassword(t *testing.T) {
 	}
 }
 
-// TestPut_twoWithOneToken: both may be let in, and one of them sets the password, for then the
-// token is an old one.
+// TestPut_twoWithOneToken: both requests may pass the guard, but only one sets the password, since
+// the token is outdated afterwards.
 func TestPut_twoWithOneToken(t *testing.T) {
 	p, _ := start(t)
 	send(t, http.MethodPost, p.URL+"/users/", "", harry)
@@ -211,7 +211,7 @@ func TestPut_twoWithOneToken(t *testing.T) {
 		}
 		got := map[int]int{<-statuses: 1}
 		got[<-statuses]++
-		// On a busy machine a hash may wait for too long, which changes nothing.
+		// On a busy machine a hash may wait too long. Then nothing changes.
 		made, busy := got[http.StatusOK], got[http.StatusServiceUnavailable]
 		if made == 2 || made == 0 && busy == 0 {
 			t.Errorf("answers: %v", got)
@@ -219,8 +219,8 @@ func TestPut_twoWithOneToken(t *testing.T) {
 	}
 }
 
-// newAPI is the API with harry as its user 1, and something to do at a login when the password has
-// been looked at.
+// newAPI returns the API with harry as user 1. It calls before during a login, after the password
+// has been checked.
 func newAPI(t *testing.T, before func()) *api {
 	t.Helper()
 	dir := t.TempDir()
@@ -250,8 +250,8 @@ func newAPI(t *testing.T, before func()) *api {
 	return a
 }
 
-// TestPut_comparesAgain where it writes, and so does DELETE: the password may have changed since
-// the token was let in.
+// TestPut_comparesAgain: PUT and DELETE compare the version when they write, since the password may
+// have changed after the token was checked.
 func TestPut_comparesAgain(t *testing.T) {
 	a := newAPI(t, func() {})
 	for _, version := range []int64{0, 2} {
@@ -269,7 +269,8 @@ func TestPut_comparesAgain(t *testing.T) {
 	}
 }
 
-// TestLogin_withAPasswordThatIsChangedMeanwhile gives no token that would outlive the change.
+// TestLogin_withAPasswordThatIsChangedMeanwhile: the login gives no token that would outlive the
+// change.
 func TestLogin_withAPasswordThatIsChangedMeanwhile(t *testing.T) {
 	change := func() {}
 	a := newAPI(t, func() { change() })
@@ -291,7 +292,7 @@ func TestLogin_withAPasswordThatIsChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestOpenUsers_bringsAnOldTableUpToDate, whose tokens are of no version.
+// TestOpenUsers_bringsAnOldTableUpToDate: tokens from before have no version.
 func TestOpenUsers_bringsAnOldTableUpToDate(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users.db")
 	old, err := sql.Open("sqlite", "file:"+file)

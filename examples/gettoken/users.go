@@ -19,8 +19,8 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// users is the table of the tutorial's parts 1 and 2. An ID is never given twice.
-// Anybody may log in and sign up, so hashes are governed.
+// users is the table of parts 1 and 2 of the tutorial. IDs are never reused. Anybody may log in and
+// sign up, so hashing is limited.
 type users struct {
 	*sql.DB
 	hashes *password.Governor
@@ -49,7 +49,7 @@ func openUsers(ctx context.Context, file string) (*users, error) {
 	return &users{db, hashes}, err
 }
 
-// addVersions brings a table from before there were versions up to date.
+// addVersions updates a table from before passwords had versions.
 func addVersions(ctx context.Context, db *sql.DB) error {
 	const column = "SELECT count(*) FROM pragma_table_info('user') WHERE name = 'password_version'"
 	var there bool
@@ -78,8 +78,8 @@ type user struct {
 	Email string `json:"email"`
 }
 
-// authenticate takes as long for an address that nobody has as for a wrong password, and says the
-// same.
+// authenticate takes as long for an unknown address as for a wrong password, and gives the same
+// answer.
 func (u *users) authenticate(ctx context.Context, login credentials) (who claims, err error) {
 	var hash string
 	row := u.QueryRowContext(ctx,
@@ -94,7 +94,7 @@ func (u *users) authenticate(ctx context.Context, login credentials) (who claims
 	return who, refusal(err)
 }
 
-// refusal makes errors of the governor those that a client is told.
+// refusal converts errors of the governor to those that clients see.
 func refusal(err error) error {
 	switch {
 	case errors.Is(err, password.ErrMismatch):
@@ -105,7 +105,7 @@ func refusal(err error) error {
 	return err
 }
 
-// claims are those of a user as they are now.
+// claims returns a user's current claims.
 func (u *users) claims(ctx context.Context, id string) (of claims, err error) {
 	row := u.QueryRowContext(ctx, "SELECT id, password_version FROM user WHERE id = ?", id)
 	err = row.Scan(&of.ID, &of.PasswordVersion)
@@ -115,7 +115,7 @@ func (u *users) claims(ctx context.Context, id string) (of claims, err error) {
 	return of, err
 }
 
-// current returns ErrTokenRevoked for claims of a user who is gone, or has another password by now.
+// current returns ErrTokenRevoked if the user no longer exists or has changed the password.
 func (u *users) current(ctx context.Context, c claims) error {
 	row := u.QueryRowContext(ctx,
 		"SELECT id FROM user WHERE id = ? AND password_version = ?", c.ID, c.PasswordVersion)
@@ -143,8 +143,8 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) {
 
 func (a *api) update(w http.ResponseWriter, r *http.Request, id identity) {
 	a.save(w, r, http.StatusOK, func(ctx context.Context, u newUser, hash string) (user, error) {
-		// The version is compared where it is written: another change may have come since the token
-		// was looked at.
+		// The version is compared in the write itself, since the password may have changed after
+		// the token was checked.
 		saved, err := a.users.one(ctx, `
 			UPDATE user
 			SET name = ?, email = ?, password = ?, password_version = password_version + 1
@@ -239,14 +239,14 @@ func (a *api) remove(w http.ResponseWriter, r *http.Request, id identity) {
 	writeJSON(w, http.StatusOK, map[string]string{"message": "User deleted"})
 }
 
-// wire writes refusals as the tutorial does.
+// wire writes refusals like the tutorial.
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
 	body := map[string]any{"error": faults.Detail(e)}
 	switch {
 	case errors.Is(e, hallpass.ErrInvalidCredentials):
-		// One text for both, or it would tell who has an account.
+		// Use one text for both, to not reveal who has an account.
 		body["error"] = "Incorrect email or password"
 	case e.Status == http.StatusUnauthorized:
 		body["error"] = "Authentication failed"

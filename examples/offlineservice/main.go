@@ -1,6 +1,6 @@
-// Command offlineservice is a service beside a hallpass server: it verifies access tokens by
-// itself, with the server's published keys, and follows what the server revokes. No request of its
-// own waits for the server.
+// Command offlineservice is a service beside a hallpass server. It verifies access tokens by itself
+// with the server's published keys, and follows the server's revocations. Its requests never wait
+// for the server.
 package main
 
 import (
@@ -47,7 +47,7 @@ func run(ctx context.Context, listener net.Listener, server, issuer, audience st
 	keys, err := jwk.NewRemote(
 		server+"/.well-known/jwks.json",
 		jwk.RemoteConfig{AllowPrivate: true},
-	) // it is our own server
+	) // the server is our own
 	if err != nil {
 		return err
 	}

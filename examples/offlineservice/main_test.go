@@ -14,7 +14,7 @@ import (
 	"github.com/hallpass-go/hallpass/hallpasstest"
 )
 
-// issuer is a server with the routes of hallpass serve that the example uses.
+// issuer is a server with those routes of hallpass serve that the example uses.
 func issuer(t *testing.T) (*httptest.Server, *hallpass.Auth[struct{}], *hallpasstest.Kit[struct{}]) {
 	t.Helper()
 	kit := hallpasstest.New[struct{}](t)
@@ -99,7 +99,7 @@ func TestService(t *testing.T) {
 	}
 	slices.Sort(took)
 	t.Logf("refused after %v at the latest", took[len(took)-1])
-	// The middle one, for a machine that is busy with something else.
+	// Use the median, in case the machine is busy.
 	if took[len(took)/2] > 1500*time.Millisecond {
 		t.Errorf("refused after %v", took)
 	}

@@ -1,4 +1,4 @@
-// Command querytoken protects a page by a token in the query, for clients that know no other way:
+// Command querytoken protects a page with a token in the query, for clients without another way.
 // URLs end up in logs and histories.
 package main
 
@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	keys, err := jwk.OpenFile(*keyFile) // made on first run, mode 0600
+	keys, err := jwk.OpenFile(*keyFile) // created on the first run with mode 0600
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// claims are in the token beside the registered ones, as on the slides.
+// claims are in the token in addition to the registered ones, as on the slides.
 type claims struct {
 	User string `json:"user"`
 }
@@ -90,7 +90,7 @@ type api struct {
 	user, hash string
 }
 
-// newAPI returns the API of one user. Without a password it makes one, and says so.
+// newAPI returns the API for one user. Without a password it creates one and prints it.
 func newAPI(user, secret string, out io.Writer) (*api, error) {
 	if secret == "" {
 		secret = rand.Text()
@@ -111,7 +111,7 @@ func (a *api) routes() http.Handler {
 		writeJSON(w, http.StatusOK, map[string]string{"message": "Only available to people with valid tokens."})
 	}))
 	mux.HandleFunc("GET /login", a.login)
-	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // so that others can verify the tokens
 	return flask.Options(mux)
 }
 
@@ -150,7 +150,7 @@ func (a *api) authenticate(ctx context.Context, user, secret string) error {
 	return err
 }
 
-// wire writes refusals as the slides do: 403 for each that has to do with a token.
+// wire writes refusals like the slides: 403 for everything about a token.
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {

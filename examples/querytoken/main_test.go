@@ -41,7 +41,7 @@ func status(t *testing.T, url, user, password string) int {
 	return answer.StatusCode
 }
 
-// TestHole_anyPasswordLogin: the password is the one that was made at start, and the user's own.
+// TestHole_anyPasswordLogin: only the user with the password created at the start can log in.
 func TestHole_anyPasswordLogin(t *testing.T) {
 	p, _ := start(t)
 	_, after, _ := strings.Cut(p.Output(), "with the password \"")
@@ -92,7 +92,7 @@ func TestHole_forgedTokens(t *testing.T) {
 	})
 }
 
-// token logs in.
+// token logs in and returns the token.
 func token(t *testing.T, p *exampletest.Program) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/login", nil)

@@ -1,5 +1,5 @@
-// Command replicas is one API that runs as several processes on one database: a token that one of
-// them gave is good at all of them, and a logout at one holds at all of them within a second.
+// Command replicas is one API that runs as several processes on one database. All of them accept a
+// token that one of them issued, and a logout at one takes effect at all of them within a second.
 package main
 
 import (
@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// Whichever process comes first makes the key, and the others read the same file.
+	// The first process creates the key, and the others read the same file.
 	keys, err := jwk.OpenFile(*file + ".keys.json")
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		Issuer: "replicas", Audience: "replicas", Keys: keys, Store: store,
 		Authenticate: only.authenticate,
 		AccessTTL:    max(*expiry, 1), // 0 would be the default
-		Leeway:       -1,              // all have the clock of one machine
+		Leeway:       -1,              // all processes use the clock of one machine
 		Observe:      faults.To(out),
 	})
 	if err != nil {
@@ -94,14 +94,14 @@ func me(w http.ResponseWriter, _ *http.Request, id hallpass.Identity[struct{}]) 
 	fmt.Fprintf(w, "You are %s, in the session %s.\n", id.Subject, id.SessionID)
 }
 
-// login is that of the one user. Anybody may try it, so hashes are governed.
+// login is the login of the only user. Anybody may try to log in, so hashing is limited.
 type login struct {
 	user, hash string
 	hashes     *password.Governor
 }
 
-// newLogin returns the login of a user. A password that one process made up the others would not
-// know.
+// newLogin returns the login of a user. It does not make up a password, since the other processes
+// would not know it.
 func newLogin(user, secret string) (*login, error) {
 	if secret == "" {
 		return nil, errors.New("set REPLICAS_PASSWORD, to the same password for each process")

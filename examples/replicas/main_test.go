@@ -16,7 +16,7 @@ import (
 	"github.com/hallpass-go/hallpass/examples/internal/exampletest"
 )
 
-// program is the example, built.
+// program builds the example.
 func program(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "replicas")
@@ -26,13 +26,13 @@ func program(t *testing.T) string {
 	return file
 }
 
-// process is one that is running.
+// process is a running example.
 type process struct {
 	URL string
 	cmd *exec.Cmd
 }
 
-// startAll starts processes on one database at the same moment.
+// startAll starts n processes on one database at the same time.
 func startAll(t *testing.T, program, db string, n int) []process {
 	t.Helper()
 	all := make([]process, n)
@@ -73,7 +73,7 @@ type tokens struct {
 	Refresh string `json:"refresh_token"`
 }
 
-// post returns the status and the tokens of an answer.
+// post sends a POST and returns the status and the tokens of the answer.
 func (p process) post(t *testing.T, path, access, body string) (int, tokens) {
 	t.Helper()
 	content := strings.NewReader(body)
@@ -107,7 +107,7 @@ func (p process) login(t *testing.T) tokens {
 	return got
 }
 
-// me is the status for a token. It waits for a process that has not yet read what was revoked.
+// me returns the status for a token. It waits while the process has not yet read the revocations.
 func (p process) me(t *testing.T, access string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/me", nil)
@@ -128,7 +128,7 @@ func (p process) me(t *testing.T, access string) int {
 	}
 }
 
-// refusedAfter is how long a process goes on taking a token from now.
+// refusedAfter returns how long a process still accepts a token.
 func (p process) refusedAfter(t *testing.T, access string) time.Duration {
 	t.Helper()
 	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -168,7 +168,7 @@ func TestReplicas_shareTokensAndLogouts(t *testing.T) {
 	}
 	slices.Sort(took)
 	t.Logf("refused by the other after %v", took)
-	// The middle one, for a machine that is busy with something else.
+	// Use the median, in case the machine is busy.
 	if took[1] > 1500*time.Millisecond {
 		t.Errorf("refused by the other after %v", took)
 	}

@@ -1,4 +1,4 @@
-// Command roles is an API with registration, login, a route for every user and one for admins.
+// Command roles is an API with registration, login, a route for all users and one for admins.
 package main
 
 import (
@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	keys, err := jwk.OpenFile(*file + ".keys.json") // made on first run, mode 0600
+	keys, err := jwk.OpenFile(*file + ".keys.json") // created on the first run with mode 0600
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer users.Close()
-	store, err := sqlstore.Open(ctx, "sqlite:"+*file) // a logout holds after a restart, too
+	store, err := sqlstore.Open(ctx, "sqlite:"+*file) // a logout also holds after a restart
 	if err != nil {
 		return err
 	}
@@ -82,8 +82,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// firstAdmin makes the first user, with the password of the environment or a new one, which it
-// tells.
+// firstAdmin creates the first user, with the password from the environment or a new one, which it
+// prints.
 func firstAdmin(ctx context.Context, users *users, name string, out io.Writer) error {
 	if some, err := users.any(ctx); err != nil || some {
 		return err
@@ -96,8 +96,8 @@ func firstAdmin(ctx context.Context, users *users, name string, out io.Writer) e
 	return users.add(ctx, credentials{name, password}, "admin")
 }
 
-// claims are in the token beside the registered ones: those of the tutorial. What one may do is
-// decided by the registered "roles".
+// claims are in the token in addition to the registered ones, as in the tutorial. Access is decided
+// by the registered "roles".
 type claims struct {
 	Username string `json:"username"`
 	Role     string `json:"role"`
@@ -113,7 +113,7 @@ func (a *api) routes() http.Handler {
 	mux.HandleFunc("POST /register", a.register)
 	// POST /login, /refresh, /logout and /logout/all; GET and DELETE /sessions
 	a.auth.Mount(mux, "")
-	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // so that others can verify the tokens
 	mux.Handle("GET /protected", a.auth.Func(say("This is a protected route")))
 	mux.Handle("GET /admin", a.auth.Func(say("Welcome to the admin panel"), hallpass.Role("admin")))
 	return flask.Options(mux)
@@ -125,7 +125,7 @@ func say(message string) func(http.ResponseWriter, *http.Request, hallpass.Ident
 	}
 }
 
-// authorize gives the role that the database has, whatever a request says.
+// authorize grants the role in the database, whatever a request says.
 func (a *api) authorize(ctx context.Context, username string) (hallpass.Grant[claims], error) {
 	role, err := a.users.role(ctx, username)
 	return hallpass.Grant[claims]{Roles: []string{role}, Custom: claims{username, role}}, err

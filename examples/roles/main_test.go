@@ -54,7 +54,7 @@ func get(t *testing.T, url, token string) int {
 	return answer.StatusCode
 }
 
-// TestHole_anyPasswordLogin: the tutorial's stub logs anybody in.
+// TestHole_anyPasswordLogin: the tutorial's placeholder logs everybody in.
 func TestHole_anyPasswordLogin(t *testing.T) {
 	p, _ := start(t)
 	for body, want := range map[string]int{
@@ -69,7 +69,7 @@ func TestHole_anyPasswordLogin(t *testing.T) {
 	}
 }
 
-// TestHole_aRoleOfOnesOwnChoice: neither at registration nor at login.
+// TestHole_aRoleOfOnesOwnChoice: users can choose it neither at registration nor at login.
 func TestHole_aRoleOfOnesOwnChoice(t *testing.T) {
 	p, _ := start(t)
 	post(t, p.URL+"/register", `{"username":"eve","password":"pw"}`)
@@ -84,7 +84,8 @@ func TestHole_aRoleOfOnesOwnChoice(t *testing.T) {
 	}
 }
 
-// TestHole_theFirstAdminIsMadeOnce: a second start neither makes another nor changes the password.
+// TestHole_theFirstAdminIsMadeOnce: a second start neither creates another admin nor changes the
+// password.
 func TestHole_theFirstAdminIsMadeOnce(t *testing.T) {
 	p, file := start(t)
 	p.Stop(t)
@@ -122,7 +123,7 @@ func TestHole_forgedTokens(t *testing.T) {
 	})
 }
 
-// TestHole_aNameThatNoTokenCanHold is refused when it is registered, and not only at each login.
+// TestHole_aNameThatNoTokenCanHold is refused at registration, not only at each login.
 func TestHole_aNameThatNoTokenCanHold(t *testing.T) {
 	p, _ := start(t)
 	for _, name := range []string{`tab\tbed`, `\u0000`, `line\nfeed`, strings.Repeat("x", 300)} {
@@ -141,7 +142,7 @@ type tokens struct {
 	Refresh string `json:"refresh_token"`
 }
 
-// send posts a body with an access token, and returns the status and the tokens of the answer.
+// send posts a body with an access token and returns the status and the tokens of the answer.
 func send(t *testing.T, url, access, body string) (int, tokens) {
 	t.Helper()
 	content := strings.NewReader(body)
@@ -167,7 +168,7 @@ func send(t *testing.T, url, access, body string) (int, tokens) {
 
 const adminLogin = `{"username":"admin","password":"the admin's own"}`
 
-// TestRoles_refreshesAndLogsOut: what the tutorial recommends and leaves to its reader.
+// TestRoles_refreshesAndLogsOut: the tutorial recommends this and leaves it to the reader.
 func TestRoles_refreshesAndLogsOut(t *testing.T) {
 	p, _ := start(t)
 	_, first := send(t, p.URL+"/login", "", adminLogin)
@@ -192,7 +193,7 @@ func TestRoles_refreshesAndLogsOut(t *testing.T) {
 	}
 }
 
-// TestRoles_aLogoutHoldsAfterARestart, and whoever did not log out stays.
+// TestRoles_aLogoutHoldsAfterARestart, while other sessions continue.
 func TestRoles_aLogoutHoldsAfterARestart(t *testing.T) {
 	p, file := start(t)
 	_, out := send(t, p.URL+"/login", "", adminLogin)
@@ -202,7 +203,7 @@ func TestRoles_aLogoutHoldsAfterARestart(t *testing.T) {
 	}
 	p.Stop(t)
 	p = exampletest.Start(t, run, "-db", file)
-	const notYet = http.StatusServiceUnavailable // it has to read what was revoked
+	const notYet = http.StatusServiceUnavailable // it first has to read the revocations
 	status := notYet
 	for begin := time.Now(); status == notYet && time.Since(begin) < 10*time.Second; {
 		status = get(t, p.URL+"/protected", out.Access)

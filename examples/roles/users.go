@@ -19,8 +19,7 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// users is a table of names with a role each. Anybody may log in and register, so hashes are
-// governed.
+// users is a table of names and roles. Anybody may log in and register, so hashing is limited.
 type users struct {
 	*sql.DB
 	hashes *password.Governor
@@ -82,7 +81,8 @@ func (u *users) add(ctx context.Context, c credentials, role string) error {
 	return err
 }
 
-// authenticate takes as long for a name that nobody has as for a wrong password, and says the same.
+// authenticate takes as long for an unknown name as for a wrong password, and gives the same
+// answer.
 func (u *users) authenticate(ctx context.Context, login hallpass.Login) (string, error) {
 	var hash string
 	row := u.QueryRowContext(ctx, "SELECT password FROM users WHERE username = ?", login.Username)
@@ -96,7 +96,7 @@ func (u *users) authenticate(ctx context.Context, login hallpass.Login) (string,
 	return login.Username, refusal(err)
 }
 
-// refusal makes errors of the governor those that a client is told.
+// refusal converts errors of the governor to those that clients see.
 func refusal(err error) error {
 	switch {
 	case errors.Is(err, password.ErrMismatch):
@@ -115,7 +115,7 @@ func (u *users) role(ctx context.Context, username string) (role string, err err
 	return role, err
 }
 
-// wire writes refusals as the tutorial does.
+// wire writes refusals like the tutorial.
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {

@@ -40,10 +40,10 @@ func openFiles(ctx context.Context, file string) (*files, error) {
 	return &files{db}, err
 }
 
-// maxForm is how many bytes of a form there may be besides a file.
+// maxForm is the maximum size of a form in bytes, without the file.
 const maxForm = 64 << 10
 
-// upload stores the one file of a form, which is read whole only when it is not too large.
+// upload stores the file of a form. It reads the file only if it is not too large.
 func (a *api) upload(w http.ResponseWriter, r *http.Request, _ identity) {
 	r.Body = http.MaxBytesReader(w, r.Body, a.maxFile+maxForm)
 	content, header, err := r.FormFile("inputFile")
@@ -99,8 +99,8 @@ func refuseUpload(w http.ResponseWriter, err error) {
 	}
 }
 
-// harmless is a file's name without its path, and with what means something in a page or a shell
-// replaced.
+// harmless returns a file's name without its path. It replaces characters with a meaning in pages
+// or shells.
 func harmless(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || strings.ContainsRune("<>&\"'`$|;\\\x7f", r) {
@@ -137,7 +137,8 @@ const loginPage = `<!DOCTYPE html>
 </html>
 `
 
-// form shows the form. Whoever came with a token in the query sends it on; it holds no character that means something in a page.
+// form shows the form. A token in the query is passed on; a valid token contains no characters with
+// a meaning in a page.
 func form(w http.ResponseWriter, r *http.Request, _ identity) {
 	query := ""
 	if token := r.URL.Query().Get("token"); token != "" {
@@ -146,7 +147,7 @@ func form(w http.ResponseWriter, r *http.Request, _ identity) {
 	writePage(w, http.StatusOK, strings.Replace(uploadPage, "{{query}}", query, 1))
 }
 
-// writeLogin shows the login form, with a sentence on what was wrong before.
+// writeLogin shows the login form, with a sentence about the previous mistake.
 func writeLogin(w http.ResponseWriter, status int, problem string) {
 	writePage(w, status, strings.Replace(loginPage, "{{problem}}", html.EscapeString(problem), 1))
 }
@@ -165,8 +166,7 @@ type message struct {
 	Message string `json:"message"`
 }
 
-// wire writes refusals as the tutorial does: 403 for each that has to do with a token or a
-// password.
+// wire writes refusals like the tutorial: 403 for everything about a token or a password.
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {

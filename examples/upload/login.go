@@ -14,14 +14,14 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// login is that of the one user. Anybody may try it, so hashes are governed.
+// login is the login of the only user. Anybody may try to log in, so hashing is limited.
 type login struct {
 	user, hash string
 	hashes     *password.Governor
 	guesses    guesses.Limit
 }
 
-// newLogin returns the login of a user. Without a password it makes one, and says so.
+// newLogin returns the login of a user. Without a password it creates one and prints it.
 func newLogin(user, secret string, out io.Writer) (*login, error) {
 	if secret == "" {
 		secret = rand.Text()
@@ -32,7 +32,7 @@ func newLogin(user, secret string, out io.Writer) (*login, error) {
 	return &login{user, hash, hashes, guesses.New()}, errors.Join(hashErr, err)
 }
 
-// token starts a session for whom user name and password are of.
+// token starts a session for the user with that name and password.
 func (a *api) token(r *http.Request, user, secret string) (string, error) {
 	err := a.only.guesses.Check(r, user, func() error {
 		return a.only.authenticate(r.Context(), user, secret)
@@ -56,7 +56,7 @@ func (l *login) authenticate(ctx context.Context, user, secret string) error {
 	return err
 }
 
-// login is the tutorial's: Basic credentials for a token.
+// login is the tutorial's login: it exchanges Basic credentials for a token.
 func (a *api) login(w http.ResponseWriter, r *http.Request) {
 	user, secret, _ := r.BasicAuth()
 	token, err := a.token(r, user, secret)
@@ -67,8 +67,8 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"token": token})
 }
 
-// startBrowserSession answers the login form with a cookie that scripts cannot read and other sites
-// cannot have sent.
+// startBrowserSession answers the login form with a cookie that scripts cannot read and that
+// requests from other sites do not carry.
 func (a *api) startBrowserSession(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	token, err := a.token(r, r.PostFormValue("username"), r.PostFormValue("password"))
@@ -83,7 +83,7 @@ func (a *api) startBrowserSession(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// refuseBrowser shows the login form again, with what was wrong.
+// refuseBrowser shows the login form again, with the reason.
 func refuseBrowser(w http.ResponseWriter, err error) {
 	e := faults.Refusal(err)
 	status, problem := e.Status, faults.Detail(e)

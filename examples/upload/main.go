@@ -1,5 +1,5 @@
-// Command upload takes files from a form, behind a token: in the query as its first clients send
-// it, or in a cookie for a browser.
+// Command upload accepts files from a form. It requires a token, in the query as its first clients
+// send it or in a cookie for browsers.
 package main
 
 import (
@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	keys, err := jwk.OpenFile(*file + ".keys.json") // made on first run, mode 0600
+	keys, err := jwk.OpenFile(*file + ".keys.json") // created on the first run with mode 0600
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 const cookieName = "upload_token"
 
-// claims are in the token beside the registered ones, as in the tutorial.
+// claims are in the token in addition to the registered ones, as in the tutorial.
 type claims struct {
 	User string `json:"user"`
 }
@@ -95,13 +95,13 @@ type api struct {
 	files   *files
 	only    *login
 	maxFile int64
-	expiry  time.Duration // of tokens and of the cookie around one
+	expiry  time.Duration // of tokens and of the cookie that contains one
 }
 
 func (a *api) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", a.login)
-	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // for others to verify the tokens with
+	mux.Handle("GET /.well-known/jwks.json", a.auth.JWKS()) // so that others can verify the tokens
 	mux.Handle("GET /{$}", a.auth.Func(form))
 	mux.Handle("POST /upload", a.auth.Func(a.upload))
 	mux.HandleFunc("GET /session", func(w http.ResponseWriter, _ *http.Request) {

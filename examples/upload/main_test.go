@@ -32,7 +32,7 @@ func TestUpload_keepsTheContract(t *testing.T) {
 	p.Walk(t, "upload", nil, map[string]string{"username": "admin", "password": secret})
 }
 
-// browser logs in by the form and keeps the cookie.
+// browser logs in with the form and keeps the cookie.
 func browser(t *testing.T, p *exampletest.Program) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -52,7 +52,7 @@ func browser(t *testing.T, p *exampletest.Program) *http.Client {
 	return client
 }
 
-// send uploads a file with more request headers.
+// send uploads a file with additional request headers.
 func send(
 	t *testing.T,
 	client *http.Client,
@@ -99,7 +99,7 @@ func TestHole_openUpload(t *testing.T) {
 	}
 }
 
-// TestBrowser_uploadsWithItsCookie, which another site cannot have it do.
+// TestBrowser_uploadsWithItsCookie, but other sites cannot make it do so.
 func TestBrowser_uploadsWithItsCookie(t *testing.T) {
 	p, _ := start(t)
 	client := browser(t, p)
@@ -135,8 +135,7 @@ func TestBrowser_wrongPasswordGetsNoCookie(t *testing.T) {
 	}
 }
 
-// TestBrowser_isToldToWait, in a page, after too many wrong passwords, whichever login they were
-// sent to.
+// TestBrowser_isToldToWait shows a page after too many wrong passwords, at either login.
 func TestBrowser_isToldToWait(t *testing.T) {
 	p, _ := start(t)
 	wrong := url.Values{"username": {"admin"}, "password": {"password"}}
@@ -184,7 +183,7 @@ func TestHole_anyPasswordLogin(t *testing.T) {
 	}
 }
 
-// basicLogin returns the status of the answer to Basic credentials.
+// basicLogin logs in with Basic credentials and returns the status.
 func basicLogin(t *testing.T, p *exampletest.Program, user, password string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/login", nil)
@@ -238,7 +237,7 @@ func TestHole_forgedTokens(t *testing.T) {
 	exampletest.RefusesForgeries(t, target, http.StatusForbidden, inCookie)
 }
 
-// token logs in with Basic credentials.
+// token logs in with Basic credentials and returns the token.
 func token(t *testing.T, p *exampletest.Program) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/login", nil)
@@ -258,7 +257,7 @@ func token(t *testing.T, p *exampletest.Program) string {
 	return got.Token
 }
 
-// TestExpiry_isASetting of the token, and of the cookie around it.
+// TestExpiry_isASetting of the token and of the cookie that contains it.
 func TestExpiry_isASetting(t *testing.T) {
 	p, _ := start(t, "-expiry", "2s")
 	p.Expires(t, func() string { return token(t, p) }, func(token string) int {

@@ -1,7 +1,7 @@
-// Package account keeps the users of the server: their names, passwords, roles and state.
+// Package account keeps the server's users: their names, passwords, roles and state.
 //
-// [Accounts.Authenticate] is the one way in. It does the same work for a user that does not exist,
-// a password that is wrong and a user that is disabled, and says the same.
+// [Accounts.Authenticate] is the only way to log in. It does the same work and gives the same
+// answer for an unknown user, a wrong password and a disabled user.
 package account
 
 import (
@@ -18,47 +18,49 @@ import (
 // User is somebody who can log in.
 type User struct {
 	ID        string
-	Username  string   // as typed; two users never have names that differ only in spelling
-	Email     string   // empty for none; never verified, and not unique
+	Username  string   // as typed; no two users have names that differ only in spelling
+	Email     string   // empty for none; not verified and not unique
 	Roles     []string // sorted, never nil
 	Disabled  bool
 	CreatedAt time.Time // UTC, to the microsecond
 }
 
-// NewUser is what a user is made of.
+// NewUser describes a user to create.
 type NewUser struct {
 	Username string
 	Email    string // empty for none
 	Password string
-	Roles    []string // nil for "user" alone
+	Roles    []string // nil means only "user"
 }
 
-// Changes says what becomes of a user; a nil field stays as it is.
+// Changes describes a change of a user. Nil fields stay as they are.
 type Changes struct {
 	Username *string
 	Email    *string // empty for none
 	Password *string
-	// Proof is of the password that allows the change: if it is not the user's any more when the
-	// change is written, that is [ErrCredentials]. Nil when something else allows it.
+	// Proof proves the password that allows the change. If the user has another password by the
+	// time the change is written, the error is [ErrCredentials]. Nil if something else allows the
+	// change.
 	Proof *Proof
 }
 
-// Proof says that somebody had a user's password when it was made. The zero value proves nothing.
+// Proof says that its holder knew a user's password when it was made. The zero value proves
+// nothing.
 type Proof struct{ hash string }
 
-// Config is what [New] needs.
+// Config configures [New].
 type Config struct {
 	// DB keeps the users. Required.
 	DB *sqldb.DB
-	// Passwords hashes and checks. Required.
+	// Passwords hashes and checks passwords. Required.
 	Passwords *password.Governor
-	// Policy is what a new password must meet. Defaults to that of package password.
+	// Policy is the policy for new passwords. Defaults to that of package password.
 	Policy password.Policy
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Accounts is the users of one database. It is safe for concurrent use, by several processes too.
+// Accounts is the users of one database. It is safe for concurrent use, also by several processes.
 type Accounts struct {
 	db        *sqldb.DB
 	passwords *password.Governor
@@ -66,7 +68,7 @@ type Accounts struct {
 	now       func() time.Time
 }
 
-// New returns the users of a database, whose tables it brings up to date.
+// New returns the users of a database, and updates the schema of their tables.
 func New(ctx context.Context, c Config) (*Accounts, error) {
 	if c.DB == nil || c.Passwords == nil {
 		return nil, errors.New("opening accounts: DB and Passwords are required")
@@ -84,8 +86,8 @@ func New(ctx context.Context, c Config) (*Accounts, error) {
 	return &Accounts{db: c.DB, passwords: c.Passwords, policy: c.Policy, now: c.Now}, nil
 }
 
-// Create adds a user. Of any number of calls with one name, in whatever spelling, one succeeds and
-// the others get [ErrUsernameTaken]. What breaks a rule is an [*InvalidError].
+// Create adds a user. If several calls use the same name, in any spelling, one succeeds and the
+// others return [ErrUsernameTaken]. If a field breaks a rule, the error is an [*InvalidError].
 func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	if n.Roles == nil {
 		n.Roles = []string{defaultRole}
@@ -96,8 +98,8 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	if err := invalid(nameProblem, checkEmail(n.Email), passwordProblem, rolesProblem); err != nil {
 		return User{}, err
 	}
-	// A name that is taken is told anyway, so it need not cost a hash. Whether it still is free is
-	// for the transaction.
+	// The answer reveals a taken name in any case, so it need not cost a hash. The transaction
+	// decides whether the name is still free.
 	if _, err := scan(a.db.QueryRow(ctx, selectByKey, key)); err == nil {
 		return User{}, ErrUsernameTaken
 	} else if !errors.Is(err, ErrNotFound) {
@@ -133,19 +135,18 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	return u, nil
 }
 
-// Update is a change of a user that has been checked, with the new password hashed.
+// Update is a checked change of a user, with the new password already hashed.
 type Update struct {
 	accounts  *Accounts
 	id        string
 	changes   Changes
-	key, hash *string // of the new name and password; nil where there is none
+	key, hash *string // of the new name and password; nil if unchanged
 }
 
-// Prepare checks what is to become of a user. What breaks a rule is an [*InvalidError]; another
-// error is [ErrNotFound].
+// Prepare checks a change of a user. If a field breaks a rule, the error is an [*InvalidError].
+// Other errors include [ErrNotFound].
 //
-// Whether the caller may do that, and what becomes of the user's sessions, is for the caller to see
-// to.
+// The caller must check that the change is allowed, and decide what happens to the user's sessions.
 func (a *Accounts) Prepare(ctx context.Context, id string, c Changes) (*Update, error) {
 	before, err := a.User(ctx, id)
 	if err != nil {
@@ -165,8 +166,8 @@ func (a *Accounts) Prepare(ctx context.Context, id string, c Changes) (*Update, 
 	return u, nil
 }
 
-// Write carries the update out and returns the user as it is then. Errors are [ErrUsernameTaken],
-// [ErrNotFound] and [ErrCredentials]. Nothing changes when there is one.
+// Write writes the update and returns the changed user. Errors are [ErrUsernameTaken],
+// [ErrNotFound] and [ErrCredentials]. If there is an error, nothing changes.
 func (u *Update) Write(ctx context.Context) (User, error) {
 	return u.accounts.change(ctx, "updating user", u.id, func(tx *sqldb.Tx, r record) error {
 		if u.changes.Proof != nil && u.changes.Proof.hash != r.passwordHash {
@@ -182,7 +183,7 @@ func (u *Update) Write(ctx context.Context) (User, error) {
 	})
 }
 
-// Update is [Accounts.Prepare] and [Update.Write] in one.
+// Update calls [Accounts.Prepare] and [Update.Write].
 func (a *Accounts) Update(ctx context.Context, id string, c Changes) (User, error) {
 	u, err := a.Prepare(ctx, id, c)
 	if err != nil {
@@ -191,7 +192,8 @@ func (a *Accounts) Update(ctx context.Context, id string, c Changes) (User, erro
 	return u.Write(ctx)
 }
 
-// checkChanges returns the new name's key, or nil when the name stays.
+// checkChanges checks the new name, email and password, and returns the key of the new name, or nil
+// if the name stays.
 func (a *Accounts) checkChanges(before User, c Changes) (key *string, err error) {
 	var problems []*FieldProblem
 	if c.Username != nil {
@@ -209,7 +211,7 @@ func (a *Accounts) checkChanges(before User, c Changes) (key *string, err error)
 	return key, invalid(problems...)
 }
 
-// SetRoles gives a user exactly these roles. Errors are an [*InvalidError], [ErrLastAdmin] and
+// SetRoles replaces a user's roles. Errors are an [*InvalidError], [ErrLastAdmin] and
 // [ErrNotFound].
 func (a *Accounts) SetRoles(ctx context.Context, id string, roles []string) (User, error) {
 	roles, problem := canonicalRoles(roles)
@@ -227,8 +229,8 @@ func (a *Accounts) SetRoles(ctx context.Context, id string, roles []string) (Use
 	})
 }
 
-// SetDisabled says whether a user is kept from logging in. Errors are [ErrLastAdmin] and
-// [ErrNotFound].
+// SetDisabled disables or enables a user. A disabled user cannot log in. Errors are [ErrLastAdmin]
+// and [ErrNotFound].
 func (a *Accounts) SetDisabled(ctx context.Context, id string, disabled bool) (User, error) {
 	return a.change(ctx, "setting whether user is disabled", id, func(tx *sqldb.Tx, r record) error {
 		if disabled {
@@ -241,8 +243,8 @@ func (a *Accounts) SetDisabled(ctx context.Context, id string, disabled bool) (U
 	})
 }
 
-// Delete removes a user, whose name stays reserved for [NameReserved]. Errors are [ErrLastAdmin]
-// and [ErrNotFound].
+// Delete removes a user. The name stays reserved for [NameReserved]. Errors are [ErrLastAdmin] and
+// [ErrNotFound].
 func (a *Accounts) Delete(ctx context.Context, id string) error {
 	err := a.db.Write(ctx, func(tx *sqldb.Tx) error {
 		r, err := scan(tx.QueryRow(selectByID, id))
@@ -298,8 +300,8 @@ func (a *Accounts) byUsername(ctx context.Context, name string) (record, error) 
 	return scan(a.db.QueryRow(ctx, selectByKey, key))
 }
 
-// List returns at most limit users, oldest first (to the millisecond), starting after the one whose
-// ID is after ("" for the first page).
+// List returns at most limit users, oldest first (to the millisecond). It starts after the user
+// with the ID after; "" asks for the first page.
 func (a *Accounts) List(ctx context.Context, after string, limit int) ([]User, error) {
 	rows, err := a.db.Query(ctx, selectPage, after, limit)
 	if err != nil {
@@ -317,8 +319,8 @@ func (a *Accounts) List(ctx context.Context, after string, limit int) ([]User, e
 	return users, failure("listing users", rows.Err())
 }
 
-// failure makes an error of a transaction or a query one of this package. Every key of the tables
-// but the name's is random, so a key that is there already is the name's.
+// failure converts an error of a transaction or a query to one of this package. All unique keys
+// except the name are random, so a duplicate key means a duplicate name.
 func failure(doing string, err error) error {
 	switch {
 	case err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLastAdmin) || errors.Is(err, ErrCredentials) ||

@@ -25,7 +25,7 @@ const (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
 
-// cheap are costs that let a test hash often.
+// cheap are parameters that make hashing fast enough for tests.
 var cheap = password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1, AllowWeak: true}
 
 func openDatabase(t testing.TB, path string) *sqldb.DB {
@@ -88,7 +88,7 @@ func execute(t testing.TB, db *sqldb.DB, statement string, args ...any) {
 	}
 }
 
-// problems returns "field code" of each problem of an InvalidError.
+// problems returns "field code" for each problem of an InvalidError.
 func problems(t testing.TB, err error) []string {
 	t.Helper()
 	var invalid *account.InvalidError
@@ -324,7 +324,7 @@ func TestList_givesEachUserOnceInOrder(t *testing.T) {
 	for i := range 7 {
 		want = append(want, create(t, a, fmt.Sprintf("user%d", i)).ID)
 	}
-	slices.Sort(want) // all were made in one millisecond
+	slices.Sort(want) // all were made in the same millisecond
 	var got []string
 	for after := ""; ; {
 		page, err := a.List(t.Context(), after, 3)
@@ -416,8 +416,7 @@ func TestNew_refusesAnIncompleteConfig(t *testing.T) {
 	}
 }
 
-// A name that is taken is told before anything is hashed: whoever tries many keeps nobody from
-// logging in.
+// A taken name is reported before anything is hashed, so many attempts do not slow down logins.
 func TestCreate_takenNameCostsNoHash(t *testing.T) {
 	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
 	create(t, openAccounts(t, db, cheap), "anna")

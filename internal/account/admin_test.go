@@ -11,7 +11,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 )
 
-// removals are the ways to take administration from a user.
+// removals are the ways to take the admin role's rights from a user.
 var removals = map[string]func(ctx context.Context, a *account.Accounts, id string) error{
 	"set roles": func(ctx context.Context, a *account.Accounts, id string) error {
 		_, err := a.SetRoles(ctx, id, []string{"user"})
@@ -110,7 +110,7 @@ func TestLastAdmin_doesNotHinderOthers(t *testing.T) {
 	}
 }
 
-// Nobody is an administrator who is enabled only after something else than this program wrote to
+// A disabled user does not count as an administrator, even if another program wrote that state to
 // the database.
 func TestLastAdmin_isNotOneWhoIsDisabled(t *testing.T) {
 	for name, remove := range removals {

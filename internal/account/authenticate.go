@@ -9,19 +9,19 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// Claimant is who a log-in claims to come from: a user, or nobody.
+// Claimant is the user that a login claims to come from, who may not exist.
 type Claimant struct {
-	// LimitKey is what a limiter counts the attempts by. It is the same for all spellings of a name
-	// and, for a name that somebody has, stays the same when they are renamed. It is empty for what
-	// cannot be a name.
+	// LimitKey is the key under which a limiter counts the attempts. It is the same for all
+	// spellings of a name. The LimitKey of an existing user does not change when the user is
+	// renamed. It is empty if the text cannot be a name.
 	LimitKey string
 
 	record record
 	exists bool
 }
 
-// Claimant looks for the user whose name that is, in any spelling. That nobody has the name is no
-// error: see [Accounts.Authenticate].
+// Claimant looks up the user with that name, in any spelling. It is not an error if nobody has the
+// name; see [Accounts.Authenticate].
 func (a *Accounts) Claimant(ctx context.Context, username string) (Claimant, error) {
 	key, problem := canonicalUsername(username)
 	if problem != nil {
@@ -40,16 +40,16 @@ func (a *Accounts) Claimant(ctx context.Context, username string) (Claimant, err
 // UserLimitKey is the [Claimant.LimitKey] of the user with that ID.
 func UserLimitKey(id string) string { return "id:" + id }
 
-// Authenticate returns the user if this is their password. Otherwise the error is [ErrCredentials]:
-// after the same work and without a word on why, for an unknown user, a wrong password and a
-// disabled user. An old or weak hash is replaced on the way.
+// Authenticate returns the user if secret is their password. Otherwise the error is
+// [ErrCredentials], whether the user is unknown or disabled or the password is wrong. All these
+// cases take the same work. If the stored hash is outdated or weak, Authenticate replaces it.
 func (a *Accounts) Authenticate(ctx context.Context, c Claimant, secret string) (User, error) {
 	r, err := a.authenticate(ctx, c.record, c.exists, secret)
 	return r.User, err
 }
 
 // CheckPassword checks the password of a user who is logged in, and returns the proof that a change
-// of it wants. The errors are those of [Accounts.Authenticate].
+// of the password requires. The errors are those of [Accounts.Authenticate].
 func (a *Accounts) CheckPassword(ctx context.Context, id, secret string) (Proof, error) {
 	r, err := scan(a.db.QueryRow(ctx, selectByID, id))
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -59,7 +59,7 @@ func (a *Accounts) CheckPassword(ctx context.Context, id, secret string) (Proof,
 	return Proof{r.passwordHash}, err
 }
 
-// authenticate asks whether the user is disabled only after the hash.
+// authenticate hashes first, and only then checks whether the user is disabled.
 func (a *Accounts) authenticate(ctx context.Context, r record, exists bool, secret string) (record, error) {
 	var err error
 	if exists {
@@ -79,8 +79,8 @@ func (a *Accounts) authenticate(ctx context.Context, r record, exists bool, secr
 	return r, nil
 }
 
-// rehash replaces a hash that is weaker than a new one would be, and returns the one that is kept
-// then. The login stands whether that succeeds or not, and the next one tries again.
+// rehash replaces a hash that is weaker than a new one would be, and returns the hash that is now
+// stored. If it fails, the login still succeeds, and the next login tries again.
 func (a *Accounts) rehash(ctx context.Context, r record, secret string) string {
 	if !a.passwords.NeedsRehash(r.passwordHash) {
 		return r.passwordHash
@@ -99,7 +99,8 @@ func (a *Accounts) rehash(ctx context.Context, r record, secret string) string {
 	return hash
 }
 
-// checkPolicy returns what is wrong with a new password for a user of that name and address.
+// checkPolicy returns what is wrong with a new password for a user with that name and email
+// address.
 func (a *Accounts) checkPolicy(secret, username, email string) *FieldProblem {
 	err := a.policy.Validate(secret, username, email)
 	if err == nil {

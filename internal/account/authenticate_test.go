@@ -24,7 +24,7 @@ func hashOf(t *testing.T, db *sqldb.DB, id string) string {
 	return hash
 }
 
-// authenticate is a whole log-in.
+// authenticate does a whole login.
 func authenticate(ctx context.Context, a *account.Accounts, name, secret string) (account.User, error) {
 	claimant, err := a.Claimant(ctx, name)
 	if err != nil {
@@ -137,8 +137,7 @@ func TestAuthenticate_replacesAHashOfOtherCosts(t *testing.T) {
 	}
 }
 
-// A login that is slow to replace a hash must not bring back the password that was changed
-// meanwhile.
+// A login that replaces a hash must not undo a password change that happened meanwhile.
 func TestAuthenticate_doesNotUndoAChangeOfPassword(t *testing.T) {
 	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
 	weak := openAccounts(t, db, cheap)
@@ -174,7 +173,7 @@ func TestAuthenticate_takesAsLongForUnknownWrongAndDisabled(t *testing.T) {
 		{"a name that cannot be", "no body", secret},
 		{"disabled", "disabled", secret},
 	}
-	const attempts = 4 // a machine that is busy with something else is no finding
+	const attempts = 4 // so that other load on the machine does not fail the test
 	for attempt := 1; ; attempt++ {
 		took := measure(t, a, logins)
 		odd := slices.IndexFunc(took, func(d time.Duration) bool { return (d - took[0]).Abs() > took[0]/4 })
@@ -190,7 +189,7 @@ func TestAuthenticate_takesAsLongForUnknownWrongAndDisabled(t *testing.T) {
 
 type login struct{ what, username, password string }
 
-// measure returns how long each login takes that fails: the median of many, in turns.
+// measure returns the median time of each failing login, over many interleaved rounds.
 func measure(t *testing.T, a *account.Accounts, logins []login) []time.Duration {
 	t.Helper()
 	const rounds = 31

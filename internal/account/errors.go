@@ -5,24 +5,22 @@ import (
 	"strings"
 )
 
-// Errors that callers branch on. Besides them, an error that wraps sqldb.ErrUnavailable says that
-// the database could not be asked, and one that wraps password.ErrOverloaded that there are more
-// passwords to hash than can be.
+// Errors that callers check for. In addition, an error that wraps sqldb.ErrUnavailable says that
+// the database could not be reached. An error that wraps password.ErrOverloaded says that too many
+// passwords are waiting to be hashed.
 var (
 	// ErrNotFound says that there is no such user.
 	ErrNotFound = errors.New("account: no such user")
-	// ErrUsernameTaken says that another user has the name, in this or another spelling, or had it
-	// within [NameReserved].
+	// ErrUsernameTaken says that another user has the name, in any spelling, or had it within
+	// [NameReserved].
 	ErrUsernameTaken = errors.New("account: username taken")
-	// ErrLastAdmin says that nobody would be left to administer the server.
+	// ErrLastAdmin says that the change would leave no administrator.
 	ErrLastAdmin = errors.New("account: the last enabled administrator must stay one")
-	// ErrCredentials says that the password is not the user's, or that the user is unknown or
-	// disabled.
+	// ErrCredentials says that the password is wrong, or that the user is unknown or disabled.
 	ErrCredentials = errors.New("account: wrong username or password")
 )
 
-// InvalidError lists everything that is wrong with what somebody asked for. It holds none of the
-// values.
+// InvalidError lists everything that is wrong with a request. It contains none of its values.
 type InvalidError struct {
 	Fields []FieldProblem
 }
@@ -34,7 +32,7 @@ type FieldProblem struct {
 	Detail string
 }
 
-// Error names the fields and the codes.
+// Error lists the fields and codes.
 func (e *InvalidError) Error() string {
 	var b strings.Builder
 	b.WriteString("account: invalid")

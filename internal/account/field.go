@@ -15,16 +15,16 @@ const (
 	maxRoles = 16
 )
 
-// AdminRole is the one role with a meaning to the server: its users administer it.
+// AdminRole is the only role that has a meaning to the server: its users administer the server.
 const AdminRole = "admin"
 
-// defaultRole is what a new user gets.
+// defaultRole is the role of a new user.
 const defaultRole = "user"
 
 var roleName = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
 
-// checkEmail takes an address that mail can be sent to, and no display name, comment or route
-// around it. The empty string is no address, which is allowed.
+// checkEmail accepts an address that mail can be sent to, without a display name, comment or route.
+// The empty string means no address and is allowed.
 func checkEmail(email string) *FieldProblem {
 	problem := func(code, detail string) *FieldProblem {
 		return &FieldProblem{Field: "email", Code: code, Detail: detail}
@@ -44,13 +44,13 @@ func checkEmail(email string) *FieldProblem {
 	return nil
 }
 
-// isUnfitForEmail finds blanks, controls and what cannot be seen, and the brackets of an address
-// literal, by which mail would be sent to any machine within reach (RFC 5321 §4.1.3).
+// isUnfitForEmail reports white space, control and invisible characters, and the brackets of an
+// address literal, which would send mail to any reachable machine (RFC 5321 §4.1.3).
 func isUnfitForEmail(r rune) bool {
 	return r == '[' || r == ']' || unicode.IsSpace(r) || !unicode.IsGraphic(r)
 }
 
-// canonicalRoles returns the set of roles, sorted.
+// canonicalRoles returns the roles sorted, without duplicates.
 func canonicalRoles(roles []string) ([]string, *FieldProblem) {
 	for _, role := range roles {
 		if !roleName.MatchString(role) {

@@ -11,7 +11,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/account"
 )
 
-// Names and what they are compared by. "" is a name that nobody can have.
+// Names and their keys. The key "" marks a name that is not allowed.
 var names = []struct{ what, name, key string }{
 	{"plain", "anna", "anna"},
 	{"capitals", "ANNA", "anna"},
@@ -134,7 +134,7 @@ func TestCanonicalUsername_table(t *testing.T) {
 	}
 }
 
-// Every two names of the table are one user's exactly when their keys are the same.
+// Two names of the table belong to the same user exactly if their keys are equal.
 func TestCreate_comparesNamesByTheirKeys(t *testing.T) {
 	a, _ := newAccounts(t)
 	ids := map[string]string{}
@@ -183,7 +183,7 @@ func TestCanonicalUsername_ofEveryCharacter(t *testing.T) {
 		if again, err := account.CanonicalUsername(key); err != nil || again != key {
 			t.Errorf("%U: the key's own key is %+q, %v, want %+q", r, again, err, key)
 		}
-		if r == 'İ' || r == 'ı' { // whose case depends on the language
+		if r == 'İ' || r == 'ı' { // their case depends on the language
 			continue
 		}
 		for _, c := range []rune{unicode.ToUpper(r), unicode.ToLower(r), unicode.ToTitle(r)} {
@@ -246,7 +246,7 @@ func TestCreate_checksTheAddress(t *testing.T) {
 		{"anna@[127.0.0.1]", false},
 		{"an\xffna@example.org", false},
 		{"anna..b@example.org", false},
-		{"=?utf-8?q?anna?=@example.org", true}, // an atom like any other, and never decoded
+		{"=?utf-8?q?anna?=@example.org", true}, // an ordinary atom, which is never decoded
 	} {
 		a, _ := newAccounts(t)
 		_, err := a.Create(t.Context(), account.NewUser{Username: "anna", Email: row.email, Password: secret})

@@ -8,9 +8,9 @@ import (
 	"github.com/hallpass-go/hallpass/internal/uid"
 )
 
-// NameReserved is how long a name stays its user's after a rename, so that whoever
-// still knows the user by it does not meet somebody else. The user may take it back at any time;
-// everybody else gets [ErrUsernameTaken].
+// NameReserved is how long a name stays reserved for its user after a rename or a deletion, so that
+// people who know the user by the old name do not meet somebody else. The user may take the name
+// back at any time. Everybody else gets [ErrUsernameTaken].
 const NameReserved = 30 * 24 * time.Hour
 
 const selectKey = `SELECT username_key FROM users WHERE id = ?`
@@ -32,10 +32,10 @@ const sweepReserved = `
 DELETE FROM reserved_names WHERE username_key IN (SELECT username_key FROM (
 	SELECT username_key FROM reserved_names WHERE ends_at <= ? ORDER BY ends_at LIMIT ?) AS expired)`
 
-// takeName is for a transaction that gives a name to a user: [ErrUsernameTaken] while it is
-// reserved for somebody else. Afterwards it is not reserved.
+// takeName runs in a transaction that gives a name to a user. It returns [ErrUsernameTaken] if the
+// name is reserved for somebody else, and otherwise removes the reservation.
 func takeName(tx *sqldb.Tx, key, id string, now time.Time) error {
-	if err := tx.Lock("usernames"); err != nil { // nobody reserves the name meanwhile
+	if err := tx.Lock("usernames"); err != nil { // nobody can reserve the name meanwhile
 		return err
 	}
 	var reserved bool
@@ -49,9 +49,9 @@ func takeName(tx *sqldb.Tx, key, id string, now time.Time) error {
 	return err
 }
 
-// reserveName is for a transaction that takes a user's name away.
+// reserveName runs in a transaction that takes a user's name away.
 func reserveName(tx *sqldb.Tx, id string, now time.Time) error {
-	// There is no row unless a program that knew nothing of reservations gave the name away.
+	// There is such a row only if a program without reservations gave the name away.
 	if _, err := tx.Exec(deleteReservedOf, id); err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func reserveName(tx *sqldb.Tx, id string, now time.Time) error {
 	return err
 }
 
-// changeName is for a transaction that renames a user. Another spelling of the same name reserves
+// changeName runs in a transaction that renames a user. A new spelling of the same name reserves
 // nothing.
 func (a *Accounts) changeName(tx *sqldb.Tx, id, key string) error {
 	var before string
@@ -76,8 +76,7 @@ func (a *Accounts) changeName(tx *sqldb.Tx, id, key string) error {
 	return reserveName(tx, id, now)
 }
 
-// Sweep deletes at most limit reservations of names that are over at now, and returns how many it
-// deleted.
+// Sweep deletes at most limit reservations that have ended at now, and returns how many it deleted.
 func (a *Accounts) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	var swept int64
 	err := a.db.Write(ctx, func(tx *sqldb.Tx) error {
@@ -91,9 +90,8 @@ func (a *Accounts) Sweep(ctx context.Context, now time.Time, limit int) (int, er
 	return int(swept), failure("sweeping reserved names", err)
 }
 
-// Find returns the user whom a person names: by ID when the text has the shape of an ID, whatever
-// names there are, and by name otherwise. [ErrNotFound] when there is none; what was meant for an
-// ID never falls on a name.
+// Find returns the user that text names, or [ErrNotFound]. If text has the shape of an ID, Find
+// looks only for an ID, otherwise only for a name. So text meant as an ID never matches a name.
 func (a *Accounts) Find(ctx context.Context, text string) (User, error) {
 	if key, problem := canonicalUsername(text); problem == nil && uid.Shaped(key) {
 		return a.User(ctx, key)

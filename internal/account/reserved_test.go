@@ -15,7 +15,7 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// movable returns accounts whose clock the test moves.
+// movable returns accounts with a clock that the test moves.
 func movable(t *testing.T) (*account.Accounts, *sqldb.DB, *time.Time) {
 	t.Helper()
 	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
@@ -48,7 +48,7 @@ func signUp(t *testing.T, a *account.Accounts, name string) error {
 func TestUpdate_oldNameStaysReservedForATime(t *testing.T) {
 	a, db, now := movable(t)
 	anna, bert := create(t, a, "Straße"), create(t, a, "bert")
-	if err := rename(t, a, anna.ID, "STRASSE"); err != nil { // another spelling of the same
+	if err := rename(t, a, anna.ID, "STRASSE"); err != nil { // another spelling of the same name
 		t.Fatal(err)
 	}
 	if n := reserved(t, db); n != 0 {
@@ -99,7 +99,7 @@ func TestDelete_freesTheName(t *testing.T) {
 	}
 }
 
-// A rename that fails reserves nothing: neither the name that stays nor the one that was wanted.
+// A failed rename reserves neither the old name nor the new one.
 func TestUpdate_failedRenameReservesNothing(t *testing.T) {
 	a, db, _ := movable(t)
 	anna := create(t, a, "anna")
@@ -148,7 +148,7 @@ func TestSweep_deletesReservationsThatAreOver(t *testing.T) {
 func TestCreate_refusesANameWithTheShapeOfAnID(t *testing.T) {
 	a, db := newAccounts(t)
 	anna := create(t, a, "anna")
-	last := anna.ID[:uid.Len-1] + "1" // a slip of the pen: no ID has it, and the eye does not see
+	last := anna.ID[:uid.Len-1] + "1" // a typo that is easy to miss; no ID has this form
 	for _, name := range []string{
 		anna.ID, strings.ToUpper(anna.ID), last, uid.New(start),
 		strings.Repeat("ａ", uid.Len), strings.Repeat("v", uid.Len),
@@ -169,8 +169,8 @@ func TestCreate_refusesANameWithTheShapeOfAnID(t *testing.T) {
 	}
 }
 
-// Whoever took a victim's ID as name before that was refused gets nothing that is meant for the
-// victim.
+// Before names like IDs were refused, somebody could take a victim's ID as a name. This must not
+// give them anything that is meant for the victim.
 func TestFind_anIDIsAnID(t *testing.T) {
 	a, db := newAccounts(t)
 	victim, thief := create(t, a, "victim"), create(t, a, "thief")
@@ -214,7 +214,7 @@ func TestLimitKey_survivesARename(t *testing.T) {
 	if after := key("Annemarie"); after != before {
 		t.Errorf("the key was %q and is %q", before, after)
 	}
-	// Names that nobody has count by themselves, apart from everybody's ID.
+	// Names that nobody has are counted by themselves, separately from all IDs.
 	if key("nobody") != key("NOBODY") || key("nobody") == key("nobody2") || key(anna.ID) == before ||
 		key("no name") != "" {
 		t.Errorf("keys %q %q %q %q", key("nobody"), key("nobody2"), key(anna.ID), key("no name"))

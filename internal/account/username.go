@@ -12,21 +12,21 @@ import (
 	"github.com/hallpass-go/hallpass/internal/uid"
 )
 
-// A username has two forms. The one shown is as it was typed. The one compared, its key, is what
-// the unique index and every look-up use: RFC 8265's UsernameCaseMapped (width folded, lower case,
-// NFC, the Bidi Rule, letters and digits and ASCII punctuation only), then full case folding, so
-// that "STRASSE" and "Straße" or "ΝΙΚΟΣ" and "νικος" are one name. Scripts may be mixed: letters
-// that look alike in two scripts make two names.
+// A username has two forms. One is shown, as it was typed. The other, its key, is compared: the
+// unique index and every lookup use it. The key is RFC 8265's UsernameCaseMapped (width mapping,
+// lower case, NFC, the Bidi Rule; only letters, digits and ASCII punctuation) followed by full case
+// folding. So "STRASSE" and "Straße", or "ΝΙΚΟΣ" and "νικος", are the same name. Scripts may be
+// mixed. Letters of two scripts that look alike are different.
 
 const (
 	maxUsername      = 64   // code points of the key
-	maxUsernameBytes = 1024 // of what was typed, so that the work of folding it is bounded
+	maxUsernameBytes = 1024 // of the typed name, to limit the work of folding it
 	maxMarks         = 4    // combining marks in a row, as UTS #39 §5.4 advises
 )
 
-// CanonicalUsername returns the form of a username that is compared: two names are one user's
-// exactly when it is the same. It is what a limiter should count by. The error is an
-// [*InvalidError] when the name cannot be anybody's.
+// CanonicalUsername returns the key of a username. Two names belong to the same user exactly if
+// their keys are equal. A limiter should count by it. The error is an [*InvalidError] if name is
+// not a possible name.
 func CanonicalUsername(name string) (string, error) {
 	key, problem := canonicalUsername(name)
 	if problem != nil {
@@ -71,10 +71,10 @@ func canonicalUsername(name string) (string, *FieldProblem) {
 	return key, nil
 }
 
-// newUsername returns the key of a name that somebody is to have from now on. It has not the shape
-// of an ID, so that an ID that is read out, typed or pasted is never somebody else's name. The key
-// is looked at, not what was typed: an ID in capitals folds to one. Looking a name up does not ask
-// this, because who took such a name in time may still log in.
+// newUsername returns the key of a name that somebody wants to take. The key must not have the
+// shape of an ID, so that an ID that is read out, typed or pasted is never somebody else's name. It
+// checks the key and not the typed name, because an ID in capitals folds to an ID. Lookups skip
+// this check, because users who took such a name earlier may still log in.
 func newUsername(name string) (string, *FieldProblem) {
 	key, problem := canonicalUsername(name)
 	if problem == nil && uid.Shaped(key) {
@@ -84,13 +84,13 @@ func newUsername(name string) (string, *FieldProblem) {
 	return key, problem
 }
 
-// isJoiner finds the two characters of no width that RFC 5892 allows where a script uses them. They
-// mostly cannot be seen, so they would make two names that look the same.
+// isJoiner reports the two zero-width characters that RFC 5892 allows where a script uses them.
+// They are mostly invisible, so they would allow two names that look the same.
 func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
 
-// marksAreBounded decides on the decomposed form, in which no mark hides in a letter.
+// marksAreBounded checks the decomposed form, in which no mark is hidden in a letter.
 func marksAreBounded(key string) bool {
-	row := maxMarks // nothing before the first character could carry a mark
+	row := maxMarks // a mark at the start has no character to belong to
 	for _, r := range norm.NFD.String(key) {
 		if !unicode.Is(unicode.M, r) {
 			row = 0

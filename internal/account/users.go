@@ -32,13 +32,13 @@ const insertUser = `
 INSERT INTO users (id, username, username_key, email, password_hash, roles, is_admin, disabled, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)`
 
-// A NULL leaves the column as it is.
+// NULL leaves a column unchanged.
 const updateUser = `
 UPDATE users SET username = COALESCE(?, username), username_key = COALESCE(?, username_key),
 	email = COALESCE(?, email), password_hash = COALESCE(?, password_hash)
 WHERE id = ?`
 
-// Only the hash that was checked is replaced: a password that was changed meanwhile stays.
+// Replaces only the hash that was checked, so a password that was changed meanwhile stays.
 const updateHash = `UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?`
 
 const updateRoles = `UPDATE users SET roles = ?, is_admin = ? WHERE id = ?`
@@ -47,13 +47,13 @@ const updateDisabled = `UPDATE users SET disabled = ? WHERE id = ?`
 
 const deleteUser = `DELETE FROM users WHERE id = ?`
 
-// record is a row of users: a user, and the hash that leaves this package never.
+// record is a row of users: a user and the password hash, which never leaves this package.
 type record struct {
 	User
 	passwordHash string
 }
 
-// scan reads a row of one of the selects above. Its error is [ErrNotFound] when there is no row.
+// scan reads a row of one of the selects above. It returns [ErrNotFound] if there is no row.
 func scan(row interface{ Scan(dest ...any) error }) (record, error) {
 	var r record
 	var roles string
@@ -72,7 +72,7 @@ func scan(row interface{ Scan(dest ...any) error }) (record, error) {
 
 func (r record) administers() bool { return !r.Disabled && slices.Contains(r.Roles, AdminRole) }
 
-// HasAdmin reports whether somebody who can log in administers the server.
+// HasAdmin reports whether there is an administrator who can log in.
 func (a *Accounts) HasAdmin(ctx context.Context) (bool, error) {
 	var has bool
 	if err := a.db.QueryRow(ctx, selectHasOtherAdmin, "").Scan(&has); err != nil {
@@ -81,8 +81,8 @@ func (a *Accounts) HasAdmin(ctx context.Context) (bool, error) {
 	return has, nil
 }
 
-// keepAdmin is for a transaction that takes r's administration away: [ErrLastAdmin] when no other
-// user has it. Under the lock that stays true until the commit.
+// keepAdmin runs in a transaction that takes administration away from r. It returns [ErrLastAdmin]
+// if r is the only administrator. The lock keeps the result valid until the commit.
 func keepAdmin(tx *sqldb.Tx, r record) error {
 	if !r.administers() {
 		return nil

@@ -1,5 +1,5 @@
-// Package attack forges access tokens, for tests: each kind that a standard forbids or that some
-// product once took. A verifier refuses all of them.
+// Package attack forges access tokens for tests, of every kind that a standard forbids or that some
+// product once accepted. A verifier must refuse all of them.
 package attack
 
 import (
@@ -23,25 +23,25 @@ import (
 
 // Target is a verifier that forged tokens are made for.
 type Target struct {
-	Key      jwk.SigningKey // the issuer's own; what is signed with it is forged in what it says
+	Key      jwk.SigningKey // the issuer's own; tokens signed with it have forged contents
 	Issuer   string
 	Audience string
 	Now      time.Time
 
-	// Header and Claims are those of the target's own tokens, if they are not the ones of RFC 9068.
-	// Such a target may take forgeries of claims that it does not know: its test says which classes
-	// it leaves out.
+	// Header and Claims are those of the target's own tokens if they differ from RFC 9068. Such a
+	// target may accept forged claims that it does not know. Its test says which classes it leaves
+	// out.
 	Header, Claims map[string]any
 }
 
 // Forgery is one forged token.
 type Forgery struct {
-	Class string // what is wrong, as the catalogue of attacks has it
-	Name  string // this one
+	Class string // what is wrong, as in the catalogue of attacks
+	Name  string // of this forgery
 	Token string
 }
 
-// forger yields forgeries of one target.
+// forger yields the forgeries for one target.
 type forger struct {
 	Target
 	tb    testing.TB
@@ -49,7 +49,7 @@ type forger struct {
 	done  bool
 }
 
-// Forgeries yields them all. None of them is the same from run to run where chance can play a part.
+// Forgeries yields all forgeries. Those that involve randomness differ from run to run.
 func (t Target) Forgeries(tb testing.TB) iter.Seq[Forgery] {
 	return func(yield func(Forgery) bool) {
 		f := &forger{Target: t, tb: tb, yield: yield}
@@ -71,7 +71,7 @@ func (f *forger) add(class, name, token string) {
 	}
 }
 
-// Valid returns a token that the target takes, to compare with.
+// Valid returns a token that the target accepts, for comparison.
 func (t Target) Valid(tb testing.TB) string {
 	f := &forger{Target: t, tb: tb}
 	return f.signed(f.header(), f.claims())
@@ -98,7 +98,7 @@ func (f *forger) claims() members {
 	}
 }
 
-// with returns the members with one set; nil takes it out.
+// with returns a copy of the members with one of them set, or removed if value is nil.
 func with(m members, name string, value any) members {
 	changed := members{}
 	for n, v := range m {
@@ -113,14 +113,14 @@ func with(m members, name string, value any) members {
 func text(m members) string {
 	b, err := json.Marshal(m)
 	if err != nil {
-		panic(err) // only texts and numbers are put in
+		panic(err) // all values are texts and numbers
 	}
 	return string(b)
 }
 
 func encode(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
-// sign puts a signature of the issuer's key behind two segments.
+// sign appends a signature with the issuer's key to two segments.
 func (f *forger) sign(header, payload string) string {
 	signature, err := f.Key.Sign([]byte(header + "." + payload))
 	if err != nil {
@@ -133,7 +133,7 @@ func (f *forger) signed(header, claims members) string {
 	return f.sign(encode(text(header)), encode(text(claims)))
 }
 
-// raw signs texts as they are.
+// raw signs texts unchanged.
 func (f *forger) raw(header, claims string) string { return f.sign(encode(header), encode(claims)) }
 
 // none: CVE-2015-2951, CVE-2022-23540; RFC 7518 §3.6.
@@ -153,8 +153,8 @@ func (f *forger) none() {
 	}
 }
 
-// confusion: the public key as an HMAC secret, in every form in which it lies about. CVE-2015-9235,
-// CVE-2016-10555, CVE-2022-29217, CVE-2024-33663, CVE-2026-34950.
+// confusion: the public key as an HMAC secret, in every form in which it is published.
+// CVE-2015-9235, CVE-2016-10555, CVE-2022-29217, CVE-2024-33663, CVE-2026-34950.
 func (f *forger) confusion() {
 	secrets := map[string][]byte{
 		"an empty secret": {},
@@ -195,8 +195,8 @@ func (f *forger) confusion() {
 	}
 }
 
-// PublicForms returns a key's public half in the forms that programs hand about: DER and PEM, with
-// the blanks that editors leave.
+// PublicForms returns a key's public half in the forms that programs exchange: DER and PEM, with
+// the white space that editors leave.
 func PublicForms(tb testing.TB, key *jwk.PrivateKey) map[string][]byte {
 	tb.Helper()
 	standard := standardPublic(tb, key)
@@ -218,7 +218,7 @@ func PublicForms(tb testing.TB, key *jwk.PrivateKey) map[string][]byte {
 	return forms
 }
 
-// otherAlgorithms: the header's alg is not the key's. CVE-2022-23541; RFC 8725 §3.1.
+// otherAlgorithms: the alg of the header is not the key's. CVE-2022-23541; RFC 8725 §3.1.
 func (f *forger) otherAlgorithms() {
 	for _, alg := range []string{
 		"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",

@@ -24,8 +24,8 @@ func newTarget(t *testing.T, alg jwk.Algorithm) attack.Target {
 	return target
 }
 
-// A forgery that is the valid token would be a verifier's failure to take, and one that comes twice
-// is none of more than before.
+// If a forgery were equal to the valid token, a verifier that accepts it would fail. If two
+// forgeries were equal, one would add nothing.
 func TestForgeries_differFromTheValidTokenAndFromEachOther(t *testing.T) {
 	for _, alg := range []jwk.Algorithm{jwk.HS256, jwk.ES256, jwk.EdDSA} {
 		target := newTarget(t, alg)
@@ -60,7 +60,7 @@ func TestForgeries_stopWhenAsked(t *testing.T) {
 	}
 }
 
-// The valid token is one: what is refused of the others is refused for what was changed.
+// The valid token is accepted, so a forgery is refused because of its change.
 func TestValid_isTaken(t *testing.T) {
 	target := newTarget(t, jwk.ES256)
 	set, err := jwk.NewSet(target.Key.(*jwk.PrivateKey).Public())

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// laxTexts are what lax readers take an object to be: RFC 8259, RFC 8725 §2.4, and the traps of
-// encoding/json.
+// laxTexts are texts that lax parsers accept as an object: RFC 8259, RFC 8725 §2.4, and the traps
+// of encoding/json.
 func laxTexts(object, member, value string) map[string]string {
 	inside := strings.TrimSuffix(strings.TrimPrefix(object, "{"), "}")
 	quoted := fmt.Sprintf("%q", member)
@@ -87,7 +87,7 @@ func (f *forger) claimText() {
 	}
 }
 
-// claimTypes: each claim missing, and of each wrong type. CVE-2026-25537.
+// claimTypes: each claim missing or of a wrong type. CVE-2026-25537.
 func (f *forger) claimTypes() {
 	optional := map[string]bool{"client_id": true, "sid": true, "auth_time": true, "scope": true, "roles": true}
 	for name := range f.claims() {
@@ -118,7 +118,7 @@ func (f *forger) claimTypes() {
 	}
 }
 
-// fits tells the values of the list in claimTypes that a claim may have.
+// fits reports whether a value from the list in claimTypes is valid for a claim.
 func fits(name string, value any) bool {
 	list, isList := value.([]any)
 	switch name {
@@ -132,7 +132,7 @@ func fits(name string, value any) bool {
 	return false
 }
 
-// dates: tokens that are not for now. RFC 7519 §4.1.4, §4.1.5; CVE-2026-9097.
+// dates: tokens that are not valid now. RFC 7519 §4.1.4, §4.1.5; CVE-2026-9097.
 func (f *forger) dates() {
 	now := f.Now.Unix()
 	day := int64(24 * 60 * 60)
@@ -184,8 +184,8 @@ func (f *forger) audiences() {
 	}
 }
 
-// spellings: other texts of the same bytes, and blanks of all sorts. RFC 7515 §2, RFC 4648 §3.5,
-// RFC 8725bis §3.14.
+// spellings: other encodings of the same bytes, and white space of all sorts. RFC 7515 §2, RFC 4648
+// §3.5, RFC 8725bis §3.14.
 func (f *forger) spellings() {
 	token := f.signed(f.header(), f.claims())
 	parts := strings.Split(token, ".")
@@ -226,7 +226,7 @@ func (f *forger) spellings() {
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// signatures: CVE-2022-21449 and whatever a bit can do.
+// signatures: CVE-2022-21449, and changed bits.
 func (f *forger) signatures() {
 	token := f.signed(f.header(), f.claims())
 	cut := strings.LastIndexByte(token, '.') + 1
@@ -252,7 +252,8 @@ func (f *forger) signatures() {
 	f.add("signature", "of another payload", strings.Join([]string{other[0], other[1], token[cut:]}, "."))
 }
 
-// otherForms: what is not a JWS in compact form. CVE-2022-39227, CVE-2016-9122, CVE-2026-29000.
+// otherForms: texts that are not a JWS in compact form. CVE-2022-39227, CVE-2016-9122,
+// CVE-2026-29000.
 func (f *forger) otherForms() {
 	token := f.signed(f.header(), f.claims())
 	p := strings.Split(token, ".")

@@ -15,7 +15,7 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// standardPublic returns a key's public half as the standard library has it.
+// standardPublic returns a key's public half as a type of the standard library.
 func standardPublic(tb testing.TB, key *jwk.PrivateKey) any {
 	tb.Helper()
 	document, err := json.Marshal(key.Public())
@@ -50,7 +50,7 @@ func standardPublic(tb testing.TB, key *jwk.PrivateKey) any {
 	return public
 }
 
-// injectedKeys: the token brings the key that it is signed with. CVE-2018-0114, CVE-2025-24976.
+// injectedKeys: the token contains the key that it is signed with. CVE-2018-0114, CVE-2025-24976.
 func (f *forger) injectedKeys() {
 	own, err := jwk.Generate(jwk.ES256)
 	if err != nil {
@@ -76,7 +76,7 @@ func (f *forger) injectedKeys() {
 	f.add("another key", "of its own kid", theirs.signed(theirs.header(), f.claims()))
 }
 
-// keyIDs: the kid leads anywhere but to the key. CVE-2025-65945; RFC 8725 §3.10.
+// keyIDs: the kid does not name the key. CVE-2025-65945; RFC 8725 §3.10.
 func (f *forger) keyIDs() {
 	id := f.Key.ID()
 	for _, kid := range []any{
@@ -104,7 +104,7 @@ func (f *forger) types() {
 	}
 }
 
-// extensions: parameters that change what a token means, and that nobody here understands.
+// extensions: parameters that change what a token means and that this verifier does not understand.
 // CVE-2026-32597, CVE-2025-59420.
 func (f *forger) extensions() {
 	for _, crit := range []any{

@@ -1,8 +1,8 @@
-// Package conns bounds the connections of a server: in all, so that descriptors are left for
-// everything else, and by client address, so that nobody takes the places of all others.
+// Package conns limits the connections of a server: in total, so that file descriptors are left for
+// other uses, and by client address, so that no client takes the places of all others.
 //
-// A connection that waits for a request is what gives way: the address that holds the most loses
-// the one that has waited longest. One that is answering a request is never closed.
+// If there are too many, the address with the most connections loses the one that has waited
+// longest for a request. A connection that is answering a request is never closed.
 package conns
 
 import (
@@ -18,52 +18,52 @@ import (
 )
 
 const (
-	// nearIdle is how long a connection may wait for a request while three quarters of the places
-	// are taken.
+	// nearIdle is how long a connection may wait for a request while at least three quarters of the
+	// places are taken.
 	nearIdle = 10 * time.Second
-	// sweepEvery is how often they are looked for then.
+	// sweepEvery is the interval between searches for such connections.
 	sweepEvery = time.Second
-	// warnEvery is how often one kind of trouble is told.
+	// warnEvery is the shortest interval between two warnings of one kind.
 	warnEvery = 10 * time.Second
 )
 
-// Config is what [New] needs.
+// Config configures [New].
 type Config struct {
-	// Max is how many connections there are at a time. Required; [Limit] tells what the descriptors
-	// allow.
+	// Max is the maximum number of connections. Required. [Limit] says how many the file
+	// descriptors allow.
 	Max int
-	// PerAddress is how many of them one address has, an IPv6 address with all of its /64. Defaults
-	// to a quarter of Max.
+	// PerAddress is the maximum per address. The /64 of an IPv6 address counts as one address.
+	// Defaults to a quarter of Max.
 	PerAddress int
-	// Exempt are the networks whose addresses may have Max: proxies, behind which there is
-	// everybody.
+	// Exempt are the networks whose addresses may have up to Max connections, such as proxies,
+	// whose connections come from many clients.
 	Exempt []netip.Prefix
-	// Log is warned, now and then, of limits that are reached and of connections that cannot be
+	// Log gets occasional warnings about limits that are reached and connections that cannot be
 	// accepted. Required.
 	Log *slog.Logger
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Listener is a [net.Listener] with bounds. [Listener.ConnState] must be told what becomes of its
-// connections. It is safe for concurrent use.
+// Listener is a [net.Listener] with limits. [Listener.ConnState] must be called for the state
+// changes of its connections. It is safe for concurrent use.
 type Listener struct {
 	net.Listener
 	c Config
 
 	mu     sync.Mutex // guards the fields below
-	freed  *sync.Cond // a place may be had now, or the listener is closed
+	freed  *sync.Cond // a place may be free, or the listener is closed
 	all    map[*conn]struct{}
 	byAddr map[netip.Prefix]int
 	swept  time.Time
 	closed bool
 
-	waiting atomic.Int32 // accepted connections without a place, to be told of one that falls idle
+	waiting atomic.Int32 // accepted connections without a place, to be told when one becomes idle
 
 	crowded, greedy, failed warning
 }
 
-// New puts bounds on the connections that l accepts.
+// New limits the connections that l accepts.
 func New(l net.Listener, c Config) (*Listener, error) {
 	if c.Max < 1 || c.PerAddress < 0 || c.Log == nil {
 		return nil, errors.New("conns: Max and Log are required, and PerAddress is not negative")
@@ -77,8 +77,8 @@ func New(l net.Listener, c Config) (*Listener, error) {
 	return b, nil
 }
 
-// Accept returns the next connection that has a place. When all are taken by requests under way it
-// waits; the connections that come meanwhile wait with the system.
+// Accept returns the next connection that has a place. If all places are taken by requests in
+// progress, it waits. New connections then wait in the operating system.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.Listener.Accept()
@@ -97,8 +97,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// madeRoom answers an error of Accept for which closing a connection helps: no descriptor is left.
-// It tells the others, too.
+// madeRoom logs an error of Accept. If file descriptors ran out, it closes an idle connection and
+// reports whether there was one.
 func (l *Listener) madeRoom(err error) bool {
 	if errors.Is(err, net.ErrClosed) {
 		return false
@@ -110,7 +110,7 @@ func (l *Listener) madeRoom(err error) bool {
 	return noDescriptor && l.closeIdle(netip.Prefix{})
 }
 
-// place finds room for a new connection. Without it the connection is to be closed.
+// place finds room for a new connection. If it returns false, the connection must be closed.
 func (l *Listener) place(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,7 +130,7 @@ func (l *Listener) place(c *conn) bool {
 	}
 	for len(l.all) >= l.c.Max {
 		l.crowded.tell(l, "there are as many connections as there may be; idle ones give way", "connections", l.c.Max)
-		l.waiting.Add(1) // before the look: what falls idle after it is told
+		l.waiting.Add(1) // before the search: a connection that becomes idle later signals it
 		if !l.closed && !l.closeIdle(netip.Prefix{}) {
 			l.freed.Wait()
 		}
@@ -144,7 +144,7 @@ func (l *Listener) place(c *conn) bool {
 	return true
 }
 
-// sweep closes what has been idle for some time when places grow scarce. l.mu is held.
+// sweep closes connections that have been idle for some time, if few places are left. l.mu is held.
 func (l *Listener) sweep() {
 	now := l.c.Now()
 	if len(l.all) < l.c.Max-l.c.Max/4 || now.Sub(l.swept) < sweepEvery {
@@ -158,8 +158,8 @@ func (l *Listener) sweep() {
 	}
 }
 
-// closeIdle closes one idle connection of the address, or of the one with the most when it is zero,
-// and reports whether there was one. l.mu is held.
+// closeIdle closes one idle connection of the address and reports whether there was one. If the
+// address is zero, it takes the address with the most connections. l.mu is held.
 func (l *Listener) closeIdle(of netip.Prefix) bool {
 	for {
 		var victim *conn
@@ -183,7 +183,7 @@ func (l *Listener) closeIdle(of netip.Prefix) bool {
 	}
 }
 
-// end closes a connection unless it has got a request since. l.mu is held.
+// end closes a connection unless a request has arrived since. l.mu is held.
 func (l *Listener) end(c *conn, since int64) bool {
 	if !c.idleSince.CompareAndSwap(since, 0) {
 		return false
@@ -193,7 +193,7 @@ func (l *Listener) end(c *conn, since int64) bool {
 	return true
 }
 
-// forget gives a connection's place back. l.mu is held.
+// forget frees a connection's place. l.mu is held.
 func (l *Listener) forget(c *conn) {
 	if _, has := l.all[c]; !has {
 		return
@@ -216,7 +216,7 @@ func (l *Listener) exempt(address netip.Prefix) bool {
 
 // Close closes the listener, not its connections.
 func (l *Listener) Close() error {
-	err := l.Listener.Close() // first, so that whoever is woken finds it closed
+	err := l.Listener.Close() // first, so that the goroutines it wakes find it closed
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
@@ -229,12 +229,12 @@ type conn struct {
 	net.Conn
 	listener *Listener
 	address  netip.Prefix
-	// idleSince is when the connection began to wait for a request, in nanoseconds since 1970; 0
-	// while it has one.
+	// idleSince is when the connection started to wait for a request, in nanoseconds since 1970; 0
+	// during a request.
 	idleSince atomic.Int64
 }
 
-// Close closes the connection and gives its place back.
+// Close closes the connection and frees its place.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.listener.mu.Lock()
@@ -243,8 +243,8 @@ func (c *conn) Close() error {
 	return err
 }
 
-// addressOf returns what is counted as one address: an IPv4 address, or the /64 of an IPv6 one, of
-// which whoever has one address has all.
+// addressOf returns the unit that counts as one address: an IPv4 address, or the /64 of an IPv6
+// address, because the owner of one address usually owns the whole /64.
 func addressOf(peer net.Addr) netip.Prefix {
 	tcp, ok := peer.(*net.TCPAddr)
 	if !ok {
@@ -255,20 +255,20 @@ func addressOf(peer net.Addr) netip.Prefix {
 	if address.Is6() {
 		bits = 64
 		if address.IsLoopback() {
-			bits = 128 // ::1 is not all of ::/64
+			bits = 128 // ::1 does not stand for all of ::/64
 		}
 	}
-	prefix, _ := address.Prefix(bits) // not for a zone, of which there is none
+	prefix, _ := address.Prefix(bits) // fails only with a zone, which was removed
 	return prefix
 }
 
-// warning is one kind of trouble, told now and then.
+// warning limits how often one kind of warning is logged.
 type warning struct {
 	last  time.Time
-	times int // since it was told
+	times int // since the last log entry
 }
 
-// tell logs the trouble unless it was logged a moment ago. l.mu is held.
+// tell logs the warning unless it was logged recently. l.mu is held.
 func (w *warning) tell(l *Listener, message string, args ...any) {
 	w.times++
 	if now := l.c.Now(); w.last.IsZero() || now.Sub(w.last) >= warnEvery {

@@ -17,7 +17,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/conns"
 )
 
-// site is an HTTP server behind bounds. GET /wait is answered when release is closed.
+// site is an HTTP server with limits. GET /wait is answered once release is closed.
 type site struct {
 	address  string
 	listener *conns.Listener
@@ -62,7 +62,7 @@ func open(t *testing.T, c conns.Config) *site {
 	return s
 }
 
-// dial connects from an address of loopback, of which there are many.
+// dial connects from one of the many loopback addresses.
 func (s *site) dial(t *testing.T, from string) net.Conn {
 	t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
@@ -74,8 +74,7 @@ func (s *site) dial(t *testing.T, from string) net.Conn {
 	return c
 }
 
-// get sends a request on the connection and returns what comes back, as an error when it isn't an
-// answer of 200.
+// get sends a request on the connection. It returns an error unless the answer is 200.
 func get(c net.Conn, path string) error {
 	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		return err
@@ -92,7 +91,7 @@ func get(c net.Conn, path string) error {
 	return err
 }
 
-// wantAnswer fails unless the connection brings an answer.
+// wantAnswer fails the test unless the connection gets an answer.
 func wantAnswer(t *testing.T, who string, c net.Conn) {
 	t.Helper()
 	if err := get(c, "/"); err != nil {
@@ -100,7 +99,7 @@ func wantAnswer(t *testing.T, who string, c net.Conn) {
 	}
 }
 
-// idle makes n connections that have had an answer and wait.
+// idle makes n connections that got an answer and now wait.
 func (s *site) idle(t *testing.T, from string, n int) (all []net.Conn) {
 	t.Helper()
 	for range n {
@@ -122,7 +121,7 @@ func TestListener_idleConnectionsOfOneAddressKeepNobodyOut(t *testing.T) {
 			wantAnswer(t, "somebody else", quiet)
 			s.idle(t, "127.0.0.2", 40)
 			for range 8 {
-				_ = s.dial(t, "127.0.0.2") // and some that never say anything
+				_ = s.dial(t, "127.0.0.2") // and some that never send anything
 			}
 			wantAnswer(t, "somebody else who was there before", quiet)
 			wantAnswer(t, "somebody else who comes", s.dial(t, "127.0.0.3"))
@@ -144,12 +143,12 @@ func TestListener_oneAddressCannotTakeAllByRequestsUnderWay(t *testing.T) {
 	close(s.release)
 }
 
-// busy makes n connections with a request under way, and returns once the server has all of them.
+// busy makes n connections with a request in progress, and returns once the server has all of them.
 func (s *site) busy(t *testing.T, from string, n int) (done []chan error) {
 	t.Helper()
 	for range n {
 		c, answered := s.dial(t, from), make(chan error, 1)
-		wantAnswer(t, from, c) // so that it has its place
+		wantAnswer(t, from, c) // so that it has a place
 		go func() { answered <- get(c, "/wait") }()
 		done = append(done, answered)
 	}
@@ -194,7 +193,7 @@ func TestListener_idleTimesAreShorterWhenPlacesAreScarce(t *testing.T) {
 		conns.Config{Max: 16, PerAddress: 16, Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }},
 	)
 	old := s.idle(t, "127.0.0.2", 12) // three quarters
-	for conns.Busy(s.listener) > 0 {  // an answer is here before its connection is idle there
+	for conns.Busy(s.listener) > 0 {  // the answer comes before the connection is idle
 		time.Sleep(time.Millisecond)
 	}
 	mu.Lock()

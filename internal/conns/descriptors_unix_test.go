@@ -27,7 +27,8 @@ func TestListener_withoutDescriptorsIdleConnectionsGiveWayAndTheLogTells(t *test
 			_ = syscall.Close(fd)
 		}
 	}()
-	_ = syscall.Close(taken[0]) // the client's end of the next connection takes it, and there is none for the server's
+	// The client's end of the next connection takes it, and none is left for the server's end.
+	_ = syscall.Close(taken[0])
 	taken = taken[1:]
 	wantAnswer(t, "who comes when no descriptor is left", s.dial(t, "127.0.0.3"))
 	if log := s.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "could not be accepted") {
@@ -49,7 +50,7 @@ func TestLimit_leavesDescriptorsForTheRest(t *testing.T) {
 	}
 }
 
-// lower sets the limit of descriptors for the time of the test.
+// lower lowers the limit of file descriptors during the test.
 func lower(t *testing.T, to uint64) uint64 {
 	t.Helper()
 	var before syscall.Rlimit

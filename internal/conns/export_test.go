@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// Busy tells how many connections have a request under way.
+// Busy returns the number of connections with a request in progress.
 func Busy(l *Listener) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -18,5 +18,5 @@ func Busy(l *Listener) int {
 	return n
 }
 
-// AddressOf is addressOf of a connection that comes from there.
+// AddressOf exports addressOf.
 func AddressOf(peer net.Addr) netip.Prefix { return addressOf(peer) }

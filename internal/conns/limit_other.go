@@ -2,5 +2,5 @@
 
 package conns
 
-// Limit returns how many connections the process can have: wanted, for nothing here tells of fewer.
+// Limit returns wanted, since the number of file descriptors is unknown here.
 func Limit(wanted int) int { return wanted }

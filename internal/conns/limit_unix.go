@@ -4,12 +4,12 @@ package conns
 
 import "syscall"
 
-// reserve is how many descriptors are kept for what is not a connection: the database,
-// certificates, the log.
+// reserve is the number of file descriptors kept for other uses: the database, certificates, the
+// log.
 const reserve = 64
 
-// Limit returns how many connections the process can have with its limit of descriptors, and at
-// most wanted.
+// Limit returns how many connections the process's limit of file descriptors allows, but at most
+// wanted.
 func Limit(wanted int) int {
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {

@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// ConnState is for [http.Server]: by it the listener learns which connections wait for a request.
-// Those that have sent a part of one only count among them.
+// ConnState is for the field of that name in [http.Server]. It tells the listener which connections
+// wait for a request. A connection that has sent only part of a request still counts as waiting.
 func (l *Listener) ConnState(c net.Conn, state http.ConnState) {
 	if encrypted, ok := c.(*tls.Conn); ok {
 		c = encrypted.NetConn()

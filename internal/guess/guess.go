@@ -1,13 +1,13 @@
-// Package guess bounds how often somebody may try to prove who they are, by account and by client
+// Package guess limits how often a client may try to prove an identity, by account and by client
 // address.
 //
-// It decides before any password is hashed: an attempt is counted when it begins and given back
-// when it succeeds, so that guesses in parallel cannot overrun the limit, and whoever knows the
-// password does not use it up. One that was hung up on is a guess like any other.
+// It decides before any password is hashed. An attempt is counted when it begins and given back
+// when it succeeds. So parallel guesses cannot exceed the limit, and a user who knows the password
+// does not use it up. An attempt that the client abandons counts as a guess.
 //
-// An address from which an account was logged in to has a bucket of its own for that account, and
-// so has whoever holds a session. Strangers' guesses fill the account's common bucket, and keep
-// neither out.
+// An address from which a user has logged in to an account has a separate bucket for that account,
+// and so does a client that holds a session. The guesses of strangers fill the account's common
+// bucket and lock out neither of them.
 package guess
 
 import (
@@ -28,7 +28,7 @@ type Guard struct {
 	now              func() time.Time
 }
 
-// New returns a guard with these limits; the zero Rate is no limit.
+// New returns a guard with these limits. The zero Rate means no limit.
 func New(account, address limit.Rate, now func() time.Time) *Guard {
 	return &Guard{
 		account: limit.New(account), address: limit.New(address), familiar: pairs{places: map[string]int{}}, now: now,
@@ -37,7 +37,7 @@ func New(account, address limit.Rate, now func() time.Time) *Guard {
 
 // Attempt is one attempt that has been counted.
 type Attempt struct {
-	// Place is the client's address as it is counted: see [Place].
+	// Place is the client's address as it is counted; see [Place].
 	Place string
 	// Known says that the account was logged in to from there before, or that the client holds a
 	// session of it.
@@ -47,13 +47,13 @@ type Attempt struct {
 	account, bucket string
 }
 
-// Login counts an attempt to log in to an account ("" for what can be none) from an address, unless
-// a limit is reached.
+// Login counts an attempt to log in to an account from an address, unless a limit is reached. The
+// account is "" if the name cannot be an account's.
 func (g *Guard) Login(account, ip string) (Attempt, *limit.Refused) {
 	return g.begin(account, account, ip)
 }
 
-// Session is Login for whoever holds a session of the account.
+// Session is [Guard.Login] for a client that holds a session of the account.
 func (g *Guard) Session(account, ip string) (Attempt, *limit.Refused) {
 	a, refused := g.begin(account, account+" session", ip)
 	a.Known = true
@@ -78,8 +78,8 @@ func (g *Guard) begin(account, bucket, ip string) (Attempt, *limit.Refused) {
 	return a, nil
 }
 
-// Failed keeps an attempt counted when the password was wrong, and gives it back when the server
-// could not look at it. A client that hung up made it end itself.
+// Failed ends an attempt that failed. The attempt stays counted if the password was wrong or the
+// client hung up. It is given back if the server could not check the password.
 func (a Attempt) Failed(err error, wrong bool) {
 	hungUp := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	if !wrong && !hungUp {
@@ -87,7 +87,7 @@ func (a Attempt) Failed(err error, wrong bool) {
 	}
 }
 
-// Succeeded gives an attempt back, and remembers where it came from.
+// Succeeded gives an attempt back and remembers where it came from.
 func (a Attempt) Succeeded() {
 	a.giveBack()
 	a.guard.familiar.add(a.account, a.Place)
@@ -100,7 +100,7 @@ func (a Attempt) giveBack() {
 	}
 }
 
-// Place is what an address is counted as: see [limit.ClientKey].
+// Place returns the form in which an address is counted; see [limit.ClientKey].
 func Place(ip string) string {
 	address, err := netip.ParseAddr(ip)
 	if err != nil {
@@ -109,10 +109,11 @@ func Place(ip string) string {
 	return limit.ClientKey(address)
 }
 
-// maxPairs bounds the memory of familiar places, to about ten megabytes.
+// maxPairs limits the memory for familiar places to about ten megabytes.
 const maxPairs = 1 << 16
 
-// pairs remembers from where which account was logged in to lately, the oldest forgotten first.
+// pairs remembers recent pairs of an account and an address that logged in to it. It forgets the
+// oldest first.
 type pairs struct {
 	mu     sync.Mutex
 	places map[string]int // guarded by mu; account and address → place in the ring

@@ -15,8 +15,8 @@ var (
 	errAway  = errors.New("the database is away")
 )
 
-// A guess is counted when it begins, and whoever hangs up does not get it back; the server's own
-// failure is nobody's guess.
+// A guess counts from its beginning, even if the client hangs up. A failure of the server does not
+// count.
 func TestGuard_aGuessThatHangsUpCounts(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	for name, c := range map[string]struct {

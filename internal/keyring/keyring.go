@@ -1,9 +1,9 @@
-// Package keyring keeps the server's signing keys in its database, sealed under a secret that is
-// not in it, so that neither a copy of the database nor a copy of the data folder's secret alone
-// signs anything.
+// Package keyring keeps the server's signing keys in its database, encrypted under a secret that is
+// not in the database. To sign, an attacker needs both the database and the secret in the data
+// folder.
 //
-// A [Ring] answers from memory. [Ring.Refresh] is what makes it follow the database, in which
-// another process may have changed the keys.
+// A [Ring] answers from memory. [Ring.Refresh] reads the database, where another process may have
+// changed the keys.
 package keyring
 
 import (
@@ -22,55 +22,55 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// Errors that callers branch on. Besides them, one that wraps sqldb.ErrUnavailable says that the
-// database could not be asked.
+// Errors that callers check for. In addition, an error that wraps sqldb.ErrUnavailable says that
+// the database could not be reached.
 var (
 	// ErrWrongSecret says that keys in the database were sealed under another secret, or that the
-	// secret is not there.
+	// secret is missing.
 	ErrWrongSecret = errors.New("keyring: wrong secret")
-	// ErrDamagedKey says that a key in the database is not what was written there.
+	// ErrDamagedKey says that a key in the database differs from what was written.
 	ErrDamagedKey = errors.New("keyring: damaged key")
-	// ErrNoActiveKey says that the database has no key to sign with.
+	// ErrNoActiveKey says that the database has no signing key.
 	ErrNoActiveKey = errors.New("keyring: no active key")
 )
 
-// errMixed keeps a public key from ever being taken for a secret (RFC 8725 §3.1).
+// errMixed ensures that a public key is never used as a secret (RFC 8725 §3.1).
 var errMixed = errors.New("keyring: HMAC secrets and key pairs do not go into one ring")
 
-// Config is what [Open] needs.
+// Config configures [Open].
 type Config struct {
 	// DB keeps the keys. Required.
 	DB *sqldb.DB
-	// SecretFile is the path of the secret's file, which [LoadSecret] makes as long as the database
-	// has no keys. Either it or Secret is required, not both.
+	// SecretFile is the path of the secret's file. If the file does not exist and the database has
+	// no keys, [LoadSecret] creates it. Exactly one of SecretFile and Secret is required.
 	SecretFile string
-	// Secret is the secret itself, 32 bytes, for those who keep it elsewhere: see [ParseSecret].
+	// Secret is the secret itself, 32 bytes, for programs that keep it elsewhere; see
+	// [ParseSecret].
 	Secret []byte
-	// Algorithm is that of the first key. Keys that are there already keep theirs. Defaults to
-	// ES256.
+	// Algorithm is the algorithm of the first key. Existing keys keep theirs. Defaults to ES256.
 	Algorithm jwk.Algorithm
-	// Publish is how long the next key is published before it signs: as long as verifiers may keep
-	// what is published, and a little more. Defaults to 6 minutes.
+	// Publish is how long the next key is published before it signs: a little longer than verifiers
+	// may cache the published keys. Defaults to 6 minutes.
 	Publish time.Duration
-	// Retire is how long a key that signs no more is published: as long as a token may live, and a
-	// little more. Defaults to 24 hours and 10 minutes.
+	// Retire is how long a key stays published after it stopped signing: a little longer than the
+	// longest lifetime of a token. Defaults to 24 hours and 10 minutes.
 	Retire time.Duration
-	// Rotation is how long a key signs before [Ring.Advance] begins to rotate it. Defaults to
+	// Rotation is how long a key signs before [Ring.Advance] starts to rotate it. Defaults to
 	// forever.
 	Rotation time.Duration
-	// Changed is told of each key that is seen in another state than before, whichever process
-	// brought it there; a new one, and one that is gone, too. It must not block nor call the ring.
-	// Defaults to nobody.
+	// Changed is called for each key that is seen in a new state, whichever process changed it.
+	// That includes new keys and keys that are gone. It must not block or call the ring. Defaults
+	// to doing nothing.
 	Changed func(context.Context, KeyInfo)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Ring is the signing keys of one database. It is a [jwk.Ring], safe for concurrent use.
+// Ring holds the signing keys of one database. It is a [jwk.Ring], safe for concurrent use.
 type Ring struct {
 	db     *sqldb.DB
 	secret []byte
-	origin string // where the secret came from, for messages
+	origin string // where the secret came from, for error messages
 	sealer *sealer
 	now    func() time.Time
 
@@ -84,18 +84,20 @@ type Ring struct {
 
 var _ jwk.Ring = (*Ring)(nil)
 
-// snapshot is the keys at one time. It does not change.
+// snapshot holds the keys at one time. It is immutable.
 type snapshot struct {
-	rows      map[string]row // what keys was made of
+	rows      map[string]row // from which keys was made
 	keys      map[string]jwk.SigningKey
-	active    jwk.SigningKey // nil when there is none
+	active    jwk.SigningKey // nil if there is none
 	published *jwk.Set
 }
 
-// Open returns the keys of a database, whose tables it brings up to date, and makes the first key
-// when there is none to sign with. Of several programs that do so at one time all use the same key.
+// Open returns the keys of a database and updates the schema of its tables. If there is no signing
+// key, Open makes the first one. If several programs do this at the same time, they all use the
+// same key.
 //
-// It never makes new keys beside some that the secret does not open: that is [ErrWrongSecret].
+// If the secret does not open the existing keys, Open fails with [ErrWrongSecret] and makes no new
+// ones.
 func Open(ctx context.Context, c Config) (*Ring, error) {
 	r, err := open(ctx, c)
 	if err != nil {
@@ -144,7 +146,7 @@ func open(ctx context.Context, c Config) (*Ring, error) {
 	return r, r.Refresh(ctx)
 }
 
-// loadSecret makes a secret only for a database without keys, to which a new one cannot be wrong.
+// loadSecret makes a new secret only if the database has no keys that it could fail to open.
 func (r *Ring) loadSecret(ctx context.Context, c Config) (err error) {
 	r.secret, r.origin = bytes.Clone(c.Secret), "the secret that was given"
 	if c.SecretFile != "" {
@@ -179,7 +181,7 @@ func (r *Ring) readSecretFile(ctx context.Context, path string) ([]byte, error) 
 	return secret, err
 }
 
-// createActive adds a key, unless another process has done so: then that one is as good.
+// createActive adds a key, unless another process has just done so. Then it uses that one.
 func (r *Ring) createActive(ctx context.Context, algorithm jwk.Algorithm) error {
 	for _, key := range r.current.Load().keys {
 		if isHMAC(key.Algorithm()) != isHMAC(algorithm) {
@@ -197,8 +199,8 @@ func (r *Ring) createActive(ctx context.Context, algorithm jwk.Algorithm) error 
 	return nil
 }
 
-// Refresh reads the keys from the database. After an error the ring is as before, except for
-// [ErrNoActiveKey]: then it verifies with what is left and cannot sign.
+// Refresh reads the keys from the database. After an error the ring is unchanged, except after
+// [ErrNoActiveKey]: then it verifies with the remaining keys and cannot sign.
 func (r *Ring) Refresh(ctx context.Context) error {
 	r.refreshing.Lock()
 	defer r.refreshing.Unlock()
@@ -219,7 +221,7 @@ func (r *Ring) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// tell tells what has changed from one snapshot to the next.
+// tell reports the changes from one snapshot to the next.
 func (r *Ring) tell(ctx context.Context, before, next *snapshot) {
 	if before == nil || before == next {
 		return
@@ -237,8 +239,8 @@ func (r *Ring) tell(ctx context.Context, before, next *snapshot) {
 	}
 }
 
-// take makes a snapshot of rows, or returns the one before when nothing has changed. A key whose
-// row has not changed is the value that it was before.
+// take makes a snapshot of rows, or returns the previous one if nothing has changed. A key whose
+// row has not changed keeps its value.
 func (r *Ring) take(rows []row, before *snapshot) (*snapshot, error) {
 	rows = slices.DeleteFunc(rows, func(row row) bool { return row.State == Gone })
 	if before == nil {
@@ -288,7 +290,7 @@ func (r row) holdsSameKey(other row) bool {
 	return r.Algorithm == other.Algorithm && bytes.Equal(r.sealed, other.sealed)
 }
 
-// unseal returns the key of a row, which must be what the row says it is.
+// unseal returns the key of a row, and checks that it matches the row.
 func (r *Ring) unseal(row row) (jwk.SigningKey, error) {
 	if row.sealedBy != r.sealer.fingerprint {
 		return nil, fmt.Errorf(
@@ -335,7 +337,7 @@ func parse(algorithm jwk.Algorithm, data []byte) (jwk.SigningKey, error) {
 
 func isHMAC(algorithm jwk.Algorithm) bool { return strings.HasPrefix(string(algorithm), "HS") }
 
-// Key returns the key with that ID. It reads no database. The error is jwk.ErrUnknownKey.
+// Key returns the key with that ID, or jwk.ErrUnknownKey. It does not read the database.
 func (r *Ring) Key(_ context.Context, id string) (jwk.Key, error) {
 	key, ok := r.current.Load().keys[id]
 	if !ok {
@@ -344,7 +346,8 @@ func (r *Ring) Key(_ context.Context, id string) (jwk.Key, error) {
 	return key, nil
 }
 
-// SigningKey returns the active key. It reads no database. An error wraps jwk.ErrUnavailable.
+// SigningKey returns the active key. It does not read the database. The error wraps
+// jwk.ErrUnavailable.
 func (r *Ring) SigningKey(context.Context) (jwk.SigningKey, error) {
 	if active := r.current.Load().active; active != nil {
 		return active, nil
@@ -352,13 +355,13 @@ func (r *Ring) SigningKey(context.Context) (jwk.SigningKey, error) {
 	return nil, fmt.Errorf("%w: %w", jwk.ErrUnavailable, ErrNoActiveKey)
 }
 
-// Published returns the public keys that verifiers may need. It reads no database.
+// Published returns the public keys that verifiers may need. It does not read the database.
 func (r *Ring) Published(context.Context) (*jwk.Set, error) { return r.current.Load().published, nil }
 
 // Secret derives 32 bytes for one purpose from the secret in the data folder.
 func (r *Ring) Secret(purpose string) [32]byte { return derive(r.secret, labelPurpose+purpose) }
 
-// List returns every key in the database, oldest first, those that are gone too.
+// List returns every key in the database, oldest first, including those that are gone.
 func (r *Ring) List(ctx context.Context) ([]KeyInfo, error) {
 	rows, err := readKeys(ctx, r.db)
 	if err != nil {

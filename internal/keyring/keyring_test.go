@@ -22,7 +22,7 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)
 
 func now() time.Time { return start }
 
-// folder is a data folder: a database and the file of a secret.
+// folder is a data folder, with a database and a secret file.
 type folder struct {
 	t      *testing.T
 	dir    string
@@ -69,7 +69,7 @@ func (f folder) exec(statement string, args ...any) {
 	}
 }
 
-// activeKey returns the key that r signs with, once it has signed.
+// activeKey returns the key that r signs with, after it has checked that it signs.
 func activeKey(t *testing.T, r *keyring.Ring) jwk.SigningKey {
 	t.Helper()
 	key, err := r.SigningKey(t.Context())
@@ -172,7 +172,7 @@ func TestOpen_refusesAnIncompleteConfig(t *testing.T) {
 func TestOpen_bySeveralProcessesAtOnceGivesOneKey(t *testing.T) {
 	const processes = 8
 	f := newFolder(t)
-	f.open() // so that the tables are there, and all come to make the key at the same time
+	f.open() // so that the tables exist, and all make the key at the same time
 	f.exec("DELETE FROM signing_keys")
 	if err := os.Remove(f.secret); err != nil {
 		t.Fatal(err)
@@ -276,7 +276,7 @@ func TestDatabase_holdsNoPrivateBytes(t *testing.T) {
 	}
 }
 
-// toStdBase64 makes the base64url of a JWK what encoding/json decodes into bytes.
+// toStdBase64 converts the base64url of a JWK's "d" to what encoding/json decodes into bytes.
 func toStdBase64(data []byte) []byte {
 	var members map[string]any
 	if json.Unmarshal(data, &members) != nil {
@@ -391,7 +391,7 @@ func TestRefresh_followsTheDatabase(t *testing.T) {
 		t.Errorf("SigningKey: err = %v, want jwk.ErrUnavailable", err)
 	}
 
-	second := activeKey(t, f.open()) // makes one, as there is none
+	second := activeKey(t, f.open()) // makes one, since there is none
 	if err := r.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -546,7 +546,7 @@ func TestRing_neverMixesSecretsAndKeyPairs(t *testing.T) {
 	}
 }
 
-// copyKey copies the one key of a database to another, as the next one.
+// copyKey copies the only key of a database to another one, as its next key.
 func copyKey(from *sqldb.DB, to folder) error {
 	var id, algorithm, sealedBy string
 	var sealed []byte

@@ -22,18 +22,18 @@ ORDER BY created_at, id`
 const insertActiveKey = `
 INSERT INTO signing_keys (id, algorithm, state, sealed, sealed_by, created_at, activated_at) VALUES (?, ?, 'active', ?, ?, ?, ?)`
 
-// State is where a key is in its life: next, active, retired, gone, in that order.
+// State is the state of a key: next, active, retired or gone, in that order.
 type State string
 
 // The states of a key.
 const (
 	Next    State = "next"    // published, so that verifiers have it when it starts to sign
-	Active  State = "active"  // signs; there is exactly one
-	Retired State = "retired" // published until the last token that it signed is dead
+	Active  State = "active"  // signs; exactly one key is active
+	Retired State = "retired" // published until its last token has expired
 	Gone    State = "gone"    // only its row is left
 )
 
-// KeyInfo is what may be told of a key. A time is zero until it comes.
+// KeyInfo is the public information about a key. A time is zero until it is reached.
 type KeyInfo struct {
 	ID          string
 	Algorithm   jwk.Algorithm
@@ -73,8 +73,8 @@ func readKeys(ctx context.Context, db *sqldb.DB) ([]row, error) {
 	return found, rows.Err()
 }
 
-// insertActive adds a key that signs. Its error is one of [sqldb.IsUnique] when another has come
-// first.
+// insertActive adds a key that signs. If another process was faster, [sqldb.IsUnique] is true for
+// its error.
 func insertActive(tx *sqldb.Tx, r row) error {
 	created := sqldb.Micros(r.CreatedAt)
 	_, err := tx.Exec(insertActiveKey, r.ID, r.Algorithm, r.sealed, r.sealedBy, created, created)

@@ -27,7 +27,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwt"
 )
 
-// childFolder is, in a process that a test started, the folder whose keys it keeps.
+// childFolder is an environment variable. In a process that a test started, it names the folder
+// whose keys to use.
 const childFolder = "KEYRING_TEST_FOLDER"
 
 func TestMain(m *testing.M) {
@@ -41,9 +42,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child opens the keys of a folder and does what it is told, a word a line: "rotate" and "advance"
-// take a step and answer with the ID of the key that is next or signs, and "spin" takes steps
-// without an end. A next key may sign after a millisecond.
+// child opens the keys of a folder and executes commands, one word per line. "rotate" and "advance"
+// take a step and print the ID of the next or active key. "spin" takes steps forever. A next key
+// may sign after a millisecond.
 func child(dir string, in io.Reader, out io.Writer) error {
 	ctx := context.Background()
 	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(dir, "test.db"))
@@ -93,7 +94,7 @@ func child(dir string, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-// process is a child that is running.
+// process is a running child.
 type process struct {
 	*exec.Cmd
 	t       *testing.T
@@ -128,7 +129,7 @@ func (p *process) answer() string {
 	return p.answers.Text()
 }
 
-// Two processes rotate a hundred times at the same moment: there is one next key each time, and
+// Two processes rotate at the same moment, a hundred times. Each time there is one next key, and
 // then both sign with it.
 func TestRotate_byTwoRealProcessesAtOnce(t *testing.T) {
 	f := newFolder(t)
@@ -150,8 +151,8 @@ func TestRotate_byTwoRealProcessesAtOnce(t *testing.T) {
 	}
 }
 
-// A process that does nothing but rotate is killed at any moment, again and again. Each time one
-// key signs, and is published.
+// A process that only rotates is killed at random moments, again and again. Each time one key
+// signs, and is published.
 func TestRotate_killedAtAnyMoment(t *testing.T) {
 	f := newFolder(t)
 	keys := 0
@@ -193,10 +194,9 @@ var rotations = flag.Int(
 	"rotations under load: go test ./internal/keyring -run underLoad -v -args -rotations 10",
 )
 
-// Under 500 requests a second, with a verifier elsewhere that keeps the published keys as long as
-// it may, no token is refused while the key changes. All is as in a server, but for the clock,
-// which runs 50 times as fast: the five minutes for which a verifier may keep keys are over in six
-// seconds.
+// While the key changes under 500 requests a second, no token is refused by a verifier that caches
+// the published keys as long as it may. Everything is as in a server, except that the clock runs 50
+// times as fast. So the five minutes for which a verifier may cache keys pass in six seconds.
 func TestRotate_underLoad(t *testing.T) {
 	t.Parallel()
 	f, begin := newFolder(t), time.Now()
@@ -261,7 +261,7 @@ func TestRotate_underLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		signed[activeKey(t, ring).ID()] = true
-		time.Sleep(10 * time.Millisecond) // half a second, as in a server
+		time.Sleep(10 * time.Millisecond) // half a second on this clock, as in a server
 		if time.Since(begin) > time.Duration(*rotations+2)*20*time.Second {
 			t.Fatalf("only %d keys have signed", len(signed))
 		}
@@ -279,7 +279,7 @@ func TestRotate_underLoad(t *testing.T) {
 	)
 }
 
-// TestRefresh_tellsWhatHasChanged: whichever process did it.
+// Refresh reports changes made by any process.
 func TestRefresh_tellsWhatHasChanged(t *testing.T) {
 	f, clock := newFolder(t), &atomic.Int64{}
 	var told []string
@@ -306,7 +306,7 @@ func TestRefresh_tellsWhatHasChanged(t *testing.T) {
 		}
 		told = nil
 	}
-	told = nil // of the first key
+	told = nil // ignore the first key
 	next, err := working.Rotate(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)

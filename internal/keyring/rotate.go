@@ -10,10 +10,10 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// A rotation goes through the states of a key: a next key is published; once every verifier can
-// have it, it signs, and the one that signed is retired; once the last token of that is dead, it is
-// gone. Each step is one transaction, so it happens as a whole or not at all, and once, however
-// many processes take it.
+// A rotation takes a key through its states. A next key is published. Once every verifier can have
+// it, it becomes active, and the previously active key is retired. Once the last token of the
+// retired key has expired, the key is gone. Each step is one transaction. So a step happens
+// completely or not at all, and only once, even if several processes try it.
 
 const (
 	insertNextKey = `
@@ -23,15 +23,15 @@ INSERT INTO signing_keys (id, algorithm, state, sealed, sealed_by, created_at) V
 	dropKey         = `UPDATE signing_keys SET state = 'gone', sealed = '', gone_at = ? WHERE id = ? AND state = ?`
 )
 
-// ErrNoSuchKey says that no key that is not gone has the ID.
+// ErrNoSuchKey says that the ID is not that of a next, active or retired key.
 var ErrNoSuchKey = errors.New("keyring: no such key")
 
-// errOvertaken says that another process took the step first, which is as good.
+// errOvertaken says that another process took the step first, which has the same result.
 var errOvertaken = errors.New("keyring: another process was first")
 
-// Rotate makes the next key, which is published from now on and signs once [Config.Publish] is
-// over. While there is a next key it returns that. An empty algorithm is that of the key that
-// signs.
+// Rotate makes the next key. It is published from now on and signs after [Config.Publish]. If there
+// is a next key already, Rotate returns that one. An empty algorithm stands for that of the active
+// key.
 func (r *Ring) Rotate(ctx context.Context, algorithm jwk.Algorithm) (KeyInfo, error) {
 	if err := r.Refresh(ctx); err != nil {
 		return KeyInfo{}, err
@@ -67,7 +67,7 @@ func (r *Ring) Rotate(ctx context.Context, algorithm jwk.Algorithm) (KeyInfo, er
 	if err := r.Refresh(ctx); err != nil {
 		return KeyInfo{}, err
 	}
-	// Another process may have made it, and even have let it sign already.
+	// Another process may have made it, and may even have activated it.
 	next, there := r.current.Load().inState(Next)
 	if !there {
 		next, _ = r.current.Load().inState(Active)
@@ -75,9 +75,9 @@ func (r *Ring) Rotate(ctx context.Context, algorithm jwk.Algorithm) (KeyInfo, er
 	return next, nil
 }
 
-// Advance takes the steps that are due: the next key signs, a retired one goes, and when
-// [Config.Rotation] is over a new rotation begins. It reads the database only when something is
-// due, so it may be called often.
+// Advance takes the steps that are due: it activates the next key, drops retired keys, and starts a
+// rotation after [Config.Rotation]. It reads the database only if something is due, so it may be
+// called often.
 func (r *Ring) Advance(ctx context.Context) error {
 	now := r.now()
 	snapshot := r.current.Load()
@@ -103,7 +103,7 @@ func (r *Ring) Advance(ctx context.Context) error {
 	return nil
 }
 
-// activate lets the next key sign instead of the one that does.
+// activate makes the next key the active one, and retires the previous one.
 func (r *Ring) activate(ctx context.Context, id string, now time.Time) error {
 	err := r.db.Write(ctx, func(tx *sqldb.Tx) error {
 		if _, err := tx.Exec(retireActiveKey, sqldb.Micros(now)); err != nil {
@@ -115,7 +115,7 @@ func (r *Ring) activate(ctx context.Context, id string, now time.Time) error {
 	return r.after(ctx, "letting the next key sign", err)
 }
 
-// drop takes a key away for good: its private half is deleted.
+// drop removes a key for good: it deletes the private half.
 func (r *Ring) drop(ctx context.Context, id string, from State, now time.Time) error {
 	err := r.db.Write(ctx, func(tx *sqldb.Tx) error {
 		result, err := tx.Exec(dropKey, sqldb.Micros(now), id, from)
@@ -124,9 +124,9 @@ func (r *Ring) drop(ctx context.Context, id string, from State, now time.Time) e
 	return r.after(ctx, "dropping a key", err)
 }
 
-// Revoke drops a key at once, whatever its state: no token that it signed is taken from now on.
-// When it is the one that signs, a new one takes its place, which verifiers elsewhere do not know
-// until they ask for keys again. Errors: [ErrNoSuchKey].
+// Revoke drops a key at once, whatever its state. From now on all tokens that it signed are
+// refused. If it was the active key, a new key replaces it. Other verifiers do not know the new key
+// until they fetch the keys again. Errors: [ErrNoSuchKey].
 func (r *Ring) Revoke(ctx context.Context, id string) (KeyInfo, error) {
 	if err := r.Refresh(ctx); err != nil && !errors.Is(err, ErrNoActiveKey) {
 		return KeyInfo{}, err
@@ -170,7 +170,7 @@ func wantOne(result interface{ RowsAffected() (int64, error) }, err error) error
 	return nil
 }
 
-// inState returns the one key that is next or active, if there is one.
+// inState returns the key in that state, which is next or active, if there is one.
 func (s *snapshot) inState(state State) (KeyInfo, bool) {
 	for _, row := range s.rows {
 		if row.State == state {
@@ -180,7 +180,7 @@ func (s *snapshot) inState(state State) (KeyInfo, bool) {
 	return KeyInfo{}, false
 }
 
-// newRow makes a key, sealed.
+// newRow makes a new, sealed key.
 func (r *Ring) newRow(algorithm jwk.Algorithm) (row, error) {
 	key, err := generate(algorithm)
 	if err != nil {

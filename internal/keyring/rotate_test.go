@@ -19,7 +19,7 @@ const (
 	retire  = 24*time.Hour + 10*time.Minute
 )
 
-// station is a process that keeps the keys of a folder, with a clock that the test sets.
+// station is a process that uses the keys of a folder, with a clock that the test sets.
 type station struct {
 	*keyring.Ring
 	t     *testing.T
@@ -43,7 +43,7 @@ func (f folder) station(clock *atomic.Int64, change func(*keyring.Config)) stati
 	return station{r, f.t, clock}
 }
 
-// tick does what a server does again and again.
+// tick does what a server does periodically.
 func (s station) tick() {
 	s.t.Helper()
 	if err := errors.Join(s.Refresh(s.t.Context()), s.Advance(s.t.Context())); err != nil {
@@ -51,7 +51,7 @@ func (s station) tick() {
 	}
 }
 
-// states returns how many keys are in each state, by the database.
+// states returns the number of keys in each state in the database.
 func (s station) states() map[keyring.State]int {
 	s.t.Helper()
 	list, err := s.List(s.t.Context())
@@ -121,7 +121,7 @@ func TestRotate_fromNextToGone(t *testing.T) {
 		sealed != 0 {
 		t.Errorf("of the key that is gone %d bytes are left: %v", sealed, err)
 	}
-	// A program that starts now sees the same.
+	// A program that starts now has the same keys.
 	if key := activeKey(t, f.station(clock, nil).Ring); key.ID() != next.ID {
 		t.Errorf("opened again %s signs", key.ID())
 	}
@@ -164,8 +164,9 @@ func TestAdvance_rotatesBySchedule(t *testing.T) {
 	}
 }
 
-// Two processes on one database rotate a hundred times at the same moment. Each time there is one
-// new key, and whatever a process signs with, the other has, at the latest after its next look.
+// Two processes on one database rotate at the same moment, a hundred times. Each time there is one
+// new key. Each process has the keys that the other signs with, at the latest after its next
+// refresh.
 func TestRotate_byTwoProcessesAtOnce(t *testing.T) {
 	f, clock := newFolder(t), &atomic.Int64{}
 	stations := []station{f.station(clock, nil), f.station(clock, nil)}
@@ -239,8 +240,8 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
-// Whatever is written of a rotation is written as a whole: with the database gone in the middle the
-// ring is as before.
+// Every step of a rotation is written completely or not at all. If the database fails in the
+// middle, the ring is unchanged.
 func TestRotate_databaseGone(t *testing.T) {
 	f, clock := newFolder(t), &atomic.Int64{}
 	db := f.database()

@@ -15,8 +15,8 @@ import (
 
 // Keys are sealed with XChaCha20-Poly1305, whose nonces are long enough to be random, under a key
 // derived from the secret in the data folder. The seal covers the key's ID and algorithm, so rows
-// cannot be swapped. Every use of the secret derives bytes of its own by HKDF-SHA-256 (RFC 5869)
-// from a label; no label is the start of another.
+// cannot be swapped. Each use of the secret derives its own bytes with HKDF-SHA-256 (RFC 5869) and
+// a label. No label is a prefix of another.
 const (
 	labelSeal        = "hallpass keyring/seal/1"
 	labelFingerprint = "hallpass keyring/fingerprint/1"
@@ -28,7 +28,7 @@ var errSeal = errors.New("the seal is broken")
 // sealer encrypts keys under one secret.
 type sealer struct {
 	aead        cipher.AEAD
-	fingerprint string // tells secrets apart and nothing of them
+	fingerprint string // identifies the secret without revealing anything about it
 }
 
 func newSealer(secret []byte) (*sealer, error) {
@@ -60,8 +60,8 @@ func (s *sealer) open(id string, algorithm jwk.Algorithm, sealed []byte) ([]byte
 	return plain, nil
 }
 
-// sealContext is what the seal covers beside the key. The length keeps an ID from reaching into the
-// algorithm.
+// sealContext returns the data that the seal covers in addition to the key. Without the length, the
+// end of an ID could be read as the start of the algorithm.
 func sealContext(id string, algorithm jwk.Algorithm) []byte {
 	return fmt.Appendf(nil, "%d:%s%s", len(id), id, algorithm)
 }

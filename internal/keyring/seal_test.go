@@ -8,8 +8,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// The seal is tested from within: from without, what it guards is guarded a second time by what the
-// key says of itself.
+// The seal is tested from inside the package. From outside, the checks against the key's own ID and
+// algorithm would hide a missing check of the seal.
 
 func testSealer(t *testing.T, fill byte) *sealer {
 	t.Helper()

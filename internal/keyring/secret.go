@@ -15,14 +15,14 @@ import (
 // SecretSize is the length of the secret in bytes.
 const SecretSize = 32
 
-const maxSecretFile = 1024 // bytes; more is not a secret of ours
+const maxSecretFile = 1024 // in bytes; a secret file is never longer
 
-// LoadSecret returns the 32 bytes that the file at path holds as hexadecimal text. When there is no
-// such file it makes one, of mode 0600 with random bytes; of several programs that do so at one
-// time all return the same bytes.
+// LoadSecret returns the 32 bytes that the file at path holds as hexadecimal text. If the file does
+// not exist, LoadSecret creates it with mode 0600 and random bytes. If several programs do this at
+// the same time, they all return the same bytes.
 //
-// It refuses a file that others than its owner may read or write, that belongs to somebody else,
-// that is a symbolic link or that holds anything but a secret, and says what to do.
+// LoadSecret refuses a file that others may read or write, that belongs to another user, that is a
+// symbolic link or that contains anything but a secret. The error says what to do.
 func LoadSecret(path string) ([]byte, error) {
 	secret, err := readSecret(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -34,9 +34,9 @@ func LoadSecret(path string) ([]byte, error) {
 	return readSecret(path)
 }
 
-// ParseSecret returns the secret that text holds: 64 hexadecimal digits, and blanks around them. It
-// is for secrets that come from elsewhere than a file of [LoadSecret]. Its errors tell nothing of
-// the text.
+// ParseSecret returns the secret in text, which must be 64 hexadecimal digits, possibly with white
+// space around them. It is for secrets that do not come from a file of [LoadSecret]. Its errors
+// reveal nothing about the text.
 func ParseSecret(text string) ([]byte, error) {
 	secret, err := hex.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(secret) != SecretSize {
@@ -52,7 +52,7 @@ func ParseSecret(text string) ([]byte, error) {
 	return secret, nil
 }
 
-// repeats finds the file that was filled instead of made.
+// repeats detects a file that was filled with one byte instead of random bytes.
 func repeats(secret []byte) bool {
 	for _, b := range secret {
 		if b != secret[0] {
@@ -62,7 +62,7 @@ func repeats(secret []byte) bool {
 	return true
 }
 
-// readSecret fails with [fs.ErrNotExist] when there is no file, and only then.
+// readSecret reads the secret file. Its error wraps [fs.ErrNotExist] only if there is no file.
 func readSecret(path string) ([]byte, error) {
 	text, err := readPrivate(path)
 	if err != nil {
@@ -80,8 +80,8 @@ func readSecret(path string) ([]byte, error) {
 	return secret, nil
 }
 
-// readPrivate reads a small file that only its owner can. What is checked is the file that was
-// opened, and that the path leads to it without a link.
+// readPrivate reads a small file that only its owner can access. It checks the opened file, and
+// that the path is not a link to it.
 func readPrivate(path string) ([]byte, error) {
 	named, err := os.Lstat(path)
 	if err != nil {
@@ -112,7 +112,8 @@ func readPrivate(path string) ([]byte, error) {
 	return text, err
 }
 
-// notMissing keeps a file that vanished between two looks from being taken for one that never was.
+// notMissing prevents a file that vanished between two steps from looking like one that never
+// existed.
 func notMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New(err.Error())
@@ -120,8 +121,8 @@ func notMissing(err error) error {
 	return err
 }
 
-// createSecret makes the file whole or not at all: it appears under its name once it is on the
-// disk, and never takes the place of another.
+// createSecret creates the file completely or not at all. It appears under its name once it is on
+// the disk, and never replaces another file.
 func createSecret(path string) (err error) {
 	var secret [SecretSize]byte
 	rand.Read(secret[:]) // never fails: crypto/rand ends the program instead

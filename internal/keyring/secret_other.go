@@ -4,9 +4,9 @@ package keyring
 
 import "io/fs"
 
-// checkPrivate has nothing to go by: the permission bits say nothing here, and the folder's access
-// list rules.
+// checkPrivate checks nothing: permission bits mean nothing here, and the folder's access list
+// decides.
 func checkPrivate(string, fs.FileInfo) error { return nil }
 
-// syncDir has nothing to do: a folder cannot be synced here.
+// syncDir does nothing, since a folder cannot be synced here.
 func syncDir(string) error { return nil }

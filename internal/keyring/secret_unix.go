@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// checkPrivate refuses a file that is not its reader's alone.
+// checkPrivate refuses a file that others can access or that belongs to another user.
 func checkPrivate(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return fmt.Errorf("%s has mode %04o, so others can reach the secret: run `chmod 600 %s`", path, mode, path)
@@ -22,7 +22,7 @@ func checkPrivate(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// syncDir makes a new name survive a power loss.
+// syncDir makes a new file name survive a power loss.
 func syncDir(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {

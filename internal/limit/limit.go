@@ -1,5 +1,5 @@
-// Package limit bounds how often something may be tried, in memory, by the generic cell rate
-// algorithm (GCRA): one number for a key, exact times for when to come again.
+// Package limit limits in memory how often something may be tried. It uses the generic cell rate
+// algorithm (GCRA), which stores one time per key and knows exactly when the next try is allowed.
 package limit
 
 import (
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Rate allows Burst tries at once, and as many in each Per, evenly spread.
+// Rate allows Burst tries at once, and then Burst more in each Per, evenly spread.
 type Rate struct {
 	Burst int
 	Per   time.Duration
@@ -20,11 +20,11 @@ type Decision struct {
 	Allowed    bool
 	Limit      int           // the burst
 	Remaining  int           // tries left now
-	RetryAfter time.Duration // until the next try is allowed; zero when it is now
-	ResetAfter time.Duration // until the burst is whole again
+	RetryAfter time.Duration // until the next try is allowed; zero if it is allowed now
+	ResetAfter time.Duration // until the whole burst is available again
 }
 
-// Refused is the error that says which limit is reached.
+// Refused is the error that says which limit was reached.
 type Refused struct {
 	Policy string        // the name of the limit
 	Window time.Duration // over which the burst is spread
@@ -34,7 +34,7 @@ type Refused struct {
 // Error implements error.
 func (r *Refused) Error() string { return "the limit " + r.Policy + " is reached" }
 
-// Take is [Limiter.Allow] for a limit of that name. A nil limiter is no limit.
+// Take calls [Limiter.Allow] for a limit with the name policy. A nil limiter allows everything.
 func (l *Limiter) Take(policy, key string, now time.Time) *Refused {
 	if l == nil {
 		return nil
@@ -45,27 +45,27 @@ func (l *Limiter) Take(policy, key string, now time.Time) *Refused {
 	return nil
 }
 
-// maxKeys bounds the memory of a limiter, to a few tens of megabytes.
+// maxKeys limits the memory of a limiter to a few tens of megabytes.
 const maxKeys = 1 << 18
 
 const shardCount = 64
 
-// Limiter counts tries by key. It is safe for concurrent use.
+// Limiter counts tries per key. It is safe for concurrent use.
 type Limiter struct {
 	rate     Rate
-	interval time.Duration // that one try uses up
+	interval time.Duration // between two tries at the steady rate
 	seed     maphash.Seed
 	shards   [shardCount]shard
 }
 
 type shard struct {
 	mu sync.Mutex
-	// key → its theoretical arrival time: when its burst is whole again. A key whose time has
-	// passed is as good as none.
+	// key → its theoretical arrival time, when its whole burst is available again. A key whose time
+	// has passed is equivalent to an absent key.
 	full map[string]time.Time
 }
 
-// New returns a limiter, or nil for the zero Rate, which is no limit. The burst is at least 1.
+// New returns a limiter, or nil for the zero Rate, which means no limit. The burst is at least 1.
 func New(r Rate) *Limiter {
 	if r == (Rate{}) {
 		return nil
@@ -74,7 +74,7 @@ func New(r Rate) *Limiter {
 	return &Limiter{rate: r, interval: max(r.Per/time.Duration(r.Burst), 1), seed: maphash.MakeSeed()}
 }
 
-// Allow counts a try if it is allowed. Of any number of calls at once no more than the burst are.
+// Allow counts a try if it is allowed. Concurrent calls never exceed the burst.
 func (l *Limiter) Allow(key string, now time.Time) Decision {
 	s := l.shard(key)
 	s.mu.Lock()
@@ -102,7 +102,7 @@ func (l *Limiter) Allow(key string, now time.Time) Decision {
 	return d
 }
 
-// GiveBack takes a try back that had been allowed.
+// GiveBack undoes one allowed try.
 func (l *Limiter) GiveBack(key string, now time.Time) {
 	if l == nil {
 		return
@@ -121,9 +121,9 @@ func (l *Limiter) GiveBack(key string, now time.Time) {
 	}
 }
 
-// makeRoom keeps a shard within its bound: of a few keys that the map yields, which are different
-// ones each time, the one whose burst is whole first goes. Who floods the limiter with keys so gets
-// others forgotten one by one, but never makes it let everything pass. s.mu is held.
+// makeRoom keeps a shard within its bound. It looks at a few keys that map iteration yields, in
+// random order, and forgets the one whose burst is available again first. A flood of keys therefore
+// makes the limiter forget other keys one by one, but never disables it. The caller holds s.mu.
 func (s *shard) makeRoom() {
 	const sample = 8
 	if len(s.full) < maxKeys/shardCount {
@@ -146,8 +146,8 @@ func (l *Limiter) shard(key string) *shard {
 	return &l.shards[maphash.String(l.seed, key)%shardCount]
 }
 
-// ClientKey is what a client's address counts as: an IPv4 address as it is, an IPv6 address as its
-// /64, which is what one customer gets.
+// ClientKey returns the key under which a client's address is counted: an IPv4 address itself, or
+// the /64 of an IPv6 address, which is what one customer usually gets.
 func ClientKey(address netip.Addr) string {
 	address = address.Unmap().WithZone("")
 	if address.Is6() {

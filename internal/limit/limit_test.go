@@ -38,7 +38,7 @@ func TestLimiter_allowsTheBurstThenTheRate(t *testing.T) {
 	}
 }
 
-// Guesses in parallel must not pass before they are counted (CVE-2026-93346).
+// Concurrent guesses must not pass before they are counted (CVE-2026-93346).
 func TestLimiter_inParallelAllowsTheBurst(t *testing.T) {
 	l := limit.New(limit.Rate{Burst: 10, Per: time.Hour})
 	var allowed atomic.Int64
@@ -81,7 +81,7 @@ func TestLimiter_whenTheClockGoesBack(t *testing.T) {
 	}
 }
 
-// A flood of keys bounds the memory and still lets nobody through without counting.
+// A flood of keys uses limited memory, and every try is still counted.
 func TestLimiter_bounded(t *testing.T) {
 	l := limit.New(limit.Rate{Burst: 1, Per: time.Hour})
 	for n := range 400_000 {

@@ -1,5 +1,5 @@
-// Package page has the shape of lists on the wire: {"items": […], "next_cursor": "…"|null}, with
-// ?limit= and ?cursor=.
+// Package page defines the format of lists on the wire: {"items": […], "next_cursor": "…"|null},
+// with ?limit= and ?cursor=.
 package page
 
 import (
@@ -9,13 +9,13 @@ import (
 	"github.com/hallpass-go/hallpass/internal/uid"
 )
 
-// How many items a page holds.
+// The number of items on a page.
 const (
 	DefaultLimit = 50
 	MaxLimit     = 200
 )
 
-// Parameters are the parameters of a list.
+// Parameters are the query parameters of a list.
 var Parameters = []string{"limit", "cursor"}
 
 // Error says which parameter is wrong.
@@ -33,15 +33,14 @@ var (
 	ErrCursor = &Error{"cursor", "the next_cursor of an earlier page"}
 )
 
-// Request asks for the items after the one with the ID After ("" for the first page), at most
-// Limit.
+// Request asks for at most Limit items after the one with the ID After ("" for the first page).
 type Request struct {
 	Limit int
 	After string
 }
 
-// Parse reads a page's parameters. A cursor is an identifier, so nothing else gets as far as a
-// query.
+// Parse reads the parameters of a page. A cursor must be an identifier, so nothing else reaches a
+// database query.
 func Parse(q url.Values) (Request, error) {
 	p := Request{Limit: DefaultLimit, After: q.Get("cursor")}
 	if q.Has("limit") {
@@ -59,14 +58,14 @@ func Parse(q url.Values) (Request, error) {
 	return p, nil
 }
 
-// List is a page as it is written.
+// List is a page in its JSON form.
 type List[T any] struct {
 	Items      []T     `json:"items"`
 	NextCursor *string `json:"next_cursor"`
 }
 
-// NewList makes the page that p asked for out of at most p.Limit+1 items: the one too many says
-// that there is a next page.
+// NewList builds the page that p asked for from at most p.Limit+1 items. The extra item shows that
+// there is a next page.
 func NewList[T any](p Request, items []T, id func(T) string) List[T] {
 	if items == nil {
 		items = []T{}

@@ -1,4 +1,4 @@
-// Package private keeps files and folders from everybody but their owner.
+// Package private restricts files and folders to their owner.
 package private
 
 import (
@@ -9,9 +9,9 @@ import (
 	"os"
 )
 
-// Keep takes from others what the mode of the file or folder at path gives them, when this program
-// owns it, and warns of that in the log of [slog.Default]. Of somebody else's it returns an error
-// that says what to run. One that does not exist is as it should be.
+// Keep removes the permissions of group and others from the file or folder at path, if this program
+// owns it, and logs a warning to [slog.Default]. If another user owns it, Keep returns an error
+// that says which command to run. A path that does not exist is not an error.
 func Keep(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

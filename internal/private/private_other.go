@@ -4,7 +4,7 @@ package private
 
 import "io/fs"
 
-// hasModes is false where permission bits say nothing: the folder's access list rules.
+// hasModes is false because permission bits mean nothing here; the folder's access list decides.
 const hasModes = false
 
 func owned(fs.FileInfo) bool { return false }

@@ -1,6 +1,5 @@
-// Package query refuses the parameters of a URL that a route does not know. A filter that is
-// misspelt, or cut off by a stray character, would else be passed over, and the answer would be
-// about more than was asked for.
+// Package query refuses URL parameters that a route does not know. If a misspelt filter, or one cut
+// off by a stray character, were ignored, the answer would contain more than was asked for.
 package query
 
 import (
@@ -10,8 +9,9 @@ import (
 	"strings"
 )
 
-// Parse reads the query of a URL. It fails when the query is malformed, holds another parameter
-// than those named, or holds one more than once, unless its name was given with a star: "role*".
+// Parse parses the query of a URL. It fails if the query is malformed, has a parameter that is not
+// in names, or repeats a parameter. A parameter may repeat if its name is given with a star:
+// "role*".
 func Parse(raw string, names ...string) (url.Values, error) {
 	if raw == "" {
 		return url.Values{}, nil
@@ -32,7 +32,7 @@ func Parse(raw string, names ...string) (url.Values, error) {
 	return values, nil
 }
 
-// Detail is an error of [Parse] as a sentence for people.
+// Detail returns an error of [Parse] as a sentence for people.
 func Detail(err error) string {
 	text := err.Error()
 	return strings.ToUpper(text[:1]) + text[1:] + "."

@@ -1,6 +1,6 @@
 package sessiondb
 
-// Statements are those that look for rows.
+// Statements are the statements that search for rows.
 var Statements = map[string]string{
 	"selectSession":       selectSession,
 	"selectSessions":      selectSessions,
@@ -17,5 +17,5 @@ var Statements = map[string]string{
 	"deleteRevocations":   deleteRevocations,
 }
 
-// SweepBatch is how many records one transaction deletes at most.
+// SweepBatch is the maximum number of records that one transaction deletes.
 const SweepBatch = sweepBatch

@@ -14,7 +14,7 @@ import (
 
 var revocations = flag.Int("revocations", 20_000, "live revocations of TestStart_withManyRevocations")
 
-// A start with many live revocations is short, takes little memory, and gives it back when they
+// A start with many live revocations is fast and takes little memory, which is freed when they
 // expire.
 func TestStart_withManyRevocations(t *testing.T) {
 	url := freshURL(t)
@@ -65,7 +65,7 @@ func TestStart_withManyRevocations(t *testing.T) {
 	}
 }
 
-// heap is the live memory of the program, in bytes.
+// heap returns the live heap memory of the program, in bytes.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -24,7 +24,7 @@ var refreshes = flag.Int(
 	"refreshes of the test of the file's size: go test ./sqlstore -run aMillion -timeout 0 -args -refreshes 1000000",
 )
 
-// newIssuer returns an issuer on a store in a new file.
+// newIssuer returns an issuer with a store in a new file.
 func newIssuer(tb testing.TB, now func() time.Time) (*hallpass.Issuer[struct{}], string) {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "sessions.db")
@@ -47,8 +47,8 @@ func newIssuer(tb testing.TB, now func() time.Time) (*hallpass.Issuer[struct{}],
 	return issuer, file
 }
 
-// refreshAll has clients refresh a session each, as fast as they get answers, until n refreshes are
-// acknowledged.
+// refreshAll lets each client refresh its own session as fast as it gets answers, until n refreshes
+// are acknowledged.
 func refreshAll(tb testing.TB, issuer *hallpass.Issuer[struct{}], clients, n int) {
 	tb.Helper()
 	var left atomic.Int64
@@ -71,8 +71,8 @@ func refreshAll(tb testing.TB, issuer *hallpass.Issuer[struct{}], clients, n int
 	group.Wait()
 }
 
-// BenchmarkRefresh compares refreshes of 64 clients with a bare loop that commits one row's update
-// at a time, on a file with the same pragmas.
+// BenchmarkRefresh compares refreshes by 64 clients with a bare loop that updates and commits one
+// row at a time, on a file with the same pragmas.
 func BenchmarkRefresh(b *testing.B) {
 	b.Run("64-clients", func(b *testing.B) {
 		issuer, _ := newIssuer(b, nil)
@@ -100,7 +100,7 @@ func BenchmarkRefresh(b *testing.B) {
 	})
 }
 
-// TestRefresh_aMillionTimesIsOneRowASession, and the file does not grow.
+// A million refreshes leave one row per session, and the file does not grow.
 func TestRefresh_aMillionTimesIsOneRowASession(t *testing.T) {
 	const clients = 64
 	issuer, file := newIssuer(t, nil)
@@ -117,8 +117,8 @@ func TestRefresh_aMillionTimesIsOneRowASession(t *testing.T) {
 		time.Since(begin),
 		after,
 	)
-	// The second round has begun sessions of its own, and a log that is not yet in the file is as
-	// long as it ever gets.
+	// The second round has started its own sessions, which add a little. The write-ahead log must
+	// stay within its maximum length.
 	if after > before+96<<10 {
 		t.Errorf("the file grew from %d to %d bytes", before, after)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
-// replicas is a store that sends each call to the next of several.
+// replicas is a store that sends its calls to several stores in turn.
 type replicas struct {
 	stores [3]sessions.Store
 	calls  atomic.Uint64
@@ -180,7 +180,7 @@ func (r reopened) Revocations(
 	return page, err
 }
 
-// errorGroup runs functions at once and joins their errors.
+// errorGroup runs functions concurrently and joins their errors.
 type errorGroup struct {
 	group sync.WaitGroup
 	mu    sync.Mutex

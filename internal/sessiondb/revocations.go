@@ -13,8 +13,8 @@ var (
 	errRevocationKind = errors.New("sessiondb: Revoke takes a RevokedToken")
 )
 
-// numbers is the lock under which revocations are numbered, and under which a write looks whether
-// its subject has been changed. So numbers become visible in their order, and no session begins
+// numbers is the name of a lock. Revocations are numbered under it, and writes check under it
+// whether their subject has changed. So numbers become visible in order, and no session starts
 // between a revocation and its commit.
 const numbers = "revocations"
 
@@ -25,7 +25,7 @@ const updateSequence = `UPDATE revocation_epoch SET highest = ? WHERE id = 1`
 const insertRevocationText = `INSERT INTO revocations (sequence, kind, revoked_id, before, expires_at)
 	VALUES (?, ?, ?, ?, ?)`
 
-// insertRevocation returns r as it is kept, with its sequence number.
+// insertRevocation returns r as it is stored, with its sequence number.
 func insertRevocation(tx *sqldb.Tx, r sessions.Revocation) (sessions.Revocation, error) {
 	if err := tx.Lock(numbers); err != nil {
 		return sessions.Revocation{}, err
@@ -84,8 +84,8 @@ func (s *Store) EndSessions(ctx context.Context, e sessions.Ending) ([]sessions.
 
 const selectAccessExpiry = `SELECT COALESCE(MAX(access_expiry), 0) FROM sessions WHERE subject = ?`
 
-// record records what e says of its subject, until the last of the subject's access tokens has
-// expired.
+// record records the revocation that e asks for its subject. It lasts until the last access token
+// of the subject has expired.
 func record(tx *sqldb.Tx, e sessions.Ending) (sessions.Revocation, error) {
 	var accessExpiry int64
 	if err := tx.QueryRow(selectAccessExpiry, e.Subject).Scan(&accessExpiry); err != nil {
@@ -94,7 +94,7 @@ func record(tx *sqldb.Tx, e sessions.Ending) (sessions.Revocation, error) {
 	return insertRevocation(tx, e.Revocation(laterOf(e.ExpiresAt, sqldb.Time(accessExpiry))))
 }
 
-// end ends the sessions that e names and that are not revoked.
+// end ends the sessions that e names and that are not yet revoked.
 func end(tx *sqldb.Tx, e sessions.Ending) ([]sessions.Revocation, error) {
 	found, err := endings(tx, e)
 	if err != nil {
@@ -116,13 +116,13 @@ func end(tx *sqldb.Tx, e sessions.Ending) ([]sessions.Revocation, error) {
 	return recorded, nil
 }
 
-// ending is a session that is to end.
+// ending is a session that is about to end.
 type ending struct {
 	id           string
 	accessExpiry time.Time
 }
 
-// endings returns the sessions that e names and that are not revoked.
+// endings returns the sessions that e names and that are not yet revoked.
 func endings(tx *sqldb.Tx, e sessions.Ending) ([]ending, error) {
 	query, args := selectEnding, []any{e.SessionID}
 	if e.Subject != "" {

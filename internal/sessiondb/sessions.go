@@ -35,14 +35,14 @@ func (s *Store) CreateSession(ctx context.Context, session sessions.Session, sin
 	return wrap("creating session", err)
 }
 
-// changes are the revocations that change a subject; those of everybody have no ID.
+// changes matches the revocations that change a subject. Those of kind "all" have no ID.
 const changes = `kind IN ('subject', 'credentials', 'all')`
 
 const selectChanged = `SELECT sequence FROM revocations
 	WHERE revoked_id IN (?, '') AND sequence > ? AND ` + changes + ` LIMIT 1`
 
-// unchanged returns [sessions.ErrSubjectChanged] when the subject was changed after the revocation
-// of that number. Under the lock it stays so until the commit.
+// unchanged returns [sessions.ErrSubjectChanged] if the subject has changed since the revocation
+// with that number. The lock keeps the result valid until the commit.
 func unchanged(tx *sqldb.Tx, subject string, since int64) error {
 	if err := tx.Lock(numbers); err != nil {
 		return err
@@ -180,8 +180,8 @@ func (s *Store) Rotate(ctx context.Context, r sessions.Rotation) (sessions.Sessi
 	return session, outcome, nil
 }
 
-// rotateAsRead rotates a session that is still as the caller has read it, which it mostly is. Any
-// other outcome than [sessions.Rotated] says nothing.
+// rotateAsRead rotates a session that has not changed since the caller read it, which is the usual
+// case. Any outcome other than [sessions.Rotated] has no meaning.
 func rotateAsRead(tx *sqldb.Tx, r sessions.Rotation) (sessions.Session, sessions.Outcome, error) {
 	after, outcome := r.Apply(r.Read)
 	if r.Read.ID != r.SessionID || outcome != sessions.Rotated {
@@ -204,9 +204,8 @@ func rotateAsRead(tx *sqldb.Tx, r sessions.Rotation) (sessions.Session, sessions
 
 var errChanged = fmt.Errorf("%w: another transaction changed the session", sqldb.ErrUnavailable)
 
-// replaceSession writes after over before, which the transaction has read. The condition of the
-// statement makes that one step: a session that another transaction has changed meanwhile is not
-// written over.
+// replaceSession replaces before, which the transaction has read, by after. The condition of the
+// statement makes this one step, so it never overwrites a change by another transaction.
 func replaceSession(tx *sqldb.Tx, before, after sessions.Session) error {
 	result, err := tx.Exec(updateSession, updateArguments(before, after)...)
 	if err != nil {
@@ -219,7 +218,7 @@ func replaceSession(tx *sqldb.Tx, before, after sessions.Session) error {
 	return err
 }
 
-// updateArguments are those of updateSession.
+// updateArguments returns the arguments of updateSession.
 func updateArguments(before, after sessions.Session) []any {
 	return []any{
 		after.Generation, sqldb.Micros(after.RotatedAt), sqldb.Micros(after.LastUsedAt),

@@ -1,5 +1,5 @@
-// Package sessiondb keeps sessions and revocations in a SQL database. Package sqlstore gives it to
-// everybody; the server puts it into the database of its users.
+// Package sessiondb keeps sessions and revocations in a SQL database. Package sqlstore exports it.
+// The server uses it with the database of its users.
 package sessiondb
 
 import (
@@ -16,8 +16,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Store is a [sessions.Store] in a SQL database. It is safe for concurrent use, by several programs
-// too.
+// Store is a [sessions.Store] in a SQL database. It is safe for concurrent use, also by several
+// programs.
 type Store struct {
 	db    *sqldb.DB
 	owned bool // Close closes db
@@ -25,11 +25,11 @@ type Store struct {
 
 var _ sessions.Store = (*Store)(nil)
 
-// Open opens the database at url, "sqlite:" and the path of a file, and brings its tables up to
-// date. The file is made with mode 0600 when it does not exist; its folder must. One of ours that
-// others can reach is mended, with a warning in the log of slog.Default; somebody else's is
-// refused. The caller closes the store. An error that wraps [sessions.ErrUnavailable] says that the
-// database could not be asked.
+// Open opens the database at url, which is "sqlite:" followed by a file path, and updates its
+// schema. If the file does not exist, Open creates it with mode 0600; its folder must exist. If
+// others can access the file, Open corrects its mode and logs a warning to slog.Default, or fails
+// if the file belongs to another user. The caller must close the store. An error that wraps
+// [sessions.ErrUnavailable] says that the database could not be reached.
 func Open(ctx context.Context, url string) (*Store, error) {
 	db, err := sqldb.Open(ctx, url)
 	if err != nil {
@@ -43,7 +43,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	return s, nil
 }
 
-// New returns a store in db, whose tables it brings up to date. Closing db is the caller's.
+// New returns a store in db and updates the schema of its tables. The caller must close db.
 func New(ctx context.Context, db *sqldb.DB) (*Store, error) {
 	files, err := fs.Sub(migrations, "migrations/"+db.Dialect())
 	if err != nil {
@@ -55,8 +55,8 @@ func New(ctx context.Context, db *sqldb.DB) (*Store, error) {
 	return &Store{db: db}, nil
 }
 
-// Close closes the database if [Open] opened it. Calls that have begun are waited for; later ones
-// fail with [sessions.ErrUnavailable].
+// Close closes the database if [Open] opened it. It waits for calls in progress. Later calls fail
+// with [sessions.ErrUnavailable].
 func (s *Store) Close() error {
 	if !s.owned {
 		return nil
@@ -64,7 +64,7 @@ func (s *Store) Close() error {
 	return s.db.Close()
 }
 
-// wrap says what failed, and makes the error one of package hallpass.
+// wrap adds what failed and converts the error to one of package sessions.
 func wrap(doing string, err error) error {
 	switch {
 	case err == nil, errors.Is(err, sessions.ErrNotFound), errors.Is(err, sessions.ErrSubjectChanged):

@@ -39,12 +39,12 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) sessions.Store { return open(t, freshURL(t)) })
 }
 
-// TestStore_reopened opens the file anew for each call, so that all is read from the disk.
+// TestStore_reopened opens the file again for each call, so that everything is read from the disk.
 func TestStore_reopened(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) sessions.Store { return reopened{url: freshURL(t)} })
 }
 
-// TestStore_replicas has several replicas share a file, and sends each call to the next of them.
+// TestStore_replicas sends calls in turn to several replicas that share a file.
 func TestStore_replicas(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) sessions.Store {
 		url := freshURL(t)
@@ -110,7 +110,7 @@ func TestNew_leavesTheDatabaseOpen(t *testing.T) {
 	}
 }
 
-// calls are all the methods of a store.
+// calls calls all methods of a store and returns their errors.
 func calls(ctx context.Context, s sessions.Store) map[string]error {
 	now := time.Unix(1_800_000_000, 0)
 	errs := map[string]error{}
@@ -153,7 +153,7 @@ func TestStore_unavailable(t *testing.T) {
 	})
 }
 
-// TestStatements_useAnIndex asks SQLite how it would run each statement.
+// TestStatements_useAnIndex asks SQLite for the query plan of each statement.
 func TestStatements_useAnIndex(t *testing.T) {
 	url := freshURL(t)
 	open(t, url)
@@ -205,7 +205,7 @@ func TestSweep_deletesMoreThanOneBatch(t *testing.T) {
 	}
 }
 
-// BenchmarkRotate rotates one session per caller, with 64 callers at a time.
+// BenchmarkRotate rotates one session per caller, with up to 64 concurrent callers.
 func BenchmarkRotate(b *testing.B) {
 	for name, parallelism := range map[string]int{"alone": 0, "parallel": 32} {
 		b.Run(name, func(b *testing.B) {

@@ -8,19 +8,19 @@ import (
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 )
 
-// sweepBatch is how many records one transaction deletes at most, so that other writes need not
-// wait for long.
+// sweepBatch is the maximum number of records that one transaction deletes, so that other writes do
+// not wait long.
 const sweepBatch = 500
 
-// The inner SELECT has a name because MySQL takes a LIMIT nowhere else.
+// The inner SELECT has a name because MySQL allows LIMIT in no other form of subquery.
 const deleteSessions = `DELETE FROM sessions WHERE id IN (SELECT id FROM
 	(SELECT id FROM sessions WHERE idle_expiry < ? AND access_expiry < ? ORDER BY idle_expiry LIMIT ?) AS expired)`
 
 const deleteRevocations = `DELETE FROM revocations WHERE sequence IN (SELECT sequence FROM
 	(SELECT sequence FROM revocations WHERE expires_at < ? ORDER BY expires_at LIMIT ?) AS expired)`
 
-// Sweep implements [sessions.SessionStore]. When it fails, what it has deleted so far stays deleted
-// and is counted.
+// Sweep implements [sessions.SessionStore]. If it fails, records that it has already deleted stay
+// deleted and are counted.
 func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	swept := 0
 	for _, step := range []struct {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkWrite compares transactions of one row each from 64 callers at a time with the same
-// transactions one after the other on a connection with the same settings.
+// BenchmarkWrite compares one-row transactions from 64 concurrent callers with the same
+// transactions in sequence on a connection with the same settings.
 func BenchmarkWrite(b *testing.B) {
 	b.Run("parallel", func(b *testing.B) {
 		db, _ := open(b)

@@ -17,8 +17,8 @@ import (
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 )
 
-// hold begins a transaction, and returns once its caller leads. Those who write before release is
-// called wait.
+// hold starts a transaction and returns once its caller leads. Other writers wait until release is
+// called.
 func hold(t *testing.T, db *sqldb.DB, inside func(tx *sqldb.Tx) error) (release func() error) {
 	t.Helper()
 	begun, resume, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -120,9 +120,9 @@ func insert(tx *sqldb.Tx, id int) error {
 	return err
 }
 
-// TestWrite_ledger has callers that fail, panic, end their goroutine or are cancelled at any
-// moment, beside callers that do not, and who all succeed. A row is there exactly when its caller
-// was told so.
+// TestWrite_ledger mixes callers that fail, panic, end their goroutine or are cancelled at random
+// moments with ordinary callers, which must all succeed. A row must exist exactly if its caller was
+// told that it succeeded.
 func TestWrite_ledger(t *testing.T) {
 	db, _ := open(t)
 	const callers, each = 32, 40
@@ -269,8 +269,8 @@ func TestWrite_contextThatHasEnded(t *testing.T) {
 	}
 }
 
-// TestWrite_databaseThatFillsUp fills the database in the midst of a shared transaction, which
-// SQLite may undo as a whole by itself. One caller hides the failure and writes on.
+// TestWrite_databaseThatFillsUp fills the database during a shared transaction. SQLite may then
+// roll back the whole transaction by itself. One caller hides the failure and continues to write.
 func TestWrite_databaseThatFillsUp(t *testing.T) {
 	db, _ := open(t)
 	release := hold(t, db, func(tx *sqldb.Tx) error {
@@ -367,8 +367,8 @@ func TestWrite_transactionHasALimit(t *testing.T) {
 	}
 }
 
-// TestTx_isRefusedAfterItsFunctionReturned uses the leader's Tx while the transaction that it
-// belongs to goes on.
+// TestTx_isRefusedAfterItsFunctionReturned uses the leader's Tx after its function has returned,
+// while the transaction continues.
 func TestTx_isRefusedAfterItsFunctionReturned(t *testing.T) {
 	db, _ := open(t)
 	var kept *sqldb.Tx
@@ -479,7 +479,7 @@ func TestWrite_rowsLeftOpen(t *testing.T) {
 	}
 }
 
-// After a transaction that could not be written a ping is not content with reading.
+// If a transaction could not be written, the next ping tries to write as well.
 func TestPing_triesToWriteAfterAFailure(t *testing.T) {
 	db, url := open(t)
 	if err := db.Migrate(t.Context(), "test", fstest.MapFS{"0001_none.sql": {Data: []byte("SELECT 1")}}); err != nil {

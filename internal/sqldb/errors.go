@@ -8,17 +8,16 @@ import (
 	"fmt"
 )
 
-// ErrUnavailable says that the database could not be asked: it cannot be reached, read or written,
-// is busy or full or closed, or the caller's time was over before it was asked. Nothing is known of
-// the outcome.
+// ErrUnavailable says that the database is unavailable: it cannot be reached, read or written, is
+// busy, full or closed, or the caller's context ended first. The outcome of the call is unknown.
 var ErrUnavailable = errors.New("sqldb: database unavailable")
 
-// ErrNoRows is [sql.ErrNoRows], for those who need nothing else of its package.
+// ErrNoRows is [sql.ErrNoRows], for packages that need nothing else from database/sql.
 var ErrNoRows = sql.ErrNoRows
 
 var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
 
-// IsUnique reports whether err says that a row would have repeated a unique key.
+// IsUnique reports whether err says that a row would violate a unique key.
 func IsUnique(err error) bool {
 	return sqliteIsUnique(err)
 }
@@ -32,7 +31,7 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// isDisconnected reports whether err, from any driver, says that no answer came.
+// isDisconnected reports whether err, from any driver, means that there was no answer.
 func isDisconnected(err error) bool {
 	for _, target := range []error{
 		context.Canceled, context.DeadlineExceeded, driver.ErrBadConn, sql.ErrConnDone, sql.ErrTxDone,

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// WriteWithin is Write with another limit for the transaction.
+// WriteWithin is Write with another time limit for the transaction.
 func (db *DB) WriteWithin(ctx context.Context, limit time.Duration, f func(tx *Tx) error) error {
 	return db.write(ctx, limit, f)
 }
 
-// Waiting returns how many callers of Write wait for their turn.
+// Waiting returns how many callers of Write are waiting.
 func (db *DB) Waiting() int {
 	queue := &db.engine.(*sqlite).queue
 	queue.mu.Lock()
@@ -18,5 +18,5 @@ func (db *DB) Waiting() int {
 	return len(queue.waiting)
 }
 
-// BatchLimit is how many callers share a transaction at most.
+// BatchLimit is the maximum number of callers that share a transaction.
 const BatchLimit = batchLimit

@@ -28,12 +28,12 @@ const selectMigrations = `SELECT version, name, sha256 FROM schema_migrations WH
 const insertMigration = `
 INSERT INTO schema_migrations (set_name, version, name, sha256, applied_at) VALUES (?, ?, ?, ?, ?)`
 
-// deletePing deletes what [DB.Ping] has written, in the same transaction.
+// deletePing deletes the row that [DB.Ping] wrote, in the same transaction.
 const deletePing = `DELETE FROM schema_migrations WHERE set_name = 'ping'`
 
 var migrationName = regexp.MustCompile(`^(\d{4})_([a-z0-9_]+)\.sql$`)
 
-// migration is one file of a set, or the record of one.
+// migration is one file of a set, or the record of one in the database.
 type migration struct {
 	version int
 	name    string
@@ -41,14 +41,14 @@ type migration struct {
 	script  string
 }
 
-// Migrate brings the tables of one set up to date: it runs the files that the database has not
-// seen, in order, each in its own transaction. The files are named NNNN_name.sql, numbered from
-// 0001 without a gap, at the top of files, which is the folder of this database's [DB.Dialect].
-// Several programs may call it at one time.
+// Migrate updates the tables of one set. It runs the files that the database has not seen, in
+// order, each in its own transaction. The files must be at the top of files, which is the folder
+// for this database's [DB.Dialect]. They are named NNNN_name.sql and numbered from 0001 without
+// gaps. Several programs may call Migrate at the same time.
 //
-// It refuses a file that has changed since it was run, and a database in which a newer program has
-// run more than files has. An error that wraps [ErrUnavailable] says that the database could not be
-// asked; what has been run stays.
+// Migrate fails if a file has changed since it was run, or if a newer program has run more files
+// than there are in files. An error that wraps [ErrUnavailable] says that the database could not be
+// reached. Files that have been run stay in effect.
 func (db *DB) Migrate(ctx context.Context, set string, files fs.FS) error {
 	known, err := readMigrations(files)
 	if err != nil {
@@ -101,8 +101,8 @@ func readMigrations(files fs.FS) ([]migration, error) {
 	return known, nil
 }
 
-// migrateStep runs the first of known that the database has not seen, and reports whether there was
-// none.
+// migrateStep runs the first migration of known that the database has not seen. If there is none,
+// it reports true.
 func migrateStep(tx *Tx, set string, known []migration) (done bool, err error) {
 	if _, err := tx.Exec(createMigrations); err != nil {
 		return false, err

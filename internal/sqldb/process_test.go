@@ -14,7 +14,8 @@ import (
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 )
 
-// childURL tells the test program that it is the child of a test, and which database to write to.
+// childURL is an environment variable that makes the test program the child of a test. It is the
+// URL of the database to write to.
 const childURL = "SQLDB_TEST_CHILD_URL"
 
 func TestMain(m *testing.M) {
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child writes rows until its input ends, and prints the id of each once it is durable.
+// child writes rows until its input ends, and prints the id of each row once it is durable.
 func child(url string) error {
 	ended := make(chan struct{})
 	go func() {
@@ -53,7 +54,7 @@ func child(url string) error {
 	}
 }
 
-// start starts the child; its rows come out of acknowledged.
+// start starts the child. The ids of its rows can be read from acknowledged.
 func start(t *testing.T, url string) (command *exec.Cmd, stdin io.Closer, acknowledged *bufio.Scanner) {
 	t.Helper()
 	command = exec.Command(os.Args[0])
@@ -83,7 +84,7 @@ func TestWrite_survivesAKill(t *testing.T) {
 		for acknowledged.Scan() {
 			id, err := strconv.Atoi(acknowledged.Text())
 			if err != nil {
-				break // cut by the kill
+				break // incomplete because of the kill
 			}
 			if last = id; id == 1_000_020+round*7 {
 				_ = command.Process.Kill()
@@ -98,8 +99,8 @@ func TestWrite_survivesAKill(t *testing.T) {
 	}
 }
 
-// TestWrite_twoProcesses has this process write without a pause, and the other make progress all
-// the same.
+// TestWrite_twoProcesses checks that another process makes progress while this one writes without a
+// pause.
 func TestWrite_twoProcesses(t *testing.T) {
 	db, url := open(t)
 	command, stdin, acknowledged := start(t, url)

@@ -1,7 +1,7 @@
-// Package sqldb is the project's way to a SQL database: transactions, a pool of readers,
-// migrations, and one sentinel for a database that cannot be asked. What differs between databases
-// is an engine; SQLite's is the only one yet (sqlite.go). The package imports no driver: the
-// program does (modernc.org/sqlite for SQLite).
+// Package sqldb accesses a SQL database. It provides transactions, a pool of readers, migrations,
+// and one error for a database that is unavailable. The differences between databases are in an
+// engine. So far the only engine is that of SQLite (sqlite.go). The package imports no driver. The
+// program must do so (modernc.org/sqlite for SQLite).
 package sqldb
 
 import (
@@ -17,30 +17,29 @@ import (
 )
 
 const (
-	// transactionLimit is how long a transaction may take, whoever takes part in it.
+	// transactionLimit is how long a transaction may take in total.
 	transactionLimit = 30 * time.Second
-	// migrationLimit is the same for one file of a migration, which may have to rewrite a large
-	// table.
+	// migrationLimit is the limit for one migration file, which may have to rewrite a large table.
 	migrationLimit = 30 * time.Minute
-	// statementLimit is how many statements are kept prepared. The texts are constants of the
+	// statementLimit is how many prepared statements are kept. Their texts are constants of the
 	// program.
 	statementLimit = 256
 )
 
 // engine is a kind of database.
 type engine interface {
-	dialect() string             // names it, and its folder of migrations
-	rewrite(query string) string // from "?" to its own placeholders
+	dialect() string             // its name, which is also that of its folder of migrations
+	rewrite(query string) string // converts "?" to the database's placeholders
 	ping() string                // a query of one number that reads the database itself
 	reader() *sql.DB             // for queries outside a transaction
 
-	// write runs f in a transaction, as [DB.Write] promises.
+	// write runs f in a transaction, as [DB.Write] documents.
 	write(ctx context.Context, limit time.Duration, f func(transaction) error) error
-	// unmoved fails when the database is not the one that was opened.
+	// unmoved returns an error if the file is no longer the one that was opened.
 	unmoved() error
 	// lastWriteFailed reports whether the last transaction could not be written.
 	lastWriteFailed() bool
-	// failure makes an error of the database/sql layer one of this package.
+	// failure converts an error of database/sql to one of this package.
 	failure(err error) error
 	close() error
 }
@@ -52,21 +51,21 @@ type transaction interface {
 	scan(query string, args, dest []any) error
 	script(statements string) error
 	lock(name string) error // see [Tx.Lock]
-	usable() error          // why it cannot go on
+	usable() error          // returns why it cannot continue
 	failure(err error) error
 }
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	engine   engine
-	queries  sync.Map // text of a query → *sql.Stmt: reading SQL takes longer than most rows do
+	queries  sync.Map // query → *sql.Stmt: parsing SQL takes longer than reading most rows
 	prepared atomic.Int64
 }
 
-// Open opens the database at url, "sqlite:" and the path of a file, which is made with mode 0600
-// when it does not exist; its folder must. Of a file of ours that others can reach the mode is
-// mended, with a warning in the log. An error that wraps [ErrUnavailable] says that the file cannot
-// be read or written.
+// Open opens the database at url, which is "sqlite:" followed by a file path. If the file does not
+// exist, Open creates it with mode 0600; its folder must exist. If others can access the file, Open
+// corrects its mode and logs a warning, or fails if the file belongs to another user. An error that
+// wraps [ErrUnavailable] says that the file cannot be read or written.
 func Open(ctx context.Context, url string) (*DB, error) {
 	location, err := parseURL(url)
 	if err != nil {
@@ -83,7 +82,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	return db, nil
 }
 
-// parseURL returns the path that the URL of a database names.
+// parseURL returns the file path in the URL of a database.
 func parseURL(url string) (path string, err error) {
 	path, found := strings.CutPrefix(url, sqliteScheme)
 	if !found {
@@ -100,20 +99,22 @@ func parseURL(url string) (path string, err error) {
 	return path, nil
 }
 
-// Close waits for the writes that have begun and closes the database. Later calls fail with
+// Close waits for the writes in progress and closes the database. Later calls fail with
 // [ErrUnavailable].
 func (db *DB) Close() error { return db.engine.close() }
 
-// Dialect names the kind of database, which is also the name of its folder of migrations: "sqlite".
+// Dialect returns the kind of database, which is also the name of its folder of migrations:
+// "sqlite".
 func (db *DB) Dialect() string { return db.engine.dialect() }
 
-// Write runs f in a transaction and returns nil once that is durable. When f returns an error its
-// part is undone and Write returns that error; a panic of f undoes it too. An error that wraps
-// [ErrUnavailable] says that the transaction may have taken place or not.
+// Write runs f in a transaction and returns nil once the transaction is durable. If f returns an
+// error, its part is rolled back and Write returns that error. If f panics, its part is rolled back
+// too. After an error that wraps [ErrUnavailable], the transaction may or may not have taken
+// effect.
 //
-// When ctx ends before f has begun, f is not run, and the error wraps ctx's error too. Once it has
-// begun, Write waits for the outcome, whatever becomes of ctx. f may be called more than once, each
-// time in a new transaction, and it must not call Write, but with a context of [WithTx].
+// If ctx ends before f starts, f is not run, and the error also wraps ctx's error. Once f has
+// started, Write waits for the outcome even if ctx ends. Write may call f more than once, each time
+// in a new transaction. F must not call Write, except with a context from [WithTx].
 func (db *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
 	return db.write(ctx, transactionLimit, f)
 }
@@ -132,8 +133,8 @@ func (db *DB) write(ctx context.Context, limit time.Duration, f func(tx *Tx) err
 	})
 }
 
-// Ping reads from the database and, if the last transaction failed, as when the disk is full, tries
-// to write. An error wraps [ErrUnavailable].
+// Ping reads from the database. If the last transaction failed, for example because the disk was
+// full, Ping also tries to write. Its errors wrap [ErrUnavailable].
 func (db *DB) Ping(ctx context.Context) error {
 	if err := db.engine.unmoved(); err != nil {
 		return err
@@ -151,7 +152,7 @@ func (db *DB) Ping(ctx context.Context) error {
 	})
 }
 
-// Query runs a query outside a transaction. Placeholders are written "?". The caller closes the
+// Query runs a query outside a transaction. Placeholders are written "?". The caller must close the
 // rows.
 func (db *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
 	rows, err := db.query(ctx, query, args)
@@ -161,13 +162,13 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*Rows, erro
 	return &Rows{Rows: rows, failure: db.engine.failure}, nil
 }
 
-// QueryRow is a query of one row outside a transaction. It runs when [Row.Scan] is called.
+// QueryRow prepares a query of one row outside a transaction. It runs when [Row.Scan] is called.
 func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
 	return &Row{func(dest []any) error { return db.engine.failure(db.scan(ctx, query, args, dest)) }}
 }
 
-// query runs a query, prepared at its first use. The texts are constants of the program; more than
-// the limit are not kept.
+// query runs a query and prepares it at its first use. The texts are constants of the program. No
+// more than statementLimit are kept.
 func (db *DB) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
 	if s, ok := db.queries.Load(query); ok {
 		return s.(*sql.Stmt).QueryContext(ctx, args...)
@@ -188,7 +189,7 @@ func (db *DB) query(ctx context.Context, query string, args []any) (*sql.Rows, e
 	return s.QueryContext(ctx, args...)
 }
 
-// scan is [sql.Row.Scan] of a query.
+// scan runs a query and scans its first row.
 func (db *DB) scan(ctx context.Context, query string, args, dest []any) error {
 	rows, err := db.query(ctx, query, args)
 	if err != nil {

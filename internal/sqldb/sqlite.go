@@ -19,19 +19,19 @@ import (
 
 const (
 	sqliteScheme = "sqlite:"
-	sqliteDriver = "sqlite" // as registered with database/sql
+	sqliteDriver = "sqlite" // its name in database/sql
 
-	// lockWait is how long a transaction waits for another process to end its own.
+	// lockWait is how long a transaction waits for another process to finish its transaction.
 	lockWait = 5 * time.Second
-	// readers is how many queries outside a transaction run at one time; others wait for them.
+	// readers is how many queries can run at the same time outside transactions; others wait.
 	readers = 4
 )
 
-// sqlite is the engine of SQLite. A file has one writer at a time, so each process has one
+// sqlite is the engine for SQLite. A file has one writer at a time. So each process has one
 // connection that writes, and its callers share transactions (sqlite_commit.go).
 type sqlite struct {
 	location string      // the file
-	opened   os.FileInfo // what location was when it was opened
+	opened   os.FileInfo // the file at location when it was opened
 	reads    *sql.DB
 	writes   *sql.DB // one connection
 	queue    queue
@@ -99,8 +99,8 @@ func (e *sqlite) failure(err error) error {
 	return err
 }
 
-// unmoved fails when the file is no longer the one that was opened: what is written to a deleted
-// file is lost with the process, although the database knows of no failure.
+// unmoved returns an error if the file is no longer the one that was opened. Data written to a
+// deleted file is lost when the process ends, although SQLite reports no failure.
 func (e *sqlite) unmoved() error {
 	info, err := os.Stat(e.location)
 	if err != nil {
@@ -112,11 +112,13 @@ func (e *sqlite) unmoved() error {
 	return nil
 }
 
-// creating is held while a descriptor that is not SQLite's own is open on a database file: closing
-// one drops the locks that the process holds on the file, those of another DB included.
+// creating is held while a database file is open through a descriptor that is not SQLite's own.
+// Closing such a descriptor releases all locks that the process holds on the file, even those of
+// another DB.
 var creating sync.Mutex
 
-// createFile makes the file at path, for its owner alone, unless it exists, and returns what it is.
+// createFile creates the file at path, accessible only to its owner, unless it exists. It returns
+// the file's info.
 func createFile(path string) (os.FileInfo, error) {
 	creating.Lock()
 	defer creating.Unlock()
@@ -131,17 +133,17 @@ func createFile(path string) (os.FileInfo, error) {
 	return os.Stat(path)
 }
 
-// keepPrivate mends or refuses files of the database that others can read or write. SQLite gives
-// new ones beside it its mode.
+// keepPrivate corrects the modes of database files that others can read or write, or fails. SQLite
+// gives the files that it creates beside the database the mode of the database.
 func keepPrivate(path string) error {
-	path, err := filepath.EvalSymlinks(path) // beside which the others are
+	path, err := filepath.EvalSymlinks(path) // the other files are beside the real one
 	if err != nil {
 		return unavailable(err)
 	}
 	return errors.Join(private.Keep(path), private.Keep(path+"-wal"), private.Keep(path+"-shm"))
 }
 
-// syncDir makes a new file's name survive a power loss, where the system can do that with a folder.
+// syncDir makes the name of a new file survive a power loss, if the system can sync a folder.
 func syncDir(path string) {
 	if dir, err := os.Open(path); err == nil {
 		_ = dir.Sync()
@@ -149,9 +151,9 @@ func syncDir(path string) {
 	}
 }
 
-// A writer waits for the lock by itself (see writer.begin), so its connection does not: SQLite asks
-// again only every 100 ms, too seldom to find the gap that a process which writes without a pause
-// leaves.
+// A writer waits for the lock in its own loop (see batch.begin), so its connection does not wait.
+// SQLite retries only every 100 ms, too rarely to find the gaps that a process which writes without
+// a pause leaves.
 func sqliteWriterDSN(path string) string {
 	return sqliteDSN(path, "busy_timeout(0)", "journal_size_limit(67108864)")
 }
@@ -166,16 +168,15 @@ func sqliteDSN(path string, pragmas ...string) string {
 		path = "/" + path // a drive letter
 	}
 	query := url.Values{
-		"mode":    {"rw"}, // never a new file: SQLite would make it readable by everyone
+		"mode":    {"rw"}, // never creates a file: SQLite would make it readable by everyone
 		"_pragma": append(pragmas, "synchronous(FULL)", "foreign_keys(1)"),
 		"_txlock": {"immediate"},
 	}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}).String()
 }
 
-// sqliteUseWAL sets the journal mode, which stays with the file. The change takes an exclusive lock
-// for which SQLite does not wait, so of several processes that start together all but one have to
-// ask again.
+// sqliteUseWAL sets the journal mode, which the file keeps. The change takes an exclusive lock for
+// which SQLite does not wait. So if several processes start together, all but one must retry.
 func sqliteUseWAL(ctx context.Context, db *sql.DB) error {
 	var mode string
 	err := retryBusy(ctx, sqliteIsBusy, func() error {
@@ -187,7 +188,7 @@ func sqliteUseWAL(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// retryBusy calls f again while another transaction holds the lock, for at most lockWait.
+// retryBusy retries f for at most lockWait while another transaction holds the lock.
 func retryBusy(ctx context.Context, isBusy func(error) bool, f func() error) error {
 	for start := time.Now(); ; {
 		err := f()
@@ -224,8 +225,8 @@ const (
 	sqliteConstraintRowID      = 2579
 )
 
-// sqliteCode returns the result code in err, or 0. The driver's error type is known by its method
-// alone.
+// sqliteCode returns the result code in err, or 0. It knows the driver's error type only by its
+// method.
 func sqliteCode(err error) int {
 	var coded interface {
 		error

@@ -10,23 +10,23 @@ import (
 // writer is the one connection that writes. It belongs to the caller that leads.
 type writer struct {
 	conn       *sql.Conn            // nil before the first transaction and after a failure
-	statements map[string]*sql.Stmt // SQL text → the same, prepared on conn
+	statements map[string]*sql.Stmt // SQL text → statement prepared on conn
 }
 
-// batch is a transaction and those who take part in it. It is used by one goroutine at a time: the
-// leader's, or that of the caller to whom the leader lent it.
+// batch is a transaction and the callers that take part in it. It is used by one goroutine at a
+// time, that of the leader or of the caller to whom the leader lends it.
 type batch struct {
 	engine   *sqlite
-	ctx      context.Context // has the transaction's time limit, and nothing of any caller
+	ctx      context.Context // has the transaction's time limit, and is independent of all callers
 	cancel   context.CancelFunc
-	broken   error         // why the transaction cannot go on
-	returned chan struct{} // the transaction is the leader's again
+	broken   error         // why the transaction cannot continue
+	returned chan struct{} // the transaction belongs to the leader again
 	ended    chan struct{} // closed once err is set
-	err      error         // why the transaction did not take place
+	err      error         // why the transaction had no effect
 }
 
-// begin starts a transaction that may take as long as limit; it waits for the lock while the
-// context wait lasts. Its end is [batch.end].
+// begin starts a transaction that may take as long as limit. It waits for the lock until the
+// context wait ends. [batch.end] ends the transaction.
 func (e *sqlite) begin(wait context.Context, limit time.Duration) (*batch, error) {
 	if err := wait.Err(); err != nil {
 		return nil, unavailable(err)
@@ -44,8 +44,8 @@ func (e *sqlite) begin(wait context.Context, limit time.Duration) (*batch, error
 	return b, nil
 }
 
-// start uses a context without an end, as do all statements that begin or end a transaction: cut
-// short they could have taken effect and be reported as failed.
+// start uses a context that never ends, as all statements that begin or end a transaction do. If
+// such a statement were interrupted, it could take effect and still report a failure.
 func (b *batch) start() (err error) {
 	w := &b.engine.writer
 	if w.conn == nil {
@@ -58,8 +58,8 @@ func (b *batch) start() (err error) {
 	return err
 }
 
-// run gives t its part of the transaction: all of it or, when t's function fails or panics,
-// nothing.
+// run executes t's part of the transaction completely. If t's function fails or panics, its part is
+// rolled back.
 func (b *batch) run(t *turn) (err error) {
 	if err := t.ctx.Err(); err != nil {
 		return unavailable(err)
@@ -73,7 +73,7 @@ func (b *batch) run(t *turn) (err error) {
 			err = b.savepoint("RELEASE part")
 			return
 		}
-		_ = b.savepoint("ROLLBACK TO part") // a failure breaks the transaction: nothing of it takes place
+		_ = b.savepoint("ROLLBACK TO part") // if this fails, the whole transaction is rolled back
 		_ = b.savepoint("RELEASE part")
 	}()
 	err = t.f(b)
@@ -81,7 +81,7 @@ func (b *batch) run(t *turn) (err error) {
 	return err
 }
 
-// savepoint runs a statement without which the transaction cannot go on.
+// savepoint runs a statement that must succeed for the transaction to continue.
 func (b *batch) savepoint(statement string) error {
 	if b.broken != nil {
 		return b.broken
@@ -92,7 +92,7 @@ func (b *batch) savepoint(statement string) error {
 	return b.broken
 }
 
-// end commits, or undoes what is broken, and tells all who took part.
+// end commits, or rolls back a broken transaction, and informs all participants.
 func (b *batch) end() {
 	b.err = b.broken
 	if b.err == nil {
@@ -100,7 +100,7 @@ func (b *batch) end() {
 			b.err = unavailable(err)
 		}
 	}
-	b.cancel() // closes rows that somebody left open, for which discard would wait
+	b.cancel() // closes rows that a caller left open, for which discard would wait
 	if b.err != nil {
 		b.engine.writer.discard()
 	}
@@ -108,9 +108,9 @@ func (b *batch) end() {
 	close(b.ended)
 }
 
-// failure makes an error of the database/sql layer one of this package. After an error that says
-// that the database could not be asked, it may have undone the transaction by itself, and what came
-// next would be a transaction each.
+// failure converts an error of database/sql to one of this package. If the database was
+// unavailable, it may have rolled back the transaction by itself. Later statements would then be
+// transactions of their own, so the batch is broken.
 func (b *batch) failure(err error) error {
 	err = b.engine.failure(err)
 	if isUnavailable(err) && b.broken == nil {
@@ -140,10 +140,10 @@ func (b *batch) script(statements string) error {
 	return b.failure(err)
 }
 
-// lock has nothing to do: BEGIN IMMEDIATE has taken the one lock that there is.
+// lock does nothing: BEGIN IMMEDIATE has taken the only lock that there is.
 func (b *batch) lock(string) error { return nil }
 
-// exec runs a statement, prepared at its first use.
+// exec runs a statement and prepares it at its first use.
 func (w *writer) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	s, err := w.prepare(ctx, query)
 	if s == nil {
@@ -152,7 +152,7 @@ func (w *writer) exec(ctx context.Context, query string, args ...any) (sql.Resul
 	return s.ExecContext(ctx, args...)
 }
 
-// scan runs a query of one row, prepared at its first use.
+// scan runs a query of one row and prepares it at its first use.
 func (w *writer) scan(ctx context.Context, query string, args, dest []any) error {
 	s, err := w.prepare(ctx, query)
 	if s == nil {
@@ -176,13 +176,12 @@ func (w *writer) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	return s, err
 }
 
-// discard undoes what is not committed and closes the connection, about which nothing is known any
-// more.
+// discard rolls back uncommitted changes and closes the connection, whose state is unknown.
 func (w *writer) discard() {
 	if w.conn == nil {
 		return
 	}
-	w.closeStatements() // SQLite keeps a connection, and its locks, while a statement is prepared on it
+	w.closeStatements() // SQLite keeps a connection and its locks while statements are open
 	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
 	w.conn = nil
 }

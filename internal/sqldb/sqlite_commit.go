@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Callers of [DB.Write] share transactions. The first that comes leads: it begins a transaction,
-// runs its own function, lends the transaction to each caller that waits, one after the other,
-// commits, and hands the lead to one that came too late. Every caller runs its own function on its
-// own goroutine, under a savepoint, so that a panic is its own and a failure undoes its own part
-// alone. A caller is told of success only after the commit that holds its part.
+// Callers of [DB.Write] share transactions. The first caller leads: it starts a transaction, runs
+// its own function, lends the transaction to each waiting caller in turn, commits, and hands the
+// lead to a caller that came too late. Every caller runs its function on its own goroutine, under a
+// savepoint. So a panic stays in its own goroutine, and a failure rolls back only its own part. A
+// caller gets its success only after the commit that contains its part.
 
-// batchLimit is how many callers share a transaction at most.
+// batchLimit is the maximum number of callers that share a transaction.
 const batchLimit = 128
 
 func (e *sqlite) write(ctx context.Context, limit time.Duration, f func(transaction) error) error {
@@ -52,19 +52,19 @@ func (e *sqlite) write(ctx context.Context, limit time.Duration, f func(transact
 // turn is one call of Write.
 type turn struct {
 	ctx    context.Context
-	limit  time.Duration // of the transaction, when the turn leads
+	limit  time.Duration // of the transaction, if the turn leads
 	f      func(transaction) error
-	signal chan signal // one is sent, once the turn has left the queue
+	signal chan signal // gets one signal, after the turn has left the queue
 }
 
-// signal tells a caller who waits what to do: to fail with err, to take part in batch, or else to
-// lead.
+// signal tells a waiting caller what to do: fail with err, take part in batch, or lead if both are
+// nil.
 type signal struct {
 	err   error
 	batch *batch
 }
 
-// lead runs a transaction for t and for those who wait. The deferred part runs also when t's
+// lead runs a transaction for t and for the waiting callers. The deferred part also runs if t's
 // function panics.
 func (e *sqlite) lead(t *turn) (err error) {
 	defer e.queue.handOver()
@@ -108,7 +108,7 @@ func (b *batch) borrow(t *turn) error {
 
 // queue holds the callers of Write that wait for their turn.
 type queue struct {
-	calls sync.WaitGroup // those who entered
+	calls sync.WaitGroup // callers that entered
 
 	mu      sync.Mutex
 	waiting []*turn // guarded by mu
@@ -116,7 +116,8 @@ type queue struct {
 	closed  bool    // guarded by mu
 }
 
-// enter reports whether t leads; otherwise it waits. After a nil error the caller owes calls.Done.
+// enter reports whether t leads; otherwise t waits. If the error is nil, the caller must call
+// calls.Done.
 func (q *queue) enter(t *turn) (leads bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -132,7 +133,7 @@ func (q *queue) enter(t *turn) (leads bool, err error) {
 	return true, nil
 }
 
-// leave reports whether t waited still: then it waits no longer, and is sent nothing.
+// leave reports whether t was still waiting. If so, t is removed and gets no signal.
 func (q *queue) leave(t *turn) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -144,7 +145,7 @@ func (q *queue) leave(t *turn) bool {
 	return true
 }
 
-// next takes the turn that has waited longest, or nil.
+// next removes and returns the turn that has waited longest, or nil.
 func (q *queue) next() *turn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -161,7 +162,7 @@ func (q *queue) pop() *turn {
 	return t
 }
 
-// handOver ends the caller's lead. Whoever has waited longest leads next.
+// handOver ends the caller's lead. The turn that has waited longest leads next.
 func (q *queue) handOver() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -172,7 +173,7 @@ func (q *queue) handOver() {
 	q.led = false
 }
 
-// fail sends err to all who wait, so that they do not wait for the same failure one after the
+// fail sends err to all waiting callers, so that they do not meet the same failure one after the
 // other.
 func (q *queue) fail(err error) {
 	q.mu.Lock()
@@ -183,7 +184,7 @@ func (q *queue) fail(err error) {
 	q.waiting = nil
 }
 
-// close refuses those who come from now on, and returns when the others are done.
+// close refuses new callers, and returns when the others are done.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true

@@ -9,11 +9,11 @@ import (
 
 var errOver = errors.New("sqldb: Tx used after the function that it was given to returned")
 
-// Tx is one caller's part of a transaction. It is valid until the function that it was given to
-// returns, and is not safe for concurrent use. Placeholders are written "?".
+// Tx is one caller's part of a transaction. It is valid until the function that received it
+// returns. It is not safe for concurrent use. Placeholders are written "?".
 //
-// Once the database could not be asked, every later call fails too: what the transaction has done
-// is undone.
+// If a call finds the database unavailable, every later call fails too, and everything in the
+// transaction is rolled back.
 type Tx struct {
 	db   *DB
 	part transaction
@@ -22,10 +22,10 @@ type Tx struct {
 
 type txKey struct{}
 
-// WithTx returns a context whose calls of [DB.Write] take part in tx, as long as that lasts,
-// instead of beginning a transaction: so two packages that share a database do one deed in one
-// transaction. An error of such a call must become the error of the function that tx was given to,
-// which undoes all.
+// WithTx returns a context in which calls of [DB.Write] take part in tx instead of starting a
+// transaction, as long as tx is valid. So two packages that share a database can make one change
+// together. If such a call fails, the function that received tx must return an error, which rolls
+// everything back.
 func WithTx(ctx context.Context, tx *Tx) context.Context {
 	return context.WithValue(ctx, txKey{}, tx)
 }
@@ -38,7 +38,7 @@ func (tx *Tx) Exec(query string, args ...any) (sql.Result, error) {
 	return tx.part.exec(tx.text(query), args...)
 }
 
-// Query runs a query. The caller closes the rows.
+// Query runs a query. The caller must close the rows.
 func (tx *Tx) Query(query string, args ...any) (*Rows, error) {
 	if err := tx.usable(); err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (tx *Tx) Query(query string, args ...any) (*Rows, error) {
 	return &Rows{Rows: rows, failure: tx.part.failure}, nil
 }
 
-// QueryRow is a query of one row. It runs when [Row.Scan] is called.
+// QueryRow prepares a query of one row. It runs when [Row.Scan] is called.
 func (tx *Tx) QueryRow(query string, args ...any) *Row {
 	return &Row{func(dest []any) error {
 		if err := tx.usable(); err != nil {
@@ -60,10 +60,11 @@ func (tx *Tx) QueryRow(query string, args ...any) *Row {
 	}}
 }
 
-// Lock waits until no other transaction has the lock of that name, and has it until the transaction
-// ends. What a transaction reads and then relies on is true until its commit only under a lock:
-// that there is another administrator, which number comes next. On SQLite a transaction that writes
-// is alone, so there is nothing to wait for; a database with many writers needs it.
+// Lock waits until no other transaction holds the lock with that name, and holds it until the
+// transaction ends. A fact that a transaction reads stays true until its commit only under a lock,
+// for example that there is another administrator or which number comes next. On SQLite Lock does
+// nothing, since a transaction that writes is always alone. A database with concurrent writers
+// needs it.
 func (tx *Tx) Lock(name string) error {
 	if err := tx.usable(); err != nil {
 		return err
@@ -100,6 +101,6 @@ type Row struct {
 	scan func(dest []any) error
 }
 
-// Scan runs the query and puts the columns of its first row where dest points. [ErrNoRows] when
+// Scan runs the query and stores the columns of its first row in dest. It returns [ErrNoRows] if
 // there is no row.
 func (r *Row) Scan(dest ...any) error { return r.scan(dest) }

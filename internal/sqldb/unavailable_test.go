@@ -77,7 +77,7 @@ func TestOpen_settings(t *testing.T) {
 	}
 }
 
-// unavailableEverywhere checks that every call says so, within a second.
+// unavailableEverywhere checks that every call returns ErrUnavailable within a second.
 func unavailableEverywhere(t *testing.T, ctx context.Context, db *sqldb.DB) {
 	t.Helper()
 	start := time.Now()
@@ -134,8 +134,8 @@ func TestDB_damagedFile(t *testing.T) {
 	}
 }
 
-// TestDB_deletedFile deletes the file under an open database: the system lets SQLite write on, and
-// forgets it all.
+// TestDB_deletedFile deletes the file under an open database. The system lets SQLite continue to
+// write, but nothing is kept.
 func TestDB_deletedFile(t *testing.T) {
 	for name, replace := range map[string]bool{"deleted": false, "replaced": true} {
 		t.Run(name, func(t *testing.T) {
@@ -169,8 +169,8 @@ func TestDB_deletedFile(t *testing.T) {
 	}
 }
 
-// readEverywhere has all connections of the read pool open at one time. Whether they can be is not
-// its concern.
+// readEverywhere tries to open all connections of the read pool at the same time. Failures are
+// ignored.
 func readEverywhere(t *testing.T, db *sqldb.DB) {
 	for range 4 {
 		rows, err := db.Query(t.Context(), "SELECT id FROM counters")
@@ -180,7 +180,7 @@ func readEverywhere(t *testing.T, db *sqldb.DB) {
 	}
 }
 
-// lock holds the write lock of the database at url as another program would.
+// lock holds the write lock of the database at url, as another program would.
 func lock(t *testing.T, url string) (unlock func()) {
 	t.Helper()
 	other, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:")+"?_txlock=immediate")
@@ -216,7 +216,8 @@ func TestWrite_contextThatEndsBeforeTheLockIsFree(t *testing.T) {
 	}
 }
 
-// TestWrite_lockThatIsNeverFree has callers wait for the lock together, not one after the other.
+// TestWrite_lockThatIsNeverFree checks that callers wait for the lock together, not one after the
+// other.
 func TestWrite_lockThatIsNeverFree(t *testing.T) {
 	t.Parallel()
 	db, url := open(t)

@@ -1,5 +1,5 @@
-// Package uid makes identifiers: 128 bits, the first 48 of which are the time in milliseconds so
-// that they sort by age, written as 26 lower-case letters and digits.
+// Package uid makes identifiers of 128 bits, written as 26 lower-case letters and digits. The first
+// 48 bits are the time in milliseconds, so identifiers sort by age.
 package uid
 
 import (
@@ -17,7 +17,7 @@ var encoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPaddin
 
 var errInvalid = errors.New("uid: not an identifier")
 
-// New returns a fresh identifier. Its last 80 bits are from crypto/rand.
+// New returns a new identifier. Its last 80 bits are from crypto/rand.
 func New(now time.Time) string {
 	var b [16]byte
 	ms := uint64(now.UnixMilli())
@@ -28,7 +28,7 @@ func New(now time.Time) string {
 	return encoding.EncodeToString(b[:])
 }
 
-// Bytes returns the 16 bytes of an identifier, so that it can be written shorter.
+// Bytes returns the 16 bytes of an identifier, for shorter encodings.
 func Bytes(id string) ([16]byte, error) {
 	var b [16]byte
 	if len(id) != Len {
@@ -40,8 +40,8 @@ func Bytes(id string) ([16]byte, error) {
 	return b, nil
 }
 
-// Shaped reports whether text has the shape of an identifier: its length and its characters. It is
-// wider than [Bytes], so that an identifier with a slip of the pen in it is still nothing else.
+// Shaped reports whether text has the length and the characters of an identifier. It accepts more
+// than [Bytes], so that an identifier with a typo is not mistaken for something else.
 func Shaped(text string) bool {
 	return len(text) == Len && strings.Trim(text, "0123456789abcdefghijklmnopqrstuv") == ""
 }

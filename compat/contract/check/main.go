@@ -1,5 +1,5 @@
-// Command check runs the cases of a first system against a server, the original or one that stands
-// in for it:
+// Command check runs the cases of an original system against a server, which is the original or its
+// replacement:
 //
 //	go run ./compat/contract/check -system gettoken -url http://127.0.0.1:5000 -var email=a@example.com
 package main
@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// run reports whether every case that could be run passed.
+// run reports whether all cases that could run have passed.
 func run(ctx context.Context, args []string, out io.Writer) (bool, error) {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.SetOutput(out)

@@ -11,14 +11,14 @@ import (
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 )
 
-// Members are the members of a JSON object, each as its JSON text.
+// Members are the members of a JSON object. Values are JSON texts.
 type Members map[string]string
 
-// ErrNotObject says that a text is JSON, and no object.
+// ErrNotObject says that a text is JSON, but not an object.
 var ErrNotObject = errors.New("pyjwt: no JSON object")
 
 // ReadObject returns the members of a JSON object. The error is [ErrNotObject], or a
-// [*strictjson.SyntaxError] for what is no JSON, or has a member twice.
+// [*strictjson.SyntaxError] if text is not JSON or has duplicate members.
 func ReadObject(text string) (Members, error) {
 	s := strictjson.NewScanner(text)
 	if kind := s.Kind(); kind != '{' && kind != 0 {
@@ -39,20 +39,20 @@ func ReadObject(text string) (Members, error) {
 	return members, nil
 }
 
-// Int returns a member that is a whole number.
+// Int returns the value of a member that is an integer.
 func (m Members) Int(name string) (int64, bool) {
 	value, err := strconv.ParseInt(m[name], 10, 64)
 	return value, err == nil
 }
 
-// String returns a member that is a string.
+// String returns the value of a member that is a string.
 func (m Members) String(name string) (string, bool) {
 	s := strictjson.NewScanner(m[name])
 	value, ok := s.String()
 	return value, ok
 }
 
-// syntaxError words it as Python's json does, as far as one can tell from an offset.
+// syntaxError uses the words of Python's json module, as far as the offset allows.
 func syntaxError(text, segment string, err error) error {
 	offset := 0
 	if syntax := (*strictjson.SyntaxError)(nil); errors.As(err, &syntax) {
@@ -66,8 +66,8 @@ func syntaxError(text, segment string, err error) error {
 	}
 }
 
-// checkClaims checks in PyJWT's order: required, iat, nbf, exp, iss, aud; version 2 has sub and jti
-// at the end.
+// checkClaims checks in PyJWT's order: required, iat, nbf, exp, iss, aud. Version 2 checks sub and
+// jti last.
 func (d *Decoder) checkClaims(claims Members, now time.Time) error {
 	for _, name := range d.Required {
 		if value, there := claims[name]; !there || value == "null" {
@@ -113,7 +113,8 @@ func (d *Decoder) checkNotBefore(claims Members, now int64) error {
 	return &Error{ErrImmature, "The token is not yet valid (nbf)"}
 }
 
-// checkExpiry: version 1 takes a token in the second in which it expires, version 2 does not.
+// checkExpiry checks exp. In the second of expiry, version 1 accepts a token and version 2 does
+// not.
 func (d *Decoder) checkExpiry(claims Members, now int64) error {
 	at, there, err := claims.seconds("exp", "Expiration Time claim (exp)")
 	if err != nil || !there || d.ExpiredToo {
@@ -128,7 +129,7 @@ func (d *Decoder) checkExpiry(claims Members, now int64) error {
 
 func (d *Decoder) leeway() int64 { return int64(d.Leeway / time.Second) }
 
-// seconds reads a time as Python's int() does: numbers lose their fraction, and texts of digits are
+// seconds reads a time like Python's int(): numbers lose their fraction, and texts of digits are
 // numbers.
 func (m Members) seconds(name, words string) (at int64, there bool, err error) {
 	value, there := m[name]
@@ -168,7 +169,7 @@ func (d *Decoder) checkIssuer(claims Members) error {
 	return nil
 }
 
-// checkAudience: to version 2 an audience that is empty is none.
+// checkAudience checks aud. For version 2 an empty audience counts as absent.
 func (d *Decoder) checkAudience(claims Members) error {
 	named, there := claims["aud"]
 	if d.Version == V2 && (named == "null" || named == `""` || named == "[]") {
@@ -194,8 +195,8 @@ func (d *Decoder) checkAudience(claims Members) error {
 	return &Error{ErrAudience, "Audience doesn't match"}
 }
 
-// audienceHas reports whether "aud" is the audience or a list of strings that has it, and whether
-// it is either form at all.
+// audienceHas reports whether "aud" is the audience or a list of strings that contains it, and
+// whether it has one of these forms at all.
 func (m Members) audienceHas(audience string) (has, wellFormed bool) {
 	if one, isText := m.String("aud"); isText {
 		return one == audience, true

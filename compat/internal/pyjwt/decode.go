@@ -1,10 +1,10 @@
-// Package pyjwt reads and writes tokens as the Python library PyJWT does, which Flask-JWT and
-// Flask-JWT-Extended stand on: the order of its checks, what it takes for a time, and its words for
-// what is wrong.
+// Package pyjwt reads and writes tokens like the Python library PyJWT, which Flask-JWT and
+// Flask-JWT-Extended use. It has the same order of checks, the same rules for times, and the same
+// error messages.
 //
-// It is stricter where a client cannot tell from an honest token: a key has one algorithm, JSON and
-// base64url are read by this module's own readers, and headers that would change what a token means
-// are refused.
+// It is stricter where clients with honest tokens notice no difference. A key has one algorithm.
+// JSON and base64url are parsed by this module's own parsers. Headers that would change the meaning
+// of a token are refused.
 package pyjwt
 
 import (
@@ -16,10 +16,10 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// MaxTokenSize is how long a token may be, in bytes.
+// MaxTokenSize is the maximum length of a token in bytes.
 const MaxTokenSize = 8 << 10
 
-// What is wrong with a token, for callers that answer some of it in their own way.
+// Kinds of errors, for callers that handle some of them differently.
 var (
 	ErrDecode       = errors.New("pyjwt: not a token")
 	ErrAlgorithm    = errors.New("pyjwt: another algorithm")
@@ -32,7 +32,7 @@ var (
 	ErrSubject      = errors.New("pyjwt: the subject is not a string")
 )
 
-// Error is what is wrong with a token in PyJWT's words, which are sent to clients.
+// Error describes in PyJWT's words what is wrong with a token. The words are sent to clients.
 type Error struct {
 	Kind error // one of this package's
 	Text string
@@ -44,39 +44,38 @@ func (e *Error) Error() string { return e.Text }
 // Unwrap returns Kind.
 func (e *Error) Unwrap() error { return e.Kind }
 
-// Version is a major version of PyJWT. They differ in words and in what they check.
+// Version is a major version of PyJWT. The versions differ in their words and checks.
 type Version int
 
-// The versions. Whoever uses version 2 as Flask-JWT-Extended does reads a token twice, the first
-// time without its key, so that a payload that is no JSON is told before an algorithm or a
-// signature that is not the key's.
+// The versions. Flask-JWT-Extended uses version 2 to read a token twice, the first time without its
+// key. So a payload that is not JSON is reported before a wrong algorithm or signature.
 const (
 	V1 Version = 1 // of Flask-JWT: 1.4
 	V2 Version = 2 // of Flask-JWT-Extended: 2.10 and later
 )
 
-// Decoder says what is expected of a token.
+// Decoder says what a token must be like.
 type Decoder struct {
 	Version  Version
-	Key      jwk.Key // its algorithm is the one that is allowed
+	Key      jwk.Key // its algorithm is the only one that is allowed
 	Leeway   time.Duration
-	Required []string // claims that must be there, in the order in which they are asked for
-	Issuer   string   // "" expects none, and takes any
-	Audience string   // "" expects none, and refuses a token that names one
-	Subject  bool     // whether "sub", if there, must be a string; version 2 alone asks for it
+	Required []string // claims that must be present, in the order of the checks
+	Issuer   string   // "" accepts any issuer
+	Audience string   // "" refuses tokens that name an audience
+	Subject  bool     // whether "sub", if present, must be a string; only for version 2
 
-	// ExpiredToo takes tokens that have expired, for a caller that looks for what else is wrong
-	// with one.
+	// ExpiredToo accepts expired tokens, for a caller that needs to know what else is wrong with
+	// one.
 	ExpiredToo bool
 }
 
-// Token is a token whose signature and claims hold.
+// Token is a token with a valid signature and valid claims.
 type Token struct {
 	Header Members
 	Claims Members
 }
 
-// Decode reads and checks a token at a time. The error is an *Error.
+// Decode reads a token and checks it at the time now. The error is an *Error.
 func (d *Decoder) Decode(token string, now time.Time) (Token, error) {
 	if len(token) > MaxTokenSize {
 		return Token{}, &Error{ErrDecode, "Token is too long"}
@@ -128,8 +127,8 @@ func cutLast(token string) (before, after string, found bool) {
 	return token[:i], token[i+1:], true
 }
 
-// meaningful are the header members that tell a reader to take a token for something else, or to
-// fetch a key: no client of these libraries sends one, and PyJWT would ignore most of them.
+// meaningful are header members that change the meaning of a token or make a reader fetch a key. No
+// client of these libraries sends them, and PyJWT would ignore most of them.
 var meaningful = []string{"crit", "b64", "zip", "enc", "jku", "jwk", "x5u", "x5c"}
 
 func readHeader(text string) (Members, error) {
@@ -146,7 +145,7 @@ func readHeader(text string) (Members, error) {
 			return nil, &Error{ErrDecode, "Invalid header string: " + name + " is not supported"}
 		}
 	}
-	// PyJWT passes over the type. One that is there and names another kind of token is refused
+	// PyJWT ignores the type. A type that is present and names another kind of token is refused
 	// here.
 	if typ, isText := header.String("typ"); header["typ"] != "" && (!isText || !strings.EqualFold(typ, "JWT")) {
 		return nil, &Error{ErrDecode, "Invalid header string: typ must be JWT"}
@@ -157,7 +156,7 @@ func readHeader(text string) (Members, error) {
 	return header, nil
 }
 
-// readObject reads the JSON object of a segment.
+// readObject reads the JSON object in a segment.
 func readObject(text, segment string) (Members, error) {
 	members, err := ReadObject(text)
 	switch {

@@ -9,8 +9,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// Encode returns a token of a header and claims, each a struct or a map that encoding/json makes an
-// object of. The caller's header names the key's algorithm in "alg".
+// Encode returns a token with a header and claims. Each is a struct or map that encoding/json
+// encodes as an object. The caller must set "alg" in the header to the key's algorithm.
 func Encode(key jwk.SigningKey, header, claims any) (string, error) {
 	head, err := marshal(header)
 	if err != nil {
@@ -36,7 +36,7 @@ func Encode(key jwk.SigningKey, header, claims any) (string, error) {
 	return token, nil
 }
 
-// marshal leaves <, > and & as they are, as Python does.
+// marshal does not escape <, > and &, like Python.
 func marshal(v any) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)

@@ -34,7 +34,7 @@ func mint(t *testing.T, key jwk.SigningKey, header, claims any) string {
 	return token
 }
 
-// signed signs texts as they are.
+// signed signs texts unchanged.
 func signed(t *testing.T, key jwk.SigningKey, header, payload string) string {
 	t.Helper()
 	input := base64.RawURLEncoding.EncodeToString(
@@ -51,8 +51,8 @@ func signed(t *testing.T, key jwk.SigningKey, header, payload string) string {
 
 const head = `{"typ":"JWT","alg":"HS256"}`
 
-// TestDecode_saysWhatIsWrongInItsWords goes through the checks in their order: each token passes
-// those above its own.
+// TestDecode_saysWhatIsWrongInItsWords goes through the checks in order. Each token passes all
+// checks before its own.
 func TestDecode_saysWhatIsWrongInItsWords(t *testing.T) {
 	key := secret(t)
 	good := signed(t, key, head, `{"identity":1,"exp":1800000300,"iat":1800000000,"nbf":1800000000}`)
@@ -114,8 +114,8 @@ func TestDecode_timesAreWhatPythonTakesForIntegers(t *testing.T) {
 	}
 }
 
-// TestDecode_versionsDiffer: in the second of expiry, in the future of iat, and in words for an
-// audience.
+// TestDecode_versionsDiffer checks the differences: the second of expiry, an iat in the future, and
+// the words for an audience.
 func TestDecode_versionsDiffer(t *testing.T) {
 	key := secret(t)
 	for _, test := range []struct{ claims, v1, v2 string }{
@@ -141,7 +141,7 @@ func TestDecode_versionsDiffer(t *testing.T) {
 	}
 }
 
-// TestDecode_expiredToo looks past the expiry and nothing else.
+// TestDecode_expiredToo checks that only the expiry is ignored.
 func TestDecode_expiredToo(t *testing.T) {
 	key := secret(t)
 	d := pyjwt.Decoder{Version: pyjwt.V2, Key: key, Subject: true, ExpiredToo: true}
@@ -185,7 +185,7 @@ func TestDecode_errorsHaveKinds(t *testing.T) {
 	}
 }
 
-// TestDecode_takesWhatEncodeWrites, members and all.
+// TestDecode_takesWhatEncodeWrites also compares the members.
 func TestDecode_takesWhatEncodeWrites(t *testing.T) {
 	key := secret(t)
 	token := mint(
@@ -211,8 +211,8 @@ func TestDecode_takesWhatEncodeWrites(t *testing.T) {
 	}
 }
 
-// TestDecode_refusesForgeries of every class but for what PyJWT reads in another way, or does not
-// know.
+// TestDecode_refusesForgeries checks every class of forgery except those that PyJWT interprets
+// differently or does not know.
 func TestDecode_refusesForgeries(t *testing.T) {
 	key := secret(t)
 	target := attack.Target{
@@ -247,9 +247,9 @@ func TestDecode_refusesForgeries(t *testing.T) {
 	}
 }
 
-// readsOtherwise names what is no forgery to PyJWT: a token needs no kid and no typ, an integer may
-// be written as text, lifetimes have no bound, and what scopes and subjects look like is the
-// application's.
+// readsOtherwise reports forgeries that are valid in PyJWT. A token needs no kid and no typ. An
+// integer may be written as text. Lifetimes have no bound. The forms of scopes and subjects are up
+// to the application.
 func readsOtherwise(f attack.Forgery) bool {
 	switch f.Class {
 	case "kid":

@@ -1,5 +1,5 @@
-// Package pyjwttest has the real PyJWT read and write tokens, for tests of what stands in for it.
-// It needs a python3 that can import jwt, such as Debian's with the package python3-jwt.
+// Package pyjwttest lets the real PyJWT read and write tokens, for tests of its replacement. It
+// needs a python3 that can import jwt, for example from Debian's package python3-jwt.
 package pyjwttest
 
 import (
@@ -29,11 +29,11 @@ else:
 json.dump(answer, sys.stdout)
 `
 
-// PyJWT is a python that has the library.
+// PyJWT is a Python interpreter that has the library.
 type PyJWT struct{ python string }
 
-// Find finds it, or skips the test by the name of Debian's package, or fails it if
-// HALLPASS_TEST_REQUIRE lists that name.
+// Find finds such an interpreter. If there is none, it skips the test with the name of Debian's
+// package, or fails it if HALLPASS_TEST_REQUIRE lists that name.
 func Find(t *testing.T) PyJWT {
 	t.Helper()
 	for _, python := range []string{"python3", "/usr/bin/python3"} {
@@ -49,8 +49,8 @@ func Find(t *testing.T) PyJWT {
 	return PyJWT{}
 }
 
-// Decode has it verify a token with the keyword arguments of its decode(), and returns the claims
-// or its words for what is wrong.
+// Decode lets PyJWT verify a token with the keyword arguments of its decode(). It returns the
+// claims, or PyJWT's words for what is wrong.
 func (p PyJWT) Decode(
 	t *testing.T,
 	token string,
@@ -66,7 +66,7 @@ func (p PyJWT) Decode(
 	return answer.Claims, answer.Error
 }
 
-// Encode has it make a token with more header members, which may be nil.
+// Encode lets PyJWT create a token with additional header members, which may be nil.
 func (p PyJWT) Encode(t *testing.T, secret []byte, algorithm string, headers, claims map[string]any) string {
 	t.Helper()
 	var answer struct{ Token string }

@@ -1,4 +1,4 @@
-// Package exampletest starts the example programs for their tests, and walks their contracts.
+// Package exampletest starts the example programs for their tests and runs their contracts.
 package exampletest
 
 import (
@@ -18,15 +18,15 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// Program is an example that is running.
+// Program is a running example.
 type Program struct {
 	URL  string
 	stop func() error
 	out  *output
 }
 
-// Run is what an example's main calls: it serves until ctx ends and writes what its user is to know
-// to out.
+// Run is the function that an example's main calls. It serves until ctx ends, and writes to out
+// what the user must know.
 type Run func(ctx context.Context, args []string, out io.Writer) error
 
 var listening = regexp.MustCompile(`listening on (http://[0-9.:]+[0-9])`)
@@ -68,7 +68,7 @@ func Start(t *testing.T, run Run, args ...string) *Program {
 	}
 }
 
-// Stop ends the example before the test does, so that it can be started again.
+// Stop stops the example before the end of the test, so that it can be started again.
 func (p *Program) Stop(t *testing.T) {
 	t.Helper()
 	if err := p.stop(); err != nil {
@@ -76,10 +76,11 @@ func (p *Program) Stop(t *testing.T) {
 	}
 }
 
-// Output is what it wrote so far, its log included.
+// Output returns what the program has written so far, including its log.
 func (p *Program) Output() string { return p.out.String() }
 
-// Walk runs a system's cases against it. The key is the program's; nil if no case makes tokens.
+// Walk runs a system's cases against the program. The key is the program's; nil if no case creates
+// tokens.
 func (p *Program) Walk(t *testing.T, system string, key jwk.SigningKey, variables map[string]string) {
 	t.Helper()
 	cases, err := contract.Load(system)
@@ -103,14 +104,14 @@ func (p *Program) Walk(t *testing.T, system string, key jwk.SigningKey, variable
 	t.Logf("%s: %d of %d cases passed", system, len(results)-failed, len(results))
 }
 
-// Expires expects a program that was started with "-expiry 2s" to take a token, and to refuse it
-// later with a status.
+// Expires checks that a program started with "-expiry 2s" accepts a token, and later refuses it
+// with the given status.
 func (p *Program) Expires(
 	t *testing.T, logIn func() string, use func(token string) int, refused int,
 ) {
 	t.Helper()
 	token := logIn()
-	// On a busy machine one may end before it is used.
+	// On a busy machine a token may expire before it is used.
 	for tries := 0; use(token) != http.StatusOK; tries++ {
 		if tries == 5 {
 			t.Fatal("no token was taken")
@@ -122,7 +123,7 @@ func (p *Program) Expires(
 		if status = use(token); status != http.StatusOK && status != refused {
 			t.Fatalf("after %v the answer is %d", time.Since(begin), status)
 		}
-		// It lives two seconds, and the leeway is ten where there is one.
+		// A token lives two seconds, plus a leeway of up to ten.
 		if time.Since(begin) > 20*time.Second {
 			t.Fatal("the token is still taken")
 		}
@@ -130,7 +131,7 @@ func (p *Program) Expires(
 	t.Logf("refused after %v", time.Since(begin))
 }
 
-// WantsAnExpiry expects "-expiry 0s" to be refused, and not to be taken for the default.
+// WantsAnExpiry checks that "-expiry 0s" is refused and does not mean the default.
 func WantsAnExpiry(t *testing.T, run Run, args ...string) {
 	t.Helper()
 	args = append([]string{"-addr", "127.0.0.1:0", "-expiry", "0s"}, args...)
@@ -142,8 +143,8 @@ func WantsAnExpiry(t *testing.T, run Run, args ...string) {
 	}
 }
 
-// IsVerifiedElsewhere expects a service that has nothing but the keys that a program publishes to
-// take its token. The program's name is its issuer and its audience.
+// IsVerifiedElsewhere checks that a service which only has the program's published keys accepts its
+// token. The program's name is its issuer and its audience.
 func (p *Program) IsVerifiedElsewhere(t *testing.T, name, token string) {
 	t.Helper()
 	keys, err := jwk.NewRemote(p.URL+"/.well-known/jwks.json", jwk.RemoteConfig{AllowPrivate: true})
@@ -163,7 +164,7 @@ func (p *Program) IsVerifiedElsewhere(t *testing.T, name, token string) {
 	}
 }
 
-// output can be written to by the program while the test reads it.
+// output allows the program to write while the test reads.
 type output struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -181,13 +182,13 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// RefusesForgeries sends forged tokens, of each kind some, and expects a status.
+// RefusesForgeries sends some forged tokens of each kind and checks the status.
 func RefusesForgeries(t *testing.T, target attack.Target, want int, request func(token string) *http.Request) {
 	t.Helper()
 	classes := map[string]int{}
 	for forgery := range target.Forgeries(t) {
-		// Blanks around a header's value are no part of it, and what no header can hold is not
-		// sent.
+		// White space around a header's value does not belong to it. Tokens that cannot be in a
+		// header are skipped.
 		if classes[forgery.Class]++; classes[forgery.Class] > 25 || !sendable(forgery.Token) {
 			continue
 		}

@@ -2,6 +2,5 @@
 
 package exampletest
 
-// slowness is by how much a machine that runs other tests at the same time may be slower than a
-// quiet one.
+// slowness is how much slower a machine may be that runs other tests at the same time.
 const slowness = 5

@@ -2,5 +2,5 @@
 
 package exampletest
 
-// slowness is by how much the race detector slows a start, which hashes a password.
+// slowness is how much the race detector may slow down a start, which hashes a password.
 const slowness = 20

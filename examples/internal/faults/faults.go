@@ -1,5 +1,5 @@
-// Package faults writes what went wrong on the server's side to the log of an example. A client is
-// told no more than that something did.
+// Package faults writes the server's errors to the log of an example. Clients only see that
+// something went wrong.
 package faults
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/hallpass-go/hallpass"
 )
 
-// To returns an Observe of [hallpass.Config] that writes each fault as a line. That a client hung
-// up is none, nor is it that the server was busy.
+// To returns an Observe function for [hallpass.Config] that writes a line for each fault. Clients
+// that hung up and a busy server are not faults.
 func To(out io.Writer) func(context.Context, hallpass.Event) {
 	return func(ctx context.Context, e hallpass.Event) {
 		if e.Err == nil || ctx.Err() != nil || errors.Is(e.Err, hallpass.ErrOverloaded) {
@@ -24,7 +24,8 @@ func To(out io.Writer) func(context.Context, hallpass.Event) {
 	}
 }
 
-// Refusal is what err is to a client: an [hallpass.Error] as it is, any other as internal.
+// Refusal returns err as clients see it: an [hallpass.Error] unchanged, any other error as
+// internal.
 func Refusal(err error) *hallpass.Error {
 	if refusal, ok := errors.AsType[*hallpass.Error](err); ok {
 		return refusal
@@ -32,8 +33,8 @@ func Refusal(err error) *hallpass.Error {
 	return hallpass.ErrInternal.Because(err)
 }
 
-// Detail is what a client is told of an error. The library's word on an internal one names a
-// request ID, which the examples' answers do not have.
+// Detail returns the text about an error for clients. The library's text for internal errors
+// mentions a request ID, which the examples' answers do not have.
 func Detail(e *hallpass.Error) string {
 	if errors.Is(e, hallpass.ErrInternal) {
 		return "Something went wrong on our side."

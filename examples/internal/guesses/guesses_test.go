@@ -20,7 +20,7 @@ func from(ip string) *http.Request {
 
 func answers(err error) func() error { return func() error { return err } }
 
-// untilRefused returns how often check is asked before the limit is reached, and the refusal.
+// untilRefused returns how often check is called before the limit is reached, and the refusal.
 func untilRefused(t *testing.T, l guesses.Limit, r *http.Request, check error) (int, error) {
 	t.Helper()
 	for asked := range 1000 {
@@ -48,7 +48,7 @@ func TestCheck_refusesTooManyWrongPasswords(t *testing.T) {
 	}
 }
 
-// A client that hangs up while its password is looked at has guessed all the same.
+// A login that the client abandons counts as a guess.
 func TestCheck_countsWhoHangsUp(t *testing.T) {
 	asked, _ := untilRefused(t, guesses.New(), from("192.0.2.1"), context.Canceled)
 	if asked != 10 {
@@ -56,8 +56,8 @@ func TestCheck_countsWhoHangsUp(t *testing.T) {
 	}
 }
 
-// What strangers guess keeps out nobody who has logged in before, and a log-in of theirs gives
-// strangers no more guesses.
+// Strangers cannot lock out a user who has logged in before, and the user's logins give strangers
+// no more guesses.
 func TestCheck_countsAKnownAddressApart(t *testing.T) {
 	l := guesses.New()
 	if err := l.Check(from("192.0.2.1"), "ann", answers(nil)); err != nil {
