@@ -100,6 +100,10 @@ func deepCopy(v reflect.Value) reflect.Value {
 	case reflect.Slice:
 		if !v.IsNil() {
 			c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
+			if k := v.Type().Elem().Kind(); k < reflect.Array || k == reflect.String {
+				reflect.Copy(c, v)
+				break
+			}
 			for i := range v.Len() {
 				c.Index(i).Set(deepCopy(v.Index(i)))
 			}

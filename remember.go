@@ -18,7 +18,7 @@ import (
 // is still in the set. Look-ups take no lock; the oldest token of a shard makes room for a new one.
 type remembered[T any] struct {
 	shards [rememberedShards]rememberedShard[T]
-	used   atomic.Bool // whether there has been a token, which is never so with HMAC keys
+	used   atomic.Bool // whether there has been a token
 	seed   maphash.Seed
 	limit  int       // tokens in a shard
 	clone  func(T) T // gives an application's claims memory of their own; nil if they have none to share

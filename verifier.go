@@ -26,7 +26,7 @@ type VerifierConfig struct {
 	// MaxLifetime is the longest that a token may live. Defaults to 24 hours.
 	MaxLifetime time.Duration
 	// Remember is how many tokens to remember with what they proved, at about 1.1 KB each, so that the same token is verified once by
-	// its signature, if that is of a public key. Expiry, revocation and the key are looked at each time. Each request gets a copy of
+	// its signature. Expiry, revocation and the key are looked at each time. Each request gets a copy of
 	// its own; of a T that cannot be copied whole no token is remembered: one with a type that decodes itself (UnmarshalJSON) into
 	// slices, maps or pointers, or that embeds a hidden struct with such members. Defaults to 16,384; negative for none.
 	Remember int
@@ -144,10 +144,9 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, id *Identity[T])
 	if custom != nil {
 		id.Custom = *custom
 	}
-	key := signed.Key()
-	if _, isSecret := key.(*jwk.SecretKey); v.remembered != nil && !isSecret {
+	if v.remembered != nil {
 		e := v.remembered.newMemory(token, id)
-		e.key = key
+		e.key = signed.Key()
 		e.from, e.until = v.tokens.Window(&id.Claims)
 		e.unrevoked.Store(version)
 		v.remembered.add(e)
