@@ -29,9 +29,11 @@ var benchNow = time.Now()
 // benchClaims are the ten claims of a usual access token, which make one of 0.4 to 0.5 KB.
 func benchClaims(n int) jwt.Claims {
 	return jwt.Claims{
-		Issuer: testIssuer, Subject: fmt.Sprintf("06h0co5862doud16l5g4%06d", n), Audience: []string{testAudience}, ExpiresAt: benchNow.Add(12 * time.Hour),
-		IssuedAt: benchNow, ID: fmt.Sprintf("06h0co58f06l9q6lloq2%06d", n), ClientID: "app", SessionID: fmt.Sprintf("06h0co58f06l9q6lloq2%06d", n),
-		AuthTime: benchNow, Scopes: []string{"read", "write"},
+		Issuer: testIssuer, Subject: fmt.Sprintf("06h0co5862doud16l5g4%06d", n),
+		Audience: []string{testAudience}, ExpiresAt: benchNow.Add(12 * time.Hour),
+		IssuedAt: benchNow, ID: fmt.Sprintf("06h0co58f06l9q6lloq2%06d", n), ClientID: "app",
+		SessionID: fmt.Sprintf("06h0co58f06l9q6lloq2%06d", n),
+		AuthTime:  benchNow, Scopes: []string{"read", "write"},
 	}
 }
 
@@ -56,7 +58,11 @@ func benchKey(tb testing.TB, alg jwk.Algorithm) (jwk.SigningKey, *jwk.Set) {
 }
 
 // newBenchVerifier returns a verifier of a key's tokens, and so many of these.
-func newBenchVerifier(tb testing.TB, key jwk.SigningKey, tokens, remember int) (*hallpass.Verifier[struct{}], []string) {
+func newBenchVerifier(
+	tb testing.TB,
+	key jwk.SigningKey,
+	tokens, remember int,
+) (*hallpass.Verifier[struct{}], []string) {
 	tb.Helper()
 	var set *jwk.Set
 	var err error
@@ -98,9 +104,10 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkVerifyRemembered verifies tokens that are known. With -cpu 1,2 it shows how that scales. The table holds one token, or
-// as many as a large server sees, of which some are in use at the time; "cold" is the worst case, in which each
-// is asked for as seldom as any other, and nothing of it is in the processor's caches.
+// BenchmarkVerifyRemembered verifies tokens that are known. With -cpu 1,2 it shows how that scales.
+// The table holds one token, or as many as a large server sees, of which some are in use at the
+// time; "cold" is the worst case, in which each is asked for as seldom as any other, and nothing of
+// it is in the processor's caches.
 func BenchmarkVerifyRemembered(b *testing.B) {
 	const inUse = 64
 	for _, alg := range benchAlgorithms {

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// A remembered token's own claims are given to one request after the other, so each gets a copy that shares no memory
-// with another's. Of a T of which such a copy cannot be made, no token is remembered.
+// A remembered token's own claims are given to one request after the other, so each gets a copy
+// that shares no memory with another's. Of a T of which such a copy cannot be made, no token is
+// remembered.
 
 // cloner returns what gives a T memory of its own, or nil for a T that holds none to share.
 func cloner[T any]() func(T) T {
@@ -19,14 +20,21 @@ func cloner[T any]() func(T) T {
 	return func(v T) T { return deepCopy(reflect.ValueOf(&v).Elem()).Interface().(T) }
 }
 
-// sharesMemory reports whether two values of a type that were assigned from one can lead to memory that both can write to.
+// sharesMemory reports whether two values of a type that were assigned from one can lead to memory
+// that both can write to.
 func sharesMemory(t reflect.Type, seen map[reflect.Type]bool) bool {
 	if seen[t] || t == timeType {
 		return false
 	}
 	seen[t] = true
 	switch t.Kind() {
-	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface, reflect.Chan, reflect.Func, reflect.UnsafePointer:
+	case reflect.Slice,
+		reflect.Map,
+		reflect.Pointer,
+		reflect.Interface,
+		reflect.Chan,
+		reflect.Func,
+		reflect.UnsafePointer:
 		return true
 	case reflect.Array:
 		return sharesMemory(t.Elem(), seen)
@@ -47,8 +55,9 @@ var (
 	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// canCopy reports whether [deepCopy] copies all that decoding JSON can put into a value of a type: not what a type's own
-// method puts into hidden members, and not what stands in the members of a hidden embedded struct.
+// canCopy reports whether [deepCopy] copies all that decoding JSON can put into a value of a type:
+// not what a type's own method puts into hidden members, and not what stands in the members of a
+// hidden embedded struct.
 func canCopy(t reflect.Type, seen map[reflect.Type]bool) bool {
 	if seen[t] || t == rawMessageType || !sharesMemory(t, map[reflect.Type]bool{}) {
 		return true

@@ -63,24 +63,35 @@ type (
 	}
 )
 
-// What one request writes to the claims that it got never shows in the next, whatever T is; the race detector sees the
-// requests write at once. Of a T that can be copied the token is remembered, too.
+// What one request writes to the claims that it got never shows in the next, whatever T is; the
+// race detector sees the requests write at once. Of a T that can be copied the token is remembered,
+// too.
 func TestRemember_nothingIsShared(t *testing.T) {
 	shared(t, withHidden{hidden{[]string{"a"}}}, false, func(c *withHidden) { c.Tags[0] += "x" })
 	shared(t, withShown{Shown{[]string{"a"}}}, true, func(c *withShown) { c.Tags[0] += "x" })
 	shared(t, withInner{inner{[]string{"a"}}}, false, func(c *withInner) { c.Inner.tags[0] += "x" })
 	shared(t, withPointer{&inner{[]string{"a"}}}, false, func(c *withPointer) { c.Inner.tags[0] += "x" })
-	shared(t, withMapOf{map[string][]inner{"a": {{[]string{"a"}}}}}, false, func(c *withMapOf) { c.Inner["a"][0].tags[0] += "x" })
+	shared(
+		t,
+		withMapOf{map[string][]inner{"a": {{[]string{"a"}}}}},
+		false,
+		func(c *withMapOf) { c.Inner["a"][0].tags[0] += "x" },
+	)
 	shared(t, withBig{big.NewInt(7)}, false, func(c *withBig) { c.Big.Add(c.Big, c.Big) })
 	shared(t, withRaw{json.RawMessage(`[1]`), map[string]any{"a": []any{"b"}}}, true, func(c *withRaw) {
 		c.Raw[1]++
 		c.Any.(map[string]any)["a"].([]any)[0] = "x"
 	})
-	shared(t, withPlain{time.Unix(1, 0).UTC(), 3, [2][]string{{"a"}, {"b"}}, map[string][]int{"a": {1}}}, true, func(c *withPlain) {
-		c.Names[0][0] += "x"
-		c.Map["a"][0]++
-		c.At, c.Level = c.At.Add(time.Hour), c.Level+1
-	})
+	shared(
+		t,
+		withPlain{time.Unix(1, 0).UTC(), 3, [2][]string{{"a"}, {"b"}}, map[string][]int{"a": {1}}},
+		true,
+		func(c *withPlain) {
+			c.Names[0][0] += "x"
+			c.Map["a"][0]++
+			c.At, c.Level = c.At.Add(time.Hour), c.Level+1
+		},
+	)
 }
 
 func shared[T any](t *testing.T, custom T, remembered bool, write func(*T)) {
@@ -93,13 +104,16 @@ func shared[T any](t *testing.T, custom T, remembered bool, write func(*T)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := hallpass.NewVerifier[T](hallpass.VerifierConfig{Issuer: "https://issuer.test", Audience: "api", Keys: set})
+	v, err := hallpass.NewVerifier[T](
+		hallpass.VerifierConfig{Issuer: "https://issuer.test", Audience: "api", Keys: set},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
 	token, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
-		Issuer: "https://issuer.test", Subject: "alice", Audience: []string{"api"}, ID: "1", IssuedAt: now, ExpiresAt: now.Add(time.Hour),
+		Issuer: "https://issuer.test", Subject: "alice", Audience: []string{"api"}, ID: "1", IssuedAt: now,
+		ExpiresAt: now.Add(time.Hour),
 	}, custom)
 	if err != nil {
 		t.Fatal(err)

@@ -13,9 +13,10 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// remembered is a bounded table from the exact text of an access token to what it proved, so that the costly part of
-// verifying, the signature, is done once. What can change since is checked each time: expiry, revocation, and that the key
-// is still in the set. Look-ups take no lock; the oldest token of a shard makes room for a new one.
+// remembered is a bounded table from the exact text of an access token to what it proved, so that
+// the costly part of verifying, the signature, is done once. What can change since is checked each
+// time: expiry, revocation, and that the key is still in the set. Look-ups take no lock; the oldest
+// token of a shard makes room for a new one.
 type remembered[T any] struct {
 	shards [rememberedShards]rememberedShard[T]
 	used   atomic.Bool // whether there has been a token
@@ -47,14 +48,16 @@ type memory[T any] struct {
 	identity  Identity[T]
 }
 
-// hitSample is how many hits one counted hit stands for: counting each would make cores wait for the counter.
+// hitSample is how many hits one counted hit stands for: counting each would make cores wait for
+// the counter.
 const hitSample = 64
 
 func newRemembered[T any](tokens int) *remembered[T] {
 	return &remembered[T]{seed: maphash.MakeSeed(), limit: max(tokens/rememberedShards, 1), clone: cloner[T]()}
 }
 
-// hash is of the end of a token, where the signature is: no two that verify have the same, but by chance.
+// hash is of the end of a token, where the signature is: no two that verify have the same, but by
+// chance.
 func (m *remembered[T]) hash(token string) uint64 {
 	return maphash.String(m.seed, token[max(0, len(token)-32):])
 }
@@ -117,7 +120,8 @@ func (m *remembered[T]) add(e *memory[T]) {
 	head.Store(e)
 }
 
-// newMemory keeps the token and all that the claims say in one piece of memory, apart from the much longer payload.
+// newMemory keeps the token and all that the claims say in one piece of memory, apart from the much
+// longer payload.
 func (m *remembered[T]) newMemory(token string, id *Identity[T]) *memory[T] {
 	e := &memory[T]{}
 	m.copy(&e.identity, id)
@@ -151,7 +155,8 @@ func (m *remembered[T]) forget(e *memory[T]) {
 	shard.mu.Unlock()
 }
 
-// unlink takes e out of its chain. Who is reading e meanwhile still finds the rest of the chain behind it. s.mu is held.
+// unlink takes e out of its chain. Who is reading e meanwhile still finds the rest of the chain
+// behind it. s.mu is held.
 func (s *rememberedShard[T]) unlink(e *memory[T], hash uint64) {
 	at := bucket(*s.buckets.Load(), hash)
 	for at.Load() != nil {
@@ -163,7 +168,8 @@ func (s *rememberedShard[T]) unlink(e *memory[T], hash uint64) {
 	}
 }
 
-// copy makes dst the identity with memory of its own, so that no two requests share what a handler may write to.
+// copy makes dst the identity with memory of its own, so that no two requests share what a handler
+// may write to.
 func (m *remembered[T]) copy(dst, id *Identity[T]) {
 	*dst = *id
 	if n := len(id.Audience) + len(id.Scopes) + len(id.Roles); n > 0 {
@@ -177,7 +183,8 @@ func (m *remembered[T]) copy(dst, id *Identity[T]) {
 	}
 }
 
-// own copies values to the front of room. It returns them as a slice that cannot grow into its neighbour, and the room left.
+// own copies values to the front of room. It returns them as a slice that cannot grow into its
+// neighbour, and the room left.
 func own(room, values []string) (own, rest []string) {
 	//lint:ignore S1001 copy tells the garbage collector of each call, which is slower for a few strings
 	for i, value := range values {

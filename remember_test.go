@@ -32,7 +32,11 @@ func (k *keyring) Key(ctx context.Context, id string) (jwk.Key, error) {
 	return k.set.Load().Key(ctx, id)
 }
 
-func newRemembering(tb testing.TB, remember int, change func(*hallpass.VerifierConfig)) (*hallpass.Verifier[appClaims], *jwk.PrivateKey) {
+func newRemembering(
+	tb testing.TB,
+	remember int,
+	change func(*hallpass.VerifierConfig),
+) (*hallpass.Verifier[appClaims], *jwk.PrivateKey) {
 	tb.Helper()
 	key, err := jwk.Generate(jwk.EdDSA)
 	if err != nil {
@@ -56,7 +60,8 @@ func newRemembering(tb testing.TB, remember int, change func(*hallpass.VerifierC
 func signFor(tb testing.TB, key jwk.SigningKey, subject string, now time.Time) string {
 	tb.Helper()
 	token, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
-		Issuer: testIssuer, Subject: subject, Audience: []string{testAudience}, ExpiresAt: now.Add(15 * time.Minute), IssuedAt: now,
+		Issuer: testIssuer, Subject: subject, Audience: []string{testAudience},
+		ExpiresAt: now.Add(15 * time.Minute), IssuedAt: now,
 		ID: "token of " + subject, ClientID: "app", SessionID: "session of " + subject, AuthTime: now,
 		Scopes: []string{"read", "write"}, Roles: []string{"user"},
 	}, appClaims{Plan: "plan of " + subject})
@@ -74,7 +79,9 @@ func mustKnow(tb testing.TB, v *hallpass.Verifier[appClaims], token, subject str
 		tb.Fatal(err)
 	}
 	if id.Subject != subject || id.ID != "token of "+subject || id.SessionID != "session of "+subject || id.Custom.Plan != "plan of "+subject ||
-		!id.HasScope("write") || !id.HasRole("user") || id.Audience[0] != testAudience || id.Issuer != testIssuer {
+		!id.HasScope("write") || !id.HasRole("user") ||
+		id.Audience[0] != testAudience ||
+		id.Issuer != testIssuer {
 		tb.Fatalf("%s was taken for %+v", subject, id)
 	}
 }
@@ -141,7 +148,8 @@ func TestRemembered_isRefusedAtOnce(t *testing.T) {
 	}
 }
 
-// A key that comes back under the same ID is another key: what its predecessor signed stays refused.
+// A key that comes back under the same ID is another key: what its predecessor signed stays
+// refused.
 func TestRemembered_anotherKeyOfTheSameID(t *testing.T) {
 	keys := &keyring{}
 	v, key := newRemembering(t, 0, func(c *hallpass.VerifierConfig) {
@@ -154,7 +162,11 @@ func TestRemembered_anotherKeyOfTheSameID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf(`{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":%q,"x":%q}]}`, key.ID(), member(t, replaced.Public(), "x"))
+	text := fmt.Sprintf(
+		`{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":%q,"x":%q}]}`,
+		key.ID(),
+		member(t, replaced.Public(), "x"),
+	)
 	set, err := jwk.ParseSet([]byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -182,13 +194,16 @@ func TestRemembered_sharesNothingThatCanBeWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := hallpass.NewVerifier[rich](hallpass.VerifierConfig{Issuer: testIssuer, Audience: testAudience, Keys: set})
+	v, err := hallpass.NewVerifier[rich](
+		hallpass.VerifierConfig{Issuer: testIssuer, Audience: testAudience, Keys: set},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
 	token, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
-		Issuer: testIssuer, Subject: "alice", Audience: []string{testAudience}, ExpiresAt: now.Add(time.Minute), IssuedAt: now, ID: "1", Roles: []string{"user"},
+		Issuer: testIssuer, Subject: "alice", Audience: []string{testAudience}, ExpiresAt: now.Add(time.Minute),
+		IssuedAt: now, ID: "1", Roles: []string{"user"},
 	}, rich{[]string{"a"}, map[string]string{"k": "v"}, &rich{Tags: []string{"b"}}, []any{"c"}, [2][]int{{1}, {2}}})
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +214,9 @@ func TestRemembered_sharesNothingThatCanBeWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := id.Custom
-		if id.Roles[0] != "user" || c.Tags[0] != "a" || c.Labels["k"] != "v" || c.Next.Tags[0] != "b" || c.Any.([]any)[0] != "c" || c.Pair[1][0] != 2 {
+		if id.Roles[0] != "user" || c.Tags[0] != "a" || c.Labels["k"] != "v" || c.Next.Tags[0] != "b" ||
+			c.Any.([]any)[0] != "c" ||
+			c.Pair[1][0] != 2 {
 			t.Fatalf("a handler before this one changed it: %+v", id)
 		}
 		id.Roles[0], id.Audience[0], c.Tags[0], c.Labels["k"], c.Next.Tags[0], c.Any.([]any)[0], c.Pair[1][0] = "admin", "x", "x", "x", "x", "x", 9
@@ -207,8 +224,8 @@ func TestRemembered_sharesNothingThatCanBeWritten(t *testing.T) {
 	}
 }
 
-// Tokens of secrets are remembered, too, since even a MAC takes longer than to look a token up. They
-// are as exact as others, and are not taken any more when their secret is gone.
+// Tokens of secrets are remembered, too, since even a MAC takes longer than to look a token up.
+// They are as exact as others, and are not taken any more when their secret is gone.
 func TestRemembered_tokensOfSecrets(t *testing.T) {
 	secret, err := jwk.GenerateSecret(jwk.HS256)
 	if err != nil {
@@ -284,8 +301,8 @@ func TestRemembered_isBounded(t *testing.T) {
 	}
 }
 
-// Two users' tokens never answer for each other, however many goroutines bring them, in whatever order, through a table
-// that is too small for them.
+// Two users' tokens never answer for each other, however many goroutines bring them, in whatever
+// order, through a table that is too small for them.
 func TestRemembered_nobodyIsTakenForAnother(t *testing.T) {
 	v, key := newRemembering(t, 64, nil)
 	list := make([]string, 200)
@@ -299,7 +316,8 @@ func TestRemembered_nobodyIsTakenForAnother(t *testing.T) {
 			for range 100 {
 				i := rand.IntN(len(list))
 				id, err := v.Verify(context.Background(), list[i])
-				if want := fmt.Sprint("user-", i); err != nil || id.Subject != want || id.Custom.Plan != "plan of "+want {
+				if want := fmt.Sprint("user-", i); err != nil || id.Subject != want ||
+					id.Custom.Plan != "plan of "+want {
 					t.Errorf("token of %s: %+v, %v", want, id, err)
 					return
 				}
@@ -323,7 +341,13 @@ func TestRemembered_revocationMeanwhile(t *testing.T) {
 			all.Go(func() { _, _ = v.Verify(context.Background(), token) })
 		}
 		all.Go(func() {
-			list.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: "session of " + subject, ExpiresAt: now.Add(time.Hour)})
+			list.Apply(
+				sessions.Revocation{
+					Kind:      sessions.RevokedSession,
+					ID:        "session of " + subject,
+					ExpiresAt: now.Add(time.Hour),
+				},
+			)
 			if _, err := v.Verify(context.Background(), token); !errors.Is(err, hallpass.ErrTokenRevoked) {
 				t.Errorf("%s: revoked, and let in: %v", subject, err)
 			}
@@ -404,8 +428,10 @@ func TestRemembered_keepsNoPayload(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, member := range map[string]string{
-		"a string": `"plan":"p"`, "a list": `"list":["l"]`, "a map's key": `"labels":{"k":""}`, "a map's value": `"labels":{"":"v"}`,
-		"anything": `"any":{"a":["b"]}`, "a pointer": `"next":{"plan":"p"}`, "an array": `"pair":["a","b"]`, "an embedded one": `"tags":["t"]`,
+		"a string": `"plan":"p"`, "a list": `"list":["l"]`, "a map's key": `"labels":{"k":""}`,
+		"a map's value": `"labels":{"":"v"}`,
+		"anything":      `"any":{"a":["b"]}`, "a pointer": `"next":{"plan":"p"}`, "an array": `"pair":["a","b"]`,
+		"an embedded one": `"tags":["t"]`,
 	} {
 		v, err := hallpass.NewVerifier[textClaims](hallpass.VerifierConfig{
 			Issuer: testIssuer, Audience: testAudience, Keys: set, Remember: 64 * tokens,

@@ -19,18 +19,23 @@ type VerifierConfig struct {
 	Audience string
 	// Keys are the issuer's: a [jwk.Set], a [jwk.Ring], or [jwk.Remote]. Required.
 	Keys jwk.Source
-	// Revocations are looked up for each token. Defaults to none: a token is accepted until it expires.
+	// Revocations are looked up for each token. Defaults to none: a token is accepted until it
+	// expires.
 	Revocations *Revocations
-	// Leeway is how far the issuer's clock may be from this one. Defaults to 30 seconds; negative means none.
+	// Leeway is how far the issuer's clock may be from this one. Defaults to 30 seconds; negative
+	// means none.
 	Leeway time.Duration
 	// MaxLifetime is the longest that a token may live. Defaults to 24 hours.
 	MaxLifetime time.Duration
-	// Remember is how many tokens to remember with what they proved, at about 1.1 KB each, so that the same token is verified once by
-	// its signature. Expiry, revocation and the key are looked at each time. Each request gets a copy of
-	// its own; of a T that cannot be copied whole no token is remembered: one with a type that decodes itself (UnmarshalJSON) into
-	// slices, maps or pointers, or that embeds a hidden struct with such members. Defaults to 16,384; negative for none.
+	// Remember is how many tokens to remember with what they proved, at about 1.1 KB each, so that
+	// the same token is verified once by its signature. Expiry, revocation and the key are looked
+	// at each time. Each request gets a copy of its own; of a T that cannot be copied whole no
+	// token is remembered: one with a type that decodes itself (UnmarshalJSON) into slices, maps or
+	// pointers, or that embeds a hidden struct with such members. Defaults to 16,384; negative for
+	// none.
 	Remember int
-	// Sources are where a request may hold its token. Defaults to FromHeader("Authorization", "Bearer").
+	// Sources are where a request may hold its token. Defaults to FromHeader("Authorization",
+	// "Bearer").
 	Sources []TokenSource
 	// Profile renders refusals. Defaults to [Problem].
 	Profile Profile
@@ -40,7 +45,8 @@ type VerifierConfig struct {
 	Now func() time.Time
 }
 
-// Verifier is the checking half: it tells who sent a request. It is immutable and safe for concurrent use.
+// Verifier is the checking half: it tells who sent a request. It is immutable and safe for
+// concurrent use.
 type Verifier[T any] struct {
 	tokens      *jwt.Verifier
 	keys        jwk.Source
@@ -54,8 +60,8 @@ type Verifier[T any] struct {
 	now         func() time.Time
 }
 
-// NewVerifier returns a verifier for tokens whose own claims decode into T, or every mistake in c at once.
-// Use struct{} for a T without members.
+// NewVerifier returns a verifier for tokens whose own claims decode into T, or every mistake in c
+// at once. Use struct{} for a T without members.
 func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 	leeway := defaultTo(c.Leeway, 30*time.Second)
 	tokens, err := jwt.NewVerifier(jwt.Config{
@@ -63,7 +69,10 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 	})
 	claimsType := reflect.TypeFor[T]()
 	if claimsType.Kind() != reflect.Struct {
-		err = errors.Join(err, fmt.Errorf("hallpass: T is %v and must be a struct; use struct{} for one without members", claimsType))
+		err = errors.Join(
+			err,
+			fmt.Errorf("hallpass: T is %v and must be a struct; use struct{} for one without members", claimsType),
+		)
 	}
 	var sourceErr error
 	for _, s := range c.Sources {
@@ -75,7 +84,8 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 		return nil, err
 	}
 	v := &Verifier[T]{
-		tokens: tokens, keys: c.Keys, hasCustom: claimsType.NumField() > 0, revocations: c.Revocations, sources: c.Sources, profile: c.Profile, observe: c.Observe, now: c.Now,
+		tokens: tokens, keys: c.Keys, hasCustom: claimsType.NumField() > 0, revocations: c.Revocations,
+		sources: c.Sources, profile: c.Profile, observe: c.Observe, now: c.Now,
 	}
 	if remember := defaultTo(c.Remember, 16<<10); remember > 0 && canCopy(claimsType, map[reflect.Type]bool{}) {
 		v.remembered = newRemembered[T](remember)
@@ -99,9 +109,10 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 	return v, nil
 }
 
-// Verify returns the identity that an access token proves: signature first, then claims, then revocation. Errors are
-// [ErrTokenInvalid], [ErrTokenExpired], [ErrTokenRevoked], or [ErrStoreUnavailable] when the keys or the revocations cannot be had;
-// with an error the identity is empty. It is for tokens that do not come in an HTTP request.
+// Verify returns the identity that an access token proves: signature first, then claims, then
+// revocation. Errors are [ErrTokenInvalid], [ErrTokenExpired], [ErrTokenRevoked], or
+// [ErrStoreUnavailable] when the keys or the revocations cannot be had; with an error the identity
+// is empty. It is for tokens that do not come in an HTTP request.
 func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T], err error) {
 	// The clock is read where it is needed: a forged token shall cost its signature's check alone.
 	if err := v.revocations.stale(v.now); err != nil {
@@ -172,7 +183,8 @@ func (v *Verifier[T]) stillHolds(ctx context.Context, e *memory[T], now time.Tim
 	return true
 }
 
-// Remembered returns the figures of the remembered tokens; all are zero when none are to be remembered.
+// Remembered returns the figures of the remembered tokens; all are zero when none are to be
+// remembered.
 func (v *Verifier[T]) Remembered() RememberedStats {
 	if v.remembered == nil {
 		return RememberedStats{}

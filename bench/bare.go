@@ -17,7 +17,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// bare signs and verifies the bytes of the same token by the standard library, and reads nothing of them.
+// bare signs and verifies the bytes of the same token by the standard library, and reads nothing of
+// them.
 type bare struct{}
 
 func (bare) name() string { return limitName }
@@ -63,7 +64,11 @@ func (bare) work(alg string, k keys) (work, error) {
 
 // withOwn has the bytes of the tokens with own claims signed and verified. In their place stand
 // their numbers.
-func (w *work) withOwn(key jwk.SigningKey, signBytes func([]byte) ([]byte, error), verifyBytes func(message, signature []byte) bool) error {
+func (w *work) withOwn(
+	key jwk.SigningKey,
+	signBytes func([]byte) ([]byte, error),
+	verifyBytes func(message, signature []byte) bool,
+) error {
 	var messages, signatures [len(ownClaims)][]byte
 	for i, claims := range ownClaims {
 		token, err := sign(key, usual(time.Now()), claims)

@@ -1,5 +1,6 @@
-// Command bench does the same work by this library and by others, one after the other in one run, next to the bare
-// cryptography, and prints medians and ratios. It is a module of its own, so that the others never enter the library's.
+// Command bench does the same work by this library and by others, one after the other in one run,
+// next to the bare cryptography, and prints medians and ratios. It is a module of its own, so that
+// the others never enter the library's.
 //
 //	cd bench && go run .                 all of it, some minutes
 //	cd bench && go run . -only HS256     one algorithm

@@ -67,7 +67,11 @@ func (ours) signer(alg string, k keys) (jwk.SigningKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return jwk.ParsePrivatePEM(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), jwk.Algorithm(alg), keyID)
+	return jwk.ParsePrivatePEM(
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+		jwk.Algorithm(alg),
+		keyID,
+	)
 }
 
 func sourceOf(key jwk.SigningKey) (jwk.Source, error) {
@@ -82,7 +86,8 @@ var scopes = strings.Fields(usual(time.Time{}).Scope)
 
 func sign(key jwk.SigningKey, p payload, custom any) (string, error) {
 	return jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
-		Issuer: p.Issuer, Subject: p.Subject, Audience: []string{p.Audience}, ExpiresAt: time.Unix(p.ExpiresAt, 0), IssuedAt: time.Unix(p.IssuedAt, 0),
+		Issuer: p.Issuer, Subject: p.Subject, Audience: []string{p.Audience},
+		ExpiresAt: time.Unix(p.ExpiresAt, 0), IssuedAt: time.Unix(p.IssuedAt, 0),
 		ID: p.ID, ClientID: p.ClientID, SessionID: p.SessionID, AuthTime: time.Unix(p.AuthTime, 0), Scopes: scopes,
 	}, custom)
 }

@@ -43,7 +43,8 @@ func newGolangClaims(p payload) golangClaims {
 	return golangClaims{
 		RegisteredClaims: golangjwt.RegisteredClaims{
 			Issuer: p.Issuer, Subject: p.Subject, Audience: golangjwt.ClaimStrings{p.Audience}, ID: p.ID,
-			ExpiresAt: golangjwt.NewNumericDate(time.Unix(p.ExpiresAt, 0)), IssuedAt: golangjwt.NewNumericDate(time.Unix(p.IssuedAt, 0)),
+			ExpiresAt: golangjwt.NewNumericDate(time.Unix(p.ExpiresAt, 0)),
+			IssuedAt:  golangjwt.NewNumericDate(time.Unix(p.IssuedAt, 0)),
 		},
 		ClientID: p.ClientID, SessionID: p.SessionID, AuthTime: p.AuthTime, Scope: p.Scope,
 	}
@@ -51,8 +52,13 @@ func newGolangClaims(p payload) golangClaims {
 
 func (golangJWT) work(alg string, k keys) (work, error) {
 	method := golangjwt.GetSigningMethod(alg)
-	parser := golangjwt.NewParser(golangjwt.WithValidMethods([]string{alg}), golangjwt.WithIssuer(issuer), golangjwt.WithAudience(audience),
-		golangjwt.WithExpirationRequired(), golangjwt.WithStrictDecoding())
+	parser := golangjwt.NewParser(
+		golangjwt.WithValidMethods([]string{alg}),
+		golangjwt.WithIssuer(issuer),
+		golangjwt.WithAudience(audience),
+		golangjwt.WithExpirationRequired(),
+		golangjwt.WithStrictDecoding(),
+	)
 	keyOf := func(*golangjwt.Token) (any, error) { return k.verifying(), nil }
 	return work{
 		sign: func(p payload) (string, error) {
@@ -79,7 +85,10 @@ type goJose struct{}
 func (goJose) name() string { return "go-jose v4" }
 
 func (goJose) work(alg string, k keys) (work, error) {
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: k.signing()}, (&jose.SignerOptions{}).WithType("at+jwt"))
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: k.signing()},
+		(&jose.SignerOptions{}).WithType("at+jwt"),
+	)
 	if err != nil {
 		return work{}, err
 	}
@@ -96,7 +105,10 @@ func (goJose) work(alg string, k keys) (work, error) {
 			if err := t.Claims(k.verifying(), &registered, &all); err != nil {
 				return err
 			}
-			return registered.ValidateWithLeeway(josejwt.Expected{Issuer: issuer, AnyAudience: josejwt.Audience{audience}, Time: time.Now()}, 0)
+			return registered.ValidateWithLeeway(
+				josejwt.Expected{Issuer: issuer, AnyAudience: josejwt.Audience{audience}, Time: time.Now()},
+				0,
+			)
 		},
 	}, nil
 }
@@ -112,9 +124,18 @@ func (jwx) work(alg string, k keys) (work, error) {
 	}
 	return work{
 		sign: func(p payload) (string, error) {
-			t, err := jwxjwt.NewBuilder().Issuer(p.Issuer).Subject(p.Subject).Audience([]string{p.Audience}).Expiration(time.Unix(p.ExpiresAt, 0)).
-				IssuedAt(time.Unix(p.IssuedAt, 0)).JwtID(p.ID).Claim("client_id", p.ClientID).Claim("sid", p.SessionID).Claim("auth_time", p.AuthTime).
-				Claim("scope", p.Scope).Build()
+			t, err := jwxjwt.NewBuilder().
+				Issuer(p.Issuer).
+				Subject(p.Subject).
+				Audience([]string{p.Audience}).
+				Expiration(time.Unix(p.ExpiresAt, 0)).
+				IssuedAt(time.Unix(p.IssuedAt, 0)).
+				JwtID(p.ID).
+				Claim("client_id", p.ClientID).
+				Claim("sid", p.SessionID).
+				Claim("auth_time", p.AuthTime).
+				Claim("scope", p.Scope).
+				Build()
 			if err != nil {
 				return "", err
 			}
@@ -122,7 +143,12 @@ func (jwx) work(alg string, k keys) (work, error) {
 			return string(signed), err
 		},
 		verify: func(token string) error {
-			t, err := jwxjwt.Parse([]byte(token), jwxjwt.WithKey(algorithm, k.verifying()), jwxjwt.WithIssuer(issuer), jwxjwt.WithAudience(audience))
+			t, err := jwxjwt.Parse(
+				[]byte(token),
+				jwxjwt.WithKey(algorithm, k.verifying()),
+				jwxjwt.WithIssuer(issuer),
+				jwxjwt.WithAudience(audience),
+			)
 			if err != nil {
 				return err
 			}
@@ -131,7 +157,12 @@ func (jwx) work(alg string, k keys) (work, error) {
 			p.Issuer, _ = t.Issuer()
 			p.Subject, _ = t.Subject()
 			p.ID, _ = t.JwtID()
-			return errors.Join(t.Get("client_id", &p.ClientID), t.Get("sid", &p.SessionID), t.Get("auth_time", &authTime), t.Get("scope", &p.Scope))
+			return errors.Join(
+				t.Get("client_id", &p.ClientID),
+				t.Get("sid", &p.SessionID),
+				t.Get("auth_time", &authTime),
+				t.Get("scope", &p.Scope),
+			)
 		},
 	}, nil
 }
@@ -236,7 +267,8 @@ func (kataras) name() string { return "kataras" }
 
 func (kataras) work(alg string, k keys) (work, error) {
 	algorithm := map[string]katarasjwt.Alg{
-		"HS256": katarasjwt.HS256, "RS256": katarasjwt.RS256, "PS256": katarasjwt.PS256, "ES256": katarasjwt.ES256, "EdDSA": katarasjwt.EdDSA,
+		"HS256": katarasjwt.HS256, "RS256": katarasjwt.RS256, "PS256": katarasjwt.PS256,
+		"ES256": katarasjwt.ES256, "EdDSA": katarasjwt.EdDSA,
 	}[alg]
 	expected := katarasjwt.Expected{Issuer: issuer, Audience: katarasjwt.Audience{audience}}
 	return work{
@@ -278,9 +310,15 @@ func (pascaldekloe) work(alg string, k keys) (work, error) {
 			c := pascaldekloejwt.Claims{
 				Registered: pascaldekloejwt.Registered{
 					Issuer: p.Issuer, Subject: p.Subject, Audiences: []string{p.Audience}, ID: p.ID,
-					Expires: pascaldekloejwt.NewNumericTime(time.Unix(p.ExpiresAt, 0)), Issued: pascaldekloejwt.NewNumericTime(time.Unix(p.IssuedAt, 0)),
+					Expires: pascaldekloejwt.NewNumericTime(time.Unix(p.ExpiresAt, 0)),
+					Issued:  pascaldekloejwt.NewNumericTime(time.Unix(p.IssuedAt, 0)),
 				},
-				Set: map[string]any{"client_id": p.ClientID, "sid": p.SessionID, "auth_time": float64(p.AuthTime), "scope": p.Scope},
+				Set: map[string]any{
+					"client_id": p.ClientID,
+					"sid":       p.SessionID,
+					"auth_time": float64(p.AuthTime),
+					"scope":     p.Scope,
+				},
 			}
 			return pascaldekloeSign(&c, alg, k)
 		},

@@ -24,7 +24,8 @@ const (
 // claimCount is how many claims the token has.
 const claimCount = 10
 
-// payload is the ten claims of a usual access token (RFC 9068), as a program's own struct would have them.
+// payload is the ten claims of a usual access token (RFC 9068), as a program's own struct would
+// have them.
 type payload struct {
 	Issuer    string `json:"iss"`
 	Subject   string `json:"sub"`
@@ -40,8 +41,10 @@ type payload struct {
 
 func usual(now time.Time) payload {
 	return payload{
-		Issuer: issuer, Subject: "06h0co5862doud16l5g4egmsfg", Audience: audience, ExpiresAt: now.Add(12 * time.Hour).Unix(), IssuedAt: now.Unix(),
-		ID: "06h0co58f06l9q6lloq20opqt8", ClientID: "app", SessionID: "06h0co58f06l9q6lloq20opqt8", AuthTime: now.Unix(), Scope: "read write",
+		Issuer: issuer, Subject: "06h0co5862doud16l5g4egmsfg", Audience: audience,
+		ExpiresAt: now.Add(12 * time.Hour).Unix(), IssuedAt: now.Unix(),
+		ID: "06h0co58f06l9q6lloq20opqt8", ClientID: "app", SessionID: "06h0co58f06l9q6lloq20opqt8",
+		AuthTime: now.Unix(), Scope: "read write",
 	}
 }
 
@@ -108,8 +111,8 @@ func (k keys) verifying() any {
 	return k.private.Public()
 }
 
-// prepare makes every subject ready for an algorithm, with the same keys, and tries it. The first is the bare cryptography.
-// With beside, this library and the one of that name are all that follow.
+// prepare makes every subject ready for an algorithm, with the same keys, and tries it. The first
+// is the bare cryptography. With beside, this library and the one of that name are all that follow.
 func prepare(alg, beside string) ([]*ready, error) {
 	k, err := newKeys(alg)
 	if err != nil {
@@ -117,7 +120,8 @@ func prepare(alg, beside string) ([]*ready, error) {
 	}
 	var all []*ready
 	for _, s := range []subject{bare{}, ours{}, golangJWT{}, goJose{}, jwx{}, cristalhq{}, kataras{}, pascaldekloe{}} {
-		if name := s.name(); beside != "" && name != limitName && name != (ours{}).name() && !strings.HasPrefix(name, beside) {
+		if name := s.name(); beside != "" && name != limitName && name != (ours{}).name() &&
+			!strings.HasPrefix(name, beside) {
 			continue
 		}
 		w, err := s.work(alg, k)

@@ -295,8 +295,10 @@ func (c *chaos) each(f func(*owner)) {
 // wantSomeOfAll fails a run in which something did not happen: it has shown nothing about that.
 func (c *chaos) wantSomeOfAll(r report) {
 	for what, n := range map[string]int{
-		"kill": r.Outages, "exchange": r.Rotated, "replay within the grace": r.Replayed, "lost request": r.RequestsLost,
-		"lost answer": r.AnswersLost, "closed connection": r.HungUp, "copy": r.SentTwice, "call without an outcome": r.Unanswered,
+		"kill": r.Outages, "exchange": r.Rotated, "replay within the grace": r.Replayed,
+		"lost request": r.RequestsLost,
+		"lost answer":  r.AnswersLost, "closed connection": r.HungUp, "copy": r.SentTwice,
+		"call without an outcome":     r.Unanswered,
 		"theft outside the grace":     r.Thefts.CaughtThief + r.Thefts.CaughtOwner + r.Thefts.Unseen,
 		"access token that was tried": r.Probes, "step-up": r.StepUps,
 		"change of password": r.Deeds[askChangePassword], "password set": r.Deeds[askSetPassword],

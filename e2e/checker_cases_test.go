@@ -17,7 +17,16 @@ const (
 // at returns a call of the owner in session "s" that takes 10 ms. The histories below are written
 // with it. A token has the place in the chain that its letter has in the alphabet.
 func at(sent moment, ask, token, given string) call {
-	c := call{Ask: ask, Owner: "o", Session: "s", Token: token, Given: given, Sent: sent, Received: sent + 10*ms, Status: 200}
+	c := call{
+		Ask:      ask,
+		Owner:    "o",
+		Session:  "s",
+		Token:    token,
+		Given:    given,
+		Sent:     sent,
+		Received: sent + 10*ms,
+		Status:   200,
+	}
 	c.Place, c.GivenPlace = placeIn(token), placeIn(given)
 	if strings.HasSuffix(answers[ask][0], "204") {
 		c.Status = 204
@@ -180,7 +189,8 @@ func TestCheck_accusesNobodyWithoutProof(t *testing.T) {
 // afterwards.
 func TestCheck_killEndsWhatWasUnderWay(t *testing.T) {
 	calls := []call{
-		began(), unanswered(100*ms, askRefresh, "a"), rotates(200*ms, "a", "b"), rotates(250*ms, "b", "c"), invalid(300*ms, "c"),
+		began(), unanswered(100*ms, askRefresh, "a"), rotates(200*ms, "a", "b"), rotates(250*ms, "b", "c"),
+		invalid(300*ms, "c"),
 	}
 	if r := check(history{Grace: taleGrace, Calls: calls}); len(r.Broken) != 0 || r.Owners.Overtaken != 1 {
 		t.Errorf("without a kill the request may have been overtaken: %+v", r)
@@ -262,7 +272,12 @@ func TestHistory_isReadAsItWasWritten(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "history")
 	h := history{
 		Grace: taleGrace, Processes: []process{{AccessTTL: 3}}, Outages: []outage{{Server: 1, Dead: 1, Ready: 2}},
-		Calls: []call{began(), rotates(100*ms, "a", "b").by(3), unanswered(200*ms, askLogout, "x").meeting(hungUp), reused(300*ms, "a")},
+		Calls: []call{
+			began(),
+			rotates(100*ms, "a", "b").by(3),
+			unanswered(200*ms, askLogout, "x").meeting(hungUp),
+			reused(300*ms, "a"),
+		},
 	}
 	if err := h.write(file); err != nil {
 		t.Fatal(err)

@@ -31,7 +31,9 @@ func serveUnder(t *testing.T, descriptors int, args ...string) (scheme, address 
 	t.Helper()
 	log := &lockedBuffer{}
 	script := fmt.Sprintf(`ulimit -n %d && exec "$0" serve --addr 127.0.0.1:0 "$@"`, descriptors)
-	cmd := exec.Command("sh", append([]string{"-c", script, binary, "--data", filepath.Join(t.TempDir(), "data")}, args...)...)
+	cmd := exec.Command(
+		"sh",
+		append([]string{"-c", script, binary, "--data", filepath.Join(t.TempDir(), "data")}, args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -89,7 +91,12 @@ func TestConnections_idleOnesKeepNobodyOut(t *testing.T) {
 				if scheme == "http" {
 					return d.DialContext(t.Context(), "tcp", address)
 				}
-				return tls.DialWithDialer(d, "tcp", address, &tls.Config{InsecureSkipVerify: true}) // its own certificate
+				return tls.DialWithDialer(
+					d,
+					"tcp",
+					address,
+					&tls.Config{InsecureSkipVerify: true},
+				) // its own certificate
 			}
 			for i := range 270 {
 				c, err := dial()
@@ -122,7 +129,8 @@ func certificate(t *testing.T) (certFile, keyFile string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

@@ -78,7 +78,8 @@ func TestKill_losesNothingAcknowledged(t *testing.T) {
 	}
 	root := s.admin("root")
 	for name, id := range l.users {
-		if got := s.do(request{Do: "GET /v1/users/" + id, Token: root.Access}); got.Status != 200 || got.str("username") != name {
+		if got := s.do(request{Do: "GET /v1/users/" + id, Token: root.Access}); got.Status != 200 ||
+			got.str("username") != name {
 			t.Errorf("the acknowledged user %s: %d %s", name, got.Status, got.Text)
 		}
 	}

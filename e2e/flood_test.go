@@ -66,7 +66,11 @@ func flood(s *server, clients []*http.Client, stop <-chan struct{}) map[int]int 
 			if i%2 == 1 {
 				path, name = "/v1/login", fmt.Sprint("hostile", i%1000)
 			}
-			status := post(clients[i/2%len(clients)], s.URL+path, object("username", name, "password", "a password of the flood"))
+			status := post(
+				clients[i/2%len(clients)],
+				s.URL+path,
+				object("username", name, "password", "a password of the flood"),
+			)
 			mu.Lock()
 			defer mu.Unlock()
 			answers[status]++
@@ -108,8 +112,14 @@ func TestFlood_leavesOthersTheirLogins(t *testing.T) {
 			time.Sleep(time.Second)
 			stormy := honestLogins(t, s, honest)
 			close(stop)
-			t.Logf("log-ins of the others, calm: median %v, longest %v; beside the flood: median %v, longest %v; the flood was answered %v",
-				calm[10], calm[19], stormy[10], stormy[19], <-done)
+			t.Logf(
+				"log-ins of the others, calm: median %v, longest %v; beside the flood: median %v, longest %v; the flood was answered %v",
+				calm[10],
+				calm[19],
+				stormy[10],
+				stormy[19],
+				<-done,
+			)
 			// How much longer they take is for a quiet machine to say: passwords are hashed at low
 			// priority, and other tests may run beside this one.
 		})

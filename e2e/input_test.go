@@ -48,11 +48,21 @@ func TestBadInput(t *testing.T) {
 		{"a lone surrogate", `{"password":"` + canary + `\ud800"}`, 400, "malformed_request"},
 		{"a byte order mark", "\ufeff{\"password\":\"" + canary + "\"}", 400, "malformed_request"},
 		{"a raw NUL", "{\"password\":\"" + canary + "\x00\"}", 400, "malformed_request"},
-		{"depth 10,000", `{"password":` + strings.Repeat(`[`, 10_000) + strings.Repeat(`]`, 10_000) + `}`, 400, "malformed_request"},
+		{
+			"depth 10,000",
+			`{"password":` + strings.Repeat(`[`, 10_000) + strings.Repeat(`]`, 10_000) + `}`,
+			400,
+			"malformed_request",
+		},
 		{"10,000 members", `{` + manyMembers(5_000) + `"password":"` + canary + `"}`, 400, "malformed_request"},
 		{"10 MB", `{"password":"` + canary + strings.Repeat("x", 10<<20) + `"}`, 413, "too_large"},
 		{"an unknown member", `{"` + canary + `":1}`, 422, "validation_failed"},
-		{"wrong types", `{"username":{"a":1},"password":["` + canary + `"],"refresh_token":true,"roles":7,"email":[]}`, 422, "validation_failed"},
+		{
+			"wrong types",
+			`{"username":{"a":1},"password":["` + canary + `"],"refresh_token":true,"roles":7,"email":[]}`,
+			422,
+			"validation_failed",
+		},
 	}
 	for _, route := range routes {
 		for _, b := range bodies {
@@ -62,10 +72,19 @@ func TestBadInput(t *testing.T) {
 				continue
 			}
 			if code, _ := got.JSON["code"].(string); got.Status != b.status || code != b.code {
-				t.Errorf("%s, %s: answered %d %.300s, want %d %s", route.do, b.name, got.Status, got.Text, b.status, b.code)
+				t.Errorf(
+					"%s, %s: answered %d %.300s, want %d %s",
+					route.do,
+					b.name,
+					got.Status,
+					got.Text,
+					b.status,
+					b.code,
+				)
 			}
 		}
-		if got := s.do(request{Do: route.do, Token: route.token, Body: `{}`}); route.empty != 0 && got.Status != route.empty {
+		if got := s.do(request{Do: route.do, Token: route.token, Body: `{}`}); route.empty != 0 &&
+			got.Status != route.empty {
 			t.Errorf("%s {}: answered %d", route.do, got.Status)
 			alice = s.login("alice")
 		}
@@ -78,11 +97,14 @@ func TestBadInput(t *testing.T) {
 			}
 		}
 	}
-	s.do(request{Do: "POST /v1/login", Body: "username=alice", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}).want(415, "unsupported_media_type")
-	s.do(request{Do: "POST /v1/login", Body: object("username", "alice", "password", canary+"\x00\u2028\U0001f600")}).want(401, "invalid_credentials")
+	s.do(request{Do: "POST /v1/login", Body: "username=alice", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}).
+		want(415, "unsupported_media_type")
+	s.do(request{Do: "POST /v1/login", Body: object("username", "alice", "password", canary+"\x00\u2028\U0001f600")}).
+		want(401, "invalid_credentials")
 	s.me(canary).want(401, "token_invalid")
 	s.do(request{Do: "GET /v1/me?token=" + canary, Token: alice.Access}).want(400, "malformed_request")
-	s.do(request{Do: "GET /v1/me", Header: map[string]string{"Cookie": "session=" + canary, "Authorization": "Basic " + canary}}).want(401, "token_missing")
+	s.do(request{Do: "GET /v1/me", Header: map[string]string{"Cookie": "session=" + canary, "Authorization": "Basic " + canary}}).
+		want(401, "token_missing")
 	for _, secret := range []string{canary, alice.Access, alice.Refresh, passwordOf("alice")} {
 		if strings.Contains(s.log.String(), secret) {
 			t.Errorf("the log holds %.30s…", secret)
@@ -106,10 +128,12 @@ func TestLog_linesCannotBeForged(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	for _, path := range []string{"/v1/x%0Alevel=INFO%20msg=forged", "/v1/x%1B%5B31mred", "/v1/%E2%80%AE"} {
-		s.do(request{Do: "GET " + path, Header: map[string]string{"User-Agent": "a\tlevel=INFO msg=forged"}}).want(404, "not_found")
+		s.do(request{Do: "GET " + path, Header: map[string]string{"User-Agent": "a\tlevel=INFO msg=forged"}}).
+			want(404, "not_found")
 	}
 	for line := range strings.Lines(s.log.String()) {
-		if strings.HasPrefix(line, "level=INFO msg=forged") || strings.ContainsAny(line, "\x1b\u202e") || !strings.HasPrefix(line, "time=") {
+		if strings.HasPrefix(line, "level=INFO msg=forged") || strings.ContainsAny(line, "\x1b\u202e") ||
+			!strings.HasPrefix(line, "time=") {
 			t.Errorf("line %q", line)
 		}
 	}
@@ -148,7 +172,8 @@ func TestBadRequests(t *testing.T) {
 		"length and chunks":        {"POST /v1/login HTTP/1.1\r\n" + host + "Content-Type: application/json\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 400"},
 		"garbage":                  {"\x00\x01\x02\r\n\r\n", "HTTP/1.1 400"},
 	} {
-		if got := s.raw(c.request); !strings.HasPrefix(got, c.want) && !(got == "cut off" && strings.Contains(name, "10 MB")) {
+		if got := s.raw(c.request); !strings.HasPrefix(got, c.want) &&
+			!(got == "cut off" && strings.Contains(name, "10 MB")) {
 			t.Errorf("%s: answered %q, want %s", name, got, c.want)
 		}
 	}

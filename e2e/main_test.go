@@ -298,13 +298,21 @@ type person struct {
 
 func (s *server) signUp(name string) string {
 	s.t.Helper()
-	return s.do(request{Do: "POST /v1/users", Body: object("username", name, "password", passwordOf(name))}).want(201, "").str("id")
+	return s.do(request{Do: "POST /v1/users", Body: object("username", name, "password", passwordOf(name))}).
+		want(201, "").
+		str("id")
 }
 
 func (s *server) login(name string) person {
 	s.t.Helper()
-	got := s.do(request{Do: "POST /v1/login", Body: object("username", name, "password", passwordOf(name))}).want(200, "")
-	return person{Name: name, Access: got.str("access_token"), Refresh: got.str("refresh_token"), Session: got.str("session_id")}
+	got := s.do(request{Do: "POST /v1/login", Body: object("username", name, "password", passwordOf(name))}).
+		want(200, "")
+	return person{
+		Name:    name,
+		Access:  got.str("access_token"),
+		Refresh: got.str("refresh_token"),
+		Session: got.str("session_id"),
+	}
 }
 
 // join signs a new user up and logs them in.

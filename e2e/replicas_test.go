@@ -12,7 +12,11 @@ import (
 	"time"
 )
 
-var trials = flag.Int("trials", 8, "revocations that are measured: go test ./e2e -run TestRevocation_reaches -v -args -trials 200")
+var trials = flag.Int(
+	"trials",
+	8,
+	"revocations that are measured: go test ./e2e -run TestRevocation_reaches -v -args -trials 200",
+)
 
 // replica starts another server on the same data, with arguments that come after those of this one.
 func (s *server) replica(more ...string) *server {
@@ -74,7 +78,13 @@ func measure(t *testing.T, s *server, elsewhere string) []time.Duration {
 		took[i] = until(t, elsewhere, p.Access)
 	}
 	slices.Sort(took)
-	t.Logf("%d trials: median %v, p99 %v, longest %v", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	t.Logf(
+		"%d trials: median %v, p99 %v, longest %v",
+		len(took),
+		took[len(took)/2],
+		took[len(took)*99/100],
+		took[len(took)-1],
+	)
 	return took
 }
 
@@ -176,7 +186,8 @@ func TestStore_goneAndBack(t *testing.T) {
 						t.Errorf("%s: no Retry-After", r.Do)
 					}
 				}
-				if got := s.do(request{Do: "GET /v1/verify", Token: p.Access}); got.Status != http.StatusOK && got.Status != http.StatusNoContent {
+				if got := s.do(request{Do: "GET /v1/verify", Token: p.Access}); got.Status != http.StatusOK &&
+					got.Status != http.StatusNoContent {
 					t.Errorf("an access token: %d %s", got.Status, got.Text)
 				}
 			}

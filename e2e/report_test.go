@@ -140,9 +140,12 @@ func (l *life) tell(r *report) {
 		} else {
 			r.Owners.Overtaken++
 		}
-		r.Apart = append(r.Apart, fmt.Sprintf("%s's session %s: place %d of the chain, asked for from %s to %s (%s); its successor was "+
-			"current from %s to %s", cause.Owner, cause.Session, cause.Place, cause.Sent, l.h.handledBy(*cause),
-			cmp.Or(string(cause.Fate), "arrived"), l.rotated[cause.Place].after(-1), l.rotated[cause.Place].by))
+		r.Apart = append(
+			r.Apart,
+			fmt.Sprintf("%s's session %s: place %d of the chain, asked for from %s to %s (%s); its successor was "+
+				"current from %s to %s", cause.Owner, cause.Session, cause.Place, cause.Sent, l.h.handledBy(*cause),
+				cmp.Or(string(cause.Fate), "arrived"), l.rotated[cause.Place].after(-1), l.rotated[cause.Place].by),
+		)
 	}
 	l.tellThefts(r, cause, ends)
 }

@@ -56,13 +56,16 @@ func TestLogin(t *testing.T) {
 				t.Errorf("no %s in %v", name, claims)
 			}
 		}
-		if claims["sub"] != id || claims["sid"] != got.str("session_id") || claims["exp"].(float64)-claims["iat"].(float64) != 900 {
+		if claims["sub"] != id || claims["sid"] != got.str("session_id") ||
+			claims["exp"].(float64)-claims["iat"].(float64) != 900 {
 			t.Errorf("claims %v", claims)
 		}
 	}
 	s.do(request{Do: "POST /v1/login", Header: basic("alice", "wrong")}).want(401, "invalid_credentials")
-	s.do(request{Do: "POST /v1/login", Header: map[string]string{"Authorization": "Basic !"}}).want(400, "malformed_request")
-	s.do(request{Do: "POST /v1/login", Header: basic("a", "b"), Body: object("username", "a", "password", "b")}).want(400, "malformed_request")
+	s.do(request{Do: "POST /v1/login", Header: map[string]string{"Authorization": "Basic !"}}).
+		want(400, "malformed_request")
+	s.do(request{Do: "POST /v1/login", Header: basic("a", "b"), Body: object("username", "a", "password", "b")}).
+		want(400, "malformed_request")
 }
 
 // Unknown user, wrong password, disabled user: the same bytes and headers.
@@ -141,12 +144,21 @@ func TestLogin_isLimited(t *testing.T) {
 		}
 	}
 	// The sibling paths that prove who somebody is count with it.
-	s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access, Body: object("password", passwordOf("alice"))}).want(429, "rate_limited")
-	s.do(request{Do: "PATCH /v1/users/" + alice.ID, Token: alice.Access, Body: object("password", "some new long secret", "current_password", "x")}).want(429, "rate_limited")
+	s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access, Body: object("password", passwordOf("alice"))}).
+		want(429, "rate_limited")
+	s.do(request{Do: "PATCH /v1/users/" + alice.ID, Token: alice.Access, Body: object("password", "some new long secret", "current_password", "x")}).
+		want(429, "rate_limited")
 	for range 5 {
-		s.do(request{Do: "POST /v1/login", Body: object("username", "nobody", "password", "x"), Header: map[string]string{"X-Forwarded-For": "1.2.3.4"}})
+		s.do(
+			request{
+				Do:     "POST /v1/login",
+				Body:   object("username", "nobody", "password", "x"),
+				Header: map[string]string{"X-Forwarded-For": "1.2.3.4"},
+			},
+		)
 	}
-	s.do(request{Do: "POST /v1/login", Body: object("username", "another", "password", "x"), Header: map[string]string{"X-Forwarded-For": "5.6.7.8"}}).want(429, "rate_limited")
+	s.do(request{Do: "POST /v1/login", Body: object("username", "another", "password", "x"), Header: map[string]string{"X-Forwarded-For": "5.6.7.8"}}).
+		want(429, "rate_limited")
 }
 
 func TestRefresh(t *testing.T) {
@@ -161,7 +173,8 @@ func TestRefresh(t *testing.T) {
 	s.refresh(alice.Access).want(401, "refresh_token_invalid")
 	s.refresh(alice.Refresh[:75]).want(401, "refresh_token_invalid")
 	next := s.refresh(alice.Refresh).want(200, "")
-	if next.str("refresh_token") == alice.Refresh || next.str("session_id") != alice.Session || next.Header.Get("Cache-Control") != "no-store" {
+	if next.str("refresh_token") == alice.Refresh || next.str("session_id") != alice.Session ||
+		next.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("answered %s", next.Text)
 	}
 	s.me(next.str("access_token")).want(200, "")
@@ -243,10 +256,15 @@ func TestReauthenticate(t *testing.T) {
 	alice := s.join("alice")
 	before := claimsOf(t, alice.Access)["auth_time"].(float64)
 	time.Sleep(1100 * time.Millisecond)
-	s.do(request{Do: "POST /v1/reauthenticate", Body: object("password", passwordOf("alice"))}).want(401, "token_missing")
-	s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access, Body: object("password", "wrong")}).want(401, "invalid_credentials")
-	s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access, Body: `{}`}).want(422, "validation_failed").wantField("password", "missing")
-	got := s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access, Body: object("password", passwordOf("alice"))}).want(200, "")
+	s.do(request{Do: "POST /v1/reauthenticate", Body: object("password", passwordOf("alice"))}).
+		want(401, "token_missing")
+	s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access, Body: object("password", "wrong")}).
+		want(401, "invalid_credentials")
+	s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access, Body: `{}`}).
+		want(422, "validation_failed").
+		wantField("password", "missing")
+	got := s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access, Body: object("password", passwordOf("alice"))}).
+		want(200, "")
 	if after := claimsOf(t, got.str("access_token"))["auth_time"].(float64); after <= before {
 		t.Errorf("auth_time %v, before %v", after, before)
 	}
@@ -261,7 +279,8 @@ func TestMe(t *testing.T) {
 	alice := s.join("alice")
 	got := s.me(alice.Access).want(200, "")
 	user := got.JSON["user"].(map[string]any)
-	if user["id"] != alice.ID || got.str("session_id") != alice.Session || got.JSON["scope"] != "" || len(got.JSON) != 6 {
+	if user["id"] != alice.ID || got.str("session_id") != alice.Session || got.JSON["scope"] != "" ||
+		len(got.JSON) != 6 {
 		t.Errorf("answered %s", got.Text)
 	}
 	for _, name := range []string{"auth_time", "expires_at"} {
@@ -288,7 +307,10 @@ func TestSessions(t *testing.T) {
 	}
 	for n, want := range []person{other, alice} {
 		item := items[n].(map[string]any)
-		if item["id"] != want.Session || item["current"] != (want.Session == alice.Session) || item["ip"] != "127.0.0.1" || item["user_agent"] == "" || len(item) != 7 {
+		if item["id"] != want.Session || item["current"] != (want.Session == alice.Session) ||
+			item["ip"] != "127.0.0.1" ||
+			item["user_agent"] == "" ||
+			len(item) != 7 {
 			t.Errorf("item %v", item)
 		}
 	}
@@ -334,7 +356,8 @@ func TestRoutesThatAreNone(t *testing.T) {
 		s.do(request{Do: r}).want(404, "not_found")
 	}
 	for r, allow := range map[string]string{
-		"GET /v1/login": "POST", "PUT /v1/me": "GET, HEAD", "DELETE /v1/users": "GET, HEAD, POST", "POST /readyz": "GET, HEAD", "TRACE /v1/login": "POST",
+		"GET /v1/login": "POST", "PUT /v1/me": "GET, HEAD", "DELETE /v1/users": "GET, HEAD, POST",
+		"POST /readyz": "GET, HEAD", "TRACE /v1/login": "POST",
 	} {
 		if got := s.do(request{Do: r}).want(405, "method_not_allowed"); got.Header.Get("Allow") != allow {
 			t.Errorf("%s: Allow %q, want %q", r, got.Header.Get("Allow"), allow)

@@ -57,7 +57,8 @@ func TestVerify_attackTokens(t *testing.T) {
 		}
 		if verifiers[name], err = jwt.NewVerifier(jwt.Config{
 			Issuer: corpus.Profile.Issuer, Audience: corpus.Profile.Audience, Keys: set,
-			Leeway: time.Duration(corpus.Profile.LeewaySeconds) * time.Second, MaxLifetime: time.Duration(corpus.Profile.MaxLifetime) * time.Second,
+			Leeway:      time.Duration(corpus.Profile.LeewaySeconds) * time.Second,
+			MaxLifetime: time.Duration(corpus.Profile.MaxLifetime) * time.Second,
 		}); err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,8 @@ import (
 )
 
 var algorithms = []jwk.Algorithm{
-	jwk.HS256, jwk.HS384, jwk.HS512, jwk.RS256, jwk.RS384, jwk.RS512, jwk.PS256, jwk.PS384, jwk.PS512, jwk.ES256, jwk.ES384, jwk.ES512, jwk.EdDSA,
+	jwk.HS256, jwk.HS384, jwk.HS512, jwk.RS256, jwk.RS384, jwk.RS512, jwk.PS256, jwk.PS384, jwk.PS512,
+	jwk.ES256, jwk.ES384, jwk.ES512, jwk.EdDSA,
 }
 
 var at = time.Unix(1800000000, 0)
@@ -33,8 +34,10 @@ const (
 // usual are the claims of an access token as they mostly are: ten of them, a token of 0.4 KB.
 func usual() jwt.Claims {
 	return jwt.Claims{
-		Issuer: issuer, Subject: "06h0co5862doud16l5g4egmsfg", Audience: []string{audience}, ExpiresAt: at.Add(15 * time.Minute), IssuedAt: at,
-		ID: "06h0co58f06l9q6lloq20opqt8", ClientID: "app", SessionID: "06h0co58f06l9q6lloq20opqt8", AuthTime: at, Scopes: []string{"read", "write"},
+		Issuer: issuer, Subject: "06h0co5862doud16l5g4egmsfg", Audience: []string{audience},
+		ExpiresAt: at.Add(15 * time.Minute), IssuedAt: at,
+		ID: "06h0co58f06l9q6lloq20opqt8", ClientID: "app", SessionID: "06h0co58f06l9q6lloq20opqt8",
+		AuthTime: at, Scopes: []string{"read", "write"},
 	}
 }
 
@@ -145,7 +148,10 @@ func newBare(b *testing.B, alg jwk.Algorithm) bare {
 	case alg[0] == 'H':
 		return bareHMAC(newHash)
 	case alg[0] == 'E':
-		key, err := ecdsa.GenerateKey(map[jwk.Algorithm]elliptic.Curve{"256": elliptic.P256(), "384": elliptic.P384(), "512": elliptic.P521()}[alg[2:]], rand.Reader)
+		key, err := ecdsa.GenerateKey(
+			map[jwk.Algorithm]elliptic.Curve{"256": elliptic.P256(), "384": elliptic.P384(), "512": elliptic.P521()}[alg[2:]],
+			rand.Reader,
+		)
 		check(b, err)
 		return bare{
 			func(m []byte) []byte { s, err := ecdsa.SignASN1(rand.Reader, key, digest(m)); check(b, err); return s },

@@ -13,7 +13,8 @@ import (
 const TypeAccess = "at+jwt"
 
 // Claims are the registered claims of an access token: RFC 7519 §4.1 and RFC 9068 §2.2, with the
-// session ("sid") and the roles. Times have the resolution of a second when signed; a fraction is read and kept.
+// session ("sid") and the roles. Times have the resolution of a second when signed; a fraction is
+// read and kept.
 type Claims struct {
 	Issuer    string    // iss
 	Subject   string    // sub
@@ -50,15 +51,16 @@ const (
 	revSeq
 )
 
-// registered are the names of these claims, which custom members cannot take (RFC 7519 §4.1, RFC 9068 §2.2).
+// registered are the names of these claims, which custom members cannot take (RFC 7519 §4.1, RFC
+// 9068 §2.2).
 var registered = [...]string{
 	iss: "iss", sub: "sub", aud: "aud", exp: "exp", nbf: "nbf", iat: "iat", jti: "jti",
 	clientID: "client_id", sid: "sid", authTime: "auth_time", scope: "scope", roles: "roles",
 	revSeq: "rev_seq",
 }
 
-// reader reads the claims of one payload. The first claim that does not fit is the error; the scan goes on, since a payload
-// that is no JSON is a different mistake.
+// reader reads the claims of one payload. The first claim that does not fit is the error; the scan
+// goes on, since a payload that is no JSON is a different mistake.
 type reader struct {
 	strictjson.Scanner
 	known *known
@@ -130,7 +132,8 @@ func (r *reader) member(c *Claims, number int) {
 	}
 }
 
-// usualOrder is the order in which [Sign] writes the claims, so that those of its tokens need not be looked for.
+// usualOrder is the order in which [Sign] writes the claims, so that those of its tokens need not
+// be looked for.
 var usualOrder = strictjson.NewOrder(registered[:]...)
 
 // claim reads the value of the registered claim of a number, or skips that of another.
@@ -185,7 +188,8 @@ func required(c *Claims) error {
 	return nil
 }
 
-// plain reads a string that is not empty and holds no control characters: it ends up in logs, headers and look-ups.
+// plain reads a string that is not empty and holds no control characters: it ends up in logs,
+// headers and look-ups.
 func (r *reader) plain(misfit *Error) string {
 	value, plain, ok := r.PlainString()
 	if !ok {
@@ -227,7 +231,8 @@ func (r *reader) audience() []string {
 }
 
 // keep adds a name to the list in memory, which is this token's own, so that what a handler does to
-// it is no other's; since returns those from one on, as a slice that cannot grow into its neighbour.
+// it is no other's; since returns those from one on, as a slice that cannot grow into its
+// neighbour.
 func (r *reader) keep(name string) {
 	if r.names == nil {
 		r.names = make([]string, 0, 4)
@@ -295,7 +300,8 @@ func (r *reader) scopes() []string {
 	return scopes
 }
 
-// split splits RFC 6749 §3.3's list: printable ASCII without quotes and backslashes, a space between.
+// split splits RFC 6749 §3.3's list: printable ASCII without quotes and backslashes, a space
+// between.
 func (r *reader) split(text string) []string {
 	first, start := len(r.names), 0
 	for i := range len(text) {

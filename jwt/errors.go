@@ -16,7 +16,8 @@ var (
 	ErrAudience    = errors.New("jwt: wrong audience")
 )
 
-// Error says what is wrong in more words. It never holds anything of the token. All are made beforehand, since refusing must be cheap.
+// Error says what is wrong in more words. It never holds anything of the token. All are made
+// beforehand, since refusing must be cheap.
 type Error struct {
 	Kind   error  // one of the variables above
 	Detail string // for people

@@ -38,7 +38,8 @@ func TestVerify_forgeries(t *testing.T) {
 	}
 }
 
-// What a token is refused for is what is wrong with it first: a bad signature is not hidden by an expiry. CVE-2024-51744.
+// What a token is refused for is what is wrong with it first: a bad signature is not hidden by an
+// expiry. CVE-2024-51744.
 func TestVerify_forgedAndExpiredIsForged(t *testing.T) {
 	key, source := pair(t, jwk.ES256)
 	v := newVerifier(t, source)
@@ -47,12 +48,16 @@ func TestVerify_forgedAndExpiredIsForged(t *testing.T) {
 	if _, err := v.Verify(t.Context(), token, c.ExpiresAt.Add(1), nil); !errors.Is(err, jwt.ErrExpired) {
 		t.Errorf("expired: %v", err)
 	}
-	if _, err := v.Verify(t.Context(), token[:len(token)-8]+"AAAAAAAA", c.ExpiresAt.Add(1), nil); !errors.Is(err, jwt.ErrSignature) {
+	if _, err := v.Verify(t.Context(), token[:len(token)-8]+"AAAAAAAA", c.ExpiresAt.Add(1), nil); !errors.Is(
+		err,
+		jwt.ErrSignature,
+	) {
 		t.Errorf("forged and expired: %v", err)
 	}
 }
 
-// J5: whatever a token says of where its key is, nobody is asked for it (RFC 7515 §10.3, RFC 8725bis §3.10).
+// J5: whatever a token says of where its key is, nobody is asked for it (RFC 7515 §10.3, RFC
+// 8725bis §3.10).
 func TestVerify_fetchesNothing(t *testing.T) {
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))

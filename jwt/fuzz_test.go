@@ -45,12 +45,15 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzHeader is given headers that the real key signs. One that is accepted says what the key and the type are, once.
+// FuzzHeader is given headers that the real key signs. One that is accepted says what the key and
+// the type are, once.
 func FuzzHeader(f *testing.F) {
 	b := newBench(f, jwk.HS256)
 	for _, seed := range []string{
-		b.header, `{}`, `[]`, ``, with(b.header, "typ", `"application/at+jwt"`), with(b.header, "crit", `["x"]`), with(b.header, "alg", `"none"`),
-		strings.Replace(b.header, "{", `{"kid":"x",`, 1), strings.Replace(b.header, "alg", "ALG", 1), strings.Replace(b.header, "alg", `\u0061lg`, 1),
+		b.header, `{}`, `[]`, ``, with(b.header, "typ", `"application/at+jwt"`),
+		with(b.header, "crit", `["x"]`), with(b.header, "alg", `"none"`),
+		strings.Replace(b.header, "{", `{"kid":"x",`, 1), strings.Replace(b.header, "alg", "ALG", 1),
+		strings.Replace(b.header, "alg", `\u0061lg`, 1),
 	} {
 		f.Add([]byte(seed))
 	}
@@ -62,7 +65,8 @@ func FuzzHeader(f *testing.F) {
 		if err := json.Unmarshal(header, &members); err != nil {
 			t.Fatalf("accepted %q: %v", header, err)
 		}
-		if members["alg"] != "HS256" || members["kid"] != b.key.ID() || members["typ"] != "at+jwt" && members["typ"] != "application/at+jwt" {
+		if members["alg"] != "HS256" || members["kid"] != b.key.ID() ||
+			members["typ"] != "at+jwt" && members["typ"] != "application/at+jwt" {
 			t.Errorf("accepted %s", header)
 		}
 		for _, extension := range []string{"crit", "b64", "zip", "enc"} {
@@ -78,9 +82,12 @@ func FuzzClaims(f *testing.F) {
 	b := newBench(f, jwk.HS256)
 	for _, seed := range []string{
 		b.payload, `{}`, `[]`, `null`, ``, with(b.payload, "aud", `["a","https://api.example"]`),
-		with(b.payload, "exp", "1.8e9"), with(b.payload, "exp", "18000002995e-1"), with(b.payload, "scope", `"read write"`),
-		with(b.payload, "roles", `["admin"]`), with(b.payload, "roles", `"read write"`), with(b.payload, "scope", `["admin"]`),
-		with(b.payload, "roles", `["admin" ]`), with(b.payload, "scope", `"read write",1`), with(b.payload, "aud", `"https://api.example"x`),
+		with(b.payload, "exp", "1.8e9"), with(b.payload, "exp", "18000002995e-1"),
+		with(b.payload, "scope", `"read write"`),
+		with(b.payload, "roles", `["admin"]`), with(b.payload, "roles", `"read write"`),
+		with(b.payload, "scope", `["admin"]`),
+		with(b.payload, "roles", `["admin" ]`), with(b.payload, "scope", `"read write",1`),
+		with(b.payload, "aud", `"https://api.example"x`),
 		with(b.payload, "sub", `"\u0061\ud83d\ude00"`), with(b.payload, "nbf", "1799999999"),
 		b.payload[:len(b.payload)-1] + `,"iss":"x"}`,
 	} {
@@ -124,7 +131,8 @@ type referenceClaim struct {
 	Roles []string `json:"roles"`
 }
 
-// referenceClaims reads a payload with the standard library, whose laxness in names is made up for by looking for them.
+// referenceClaims reads a payload with the standard library, whose laxness in names is made up for
+// by looking for them.
 func referenceClaims(payload []byte) (c referenceClaim, ok bool) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(payload, &members) != nil {

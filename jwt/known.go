@@ -8,8 +8,8 @@ import (
 	"github.com/hallpass-go/hallpass/internal/strictjson"
 )
 
-// known is what the tokens of one issuer repeat: it is read once, and afterwards compared. Only tokens that verified add to
-// it, and there is a bound to how much, so nobody else can.
+// known is what the tokens of one issuer repeat: it is read once, and afterwards compared. Only
+// tokens that verified add to it, and there is a bound to how much, so nobody else can.
 type known struct {
 	issuer, audience           string // as JSON, "" when they are not written plainly
 	issuerValue, audienceValue string
@@ -76,8 +76,8 @@ func (l *knownLists) next(s *strictjson.Scanner) ([]string, bool) {
 	return nil, false
 }
 
-// remember adds a list until there are enough: users of an API mostly have one of a few. The list is written as its values
-// with what is before, between and after them, or it is not added.
+// remember adds a list until there are enough: users of an API mostly have one of a few. The list
+// is written as its values with what is before, between and after them, or it is not added.
 func (l *knownLists) remember(before string, values []string, between, after string) {
 	old := l.Load()
 	if len(*old) == maxLists || len(values) == 0 {

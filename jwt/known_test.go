@@ -8,7 +8,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// TestVerify_whatIsKnownIsNotShared: a verifier that has read a list before does not give two tokens the same memory.
+// TestVerify_whatIsKnownIsNotShared: a verifier that has read a list before does not give two
+// tokens the same memory.
 func TestVerify_whatIsKnownIsNotShared(t *testing.T) {
 	key, source := pair(t, jwk.HS256)
 	v := newVerifier(t, source)
@@ -20,7 +21,8 @@ func TestVerify_whatIsKnownIsNotShared(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(got.Roles, c.Roles) || !slices.Equal(got.Scopes, c.Scopes) || !slices.Equal(got.Audience, c.Audience) {
+		if !slices.Equal(got.Roles, c.Roles) || !slices.Equal(got.Scopes, c.Scopes) ||
+			!slices.Equal(got.Audience, c.Audience) {
 			t.Fatalf("got %+v", got)
 		}
 		got.Roles[0], got.Scopes[0], got.Audience[0] = "admin", "everything", "https://other.example"
@@ -29,8 +31,8 @@ func TestVerify_whatIsKnownIsNotShared(t *testing.T) {
 	}
 }
 
-// TestVerify_aListIsKnownAsItsOwnClaim: what is known as a scope is no list of roles, and the other way round, and
-// nothing may follow it.
+// TestVerify_aListIsKnownAsItsOwnClaim: what is known as a scope is no list of roles, and the other
+// way round, and nothing may follow it.
 func TestVerify_aListIsKnownAsItsOwnClaim(t *testing.T) {
 	b := newBench(t, jwk.HS256)
 	good := with(with(b.payload, "scope", `"read write"`), "roles", `["read","write"]`)
@@ -58,7 +60,9 @@ func TestVerify_moreListsThanAreKept(t *testing.T) {
 	for range 2 {
 		for i := range 50 {
 			c := usual()
-			c.Roles, c.Scopes = []string{fmt.Sprint("role ", i), `with "quotes"`}[:1+i%2], []string{fmt.Sprint("scope", i)}
+			c.Roles, c.Scopes = []string{fmt.Sprint("role ", i), `with "quotes"`}[:1+i%2], []string{
+				fmt.Sprint("scope", i),
+			}
 			got, err := v.Verify(t.Context(), sign(t, key, c), at, nil)
 			if err != nil || !slices.Equal(got.Roles, c.Roles) || !slices.Equal(got.Scopes, c.Scopes) {
 				t.Fatalf("%v, %v: got %+v, %v", c.Roles, c.Scopes, got, err)

@@ -34,14 +34,18 @@ func TestVerify_ownClaimsOfARegisteredName(t *testing.T) {
 		if want := (claims{"gold", "user-1", 1800000300, []string{"admin"}}); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v", payload, got)
 		}
-		if registered.Subject != "user-1" || registered.ExpiresAt.Unix() != 1800000300 || registered.Roles[0] != "admin" {
+		if registered.Subject != "user-1" || registered.ExpiresAt.Unix() != 1800000300 ||
+			registered.Roles[0] != "admin" {
 			t.Errorf("%s: got %+v", payload, registered)
 		}
 	}
 	var wrong struct {
 		Sub int `json:"sub"`
 	}
-	if _, err := b.v.Verify(t.Context(), forge(t, b.key, b.header, b.payload), at, &wrong); !errors.Is(err, jwt.ErrClaims) {
+	if _, err := b.v.Verify(t.Context(), forge(t, b.key, b.header, b.payload), at, &wrong); !errors.Is(
+		err,
+		jwt.ErrClaims,
+	) {
 		t.Errorf("a string was taken for a number: %v", err)
 	}
 }
@@ -72,7 +76,10 @@ func TestVerify_ownClaimsAreWrittenOnlyIfAllHolds(t *testing.T) {
 			"no JSON in the end":        {good[:len(good)-1] + `,}`, jwt.ErrMalformed},
 		} {
 			got := before
-			if _, err := b.v.Verify(t.Context(), forge(t, b.key, b.header, c.payload), at, &got); !errors.Is(err, c.want) {
+			if _, err := b.v.Verify(t.Context(), forge(t, b.key, b.header, c.payload), at, &got); !errors.Is(
+				err,
+				c.want,
+			) {
 				t.Errorf("%s: %v, want %v", name, err, c.want)
 			}
 			if !reflect.DeepEqual(got, before) {

@@ -16,8 +16,9 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// Sign returns a token in compact form: header alg, typ and kid, then the claims, then the members of custom (a struct, or nil for none),
-// none of which may have a registered claim's name. It refuses to sign what no [Verifier] would take. Times are cut to whole seconds.
+// Sign returns a token in compact form: header alg, typ and kid, then the claims, then the members
+// of custom (a struct, or nil for none), none of which may have a registered claim's name. It
+// refuses to sign what no [Verifier] would take. Times are cut to whole seconds.
 func Sign(key jwk.SigningKey, typ string, c Claims, custom any) (string, error) {
 	w := writers.Get().(*writer)
 	defer writers.Put(w)
@@ -43,9 +44,9 @@ func Sign(key jwk.SigningKey, typ string, c Claims, custom any) (string, error) 
 	return string(w.token), nil
 }
 
-// writer writes the header and the claims, and refuses values that a verifier would. It is used again and again, mostly with
-// the same key, so it keeps the header. Its methods append to a text that they return, so that it is not stored at each step,
-// which the garbage collector would watch.
+// writer writes the header and the claims, and refuses values that a verifier would. It is used
+// again and again, mostly with the same key, so it keeps the header. Its methods append to a text
+// that they return, so that it is not stored at each step, which the garbage collector would watch.
 type writer struct {
 	key   jwk.SigningKey
 	typ   string
@@ -103,7 +104,8 @@ func (w *writer) claims(text []byte, c *Claims) []byte {
 	return append(text, '}')
 }
 
-// refuse notes the first mistake. The name is as it is written: in quotes, between a comma and a colon.
+// refuse notes the first mistake. The name is as it is written: in quotes, between a comma and a
+// colon.
 func (w *writer) refuse(name, problem string) {
 	if w.err == nil {
 		w.err = fmt.Errorf("jwt: %s %s", strings.Trim(name, `{,:`), problem)

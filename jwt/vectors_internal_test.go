@@ -13,8 +13,8 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// Published JWS examples have payloads that are no claims, and headers without kid and typ, so they run against the
-// layer below Verify: form, header, key, algorithm, signature.
+// Published JWS examples have payloads that are no claims, and headers without kid and typ, so they
+// run against the layer below Verify: form, header, key, algorithm, signature.
 
 // readVectors reads a published file, or skips the test when there is none.
 func readVectors(t *testing.T, name string, v any) {
@@ -58,7 +58,8 @@ func verifyJWS(keys *jwk.Set, token string) (string, error) {
 	return p.verify(key)
 }
 
-// setOf reads a JWK or a JWK set. Of what this package has no place for, encryption keys above all, it makes an empty set.
+// setOf reads a JWK or a JWK set. Of what this package has no place for, encryption keys above all,
+// it makes an empty set.
 func setOf(t *testing.T, text json.RawMessage) *jwk.Set {
 	t.Helper()
 	var set struct{ Keys json.RawMessage }
@@ -91,7 +92,8 @@ type wycheproof struct {
 	}
 }
 
-// serialization is a token in compact form, or, in a few cases, an object that must be refused as what it is.
+// serialization is a token in compact form, or, in a few cases, an object that must be refused as
+// what it is.
 type serialization string
 
 func (s *serialization) UnmarshalJSON(text []byte) error {

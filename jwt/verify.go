@@ -24,9 +24,11 @@ type Config struct {
 	Audience string
 	// Keys are those of the issuer. Required.
 	Keys jwk.Source
-	// Type is the token's "typ", with or without "application/" before it (RFC 9068 §4). Defaults to TypeAccess.
+	// Type is the token's "typ", with or without "application/" before it (RFC 9068 §4). Defaults
+	// to TypeAccess.
 	Type string
-	// Leeway is how far the issuer's clock may be from this one, for exp, nbf and iat. Defaults to none.
+	// Leeway is how far the issuer's clock may be from this one, for exp, nbf and iat. Defaults to
+	// none.
 	Leeway time.Duration
 	// MaxLifetime is the longest time from iat to exp. Defaults to 24 hours.
 	MaxLifetime time.Duration
@@ -71,9 +73,11 @@ func NewVerifier(c Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify checks a token in compact form at a time: form, header, key, algorithm, type, signature, and only then its contents (RFC 7515 §5.2,
-// RFC 7519 §7.2, RFC 8725 §3, RFC 9068 §4). It returns the claims, and decodes the application's own into the struct that custom points to
-// (nil for none): members by exact name, unknown ones ignored. Nothing is returned or written unless everything held.
+// Verify checks a token in compact form at a time: form, header, key, algorithm, type, signature,
+// and only then its contents (RFC 7515 §5.2, RFC 7519 §7.2, RFC 8725 §3, RFC 9068 §4). It returns
+// the claims, and decodes the application's own into the struct that custom points to (nil for
+// none): members by exact name, unknown ones ignored. Nothing is returned or written unless
+// everything held.
 func (v *Verifier) Verify(ctx context.Context, token string, now time.Time, custom any) (Claims, error) {
 	signed, err := v.VerifySignature(ctx, token)
 	if err != nil {
@@ -139,7 +143,8 @@ func (s *Signed) read(now time.Time, c *Claims, own own) error {
 	return nil
 }
 
-// open is the JWS layer: it returns the payload of a token whose signature holds, and the key that it is of.
+// open is the JWS layer: it returns the payload of a token whose signature holds, and the key that
+// it is of.
 func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, error) {
 	p, err := split(token)
 	if err != nil {
@@ -250,8 +255,9 @@ func decodeSegment(segment string) (string, bool) {
 // header is what of a JOSE header is looked at (RFC 7515 §4.1).
 type header struct{ algorithm, typ, keyID string }
 
-// extensions are header parameters that change what a token means. None is understood, in "crit" or not. What could bring a key of
-// the token's own (jwk, jku, x5c, x5u) is a parameter like any unknown one: it is ignored.
+// extensions are header parameters that change what a token means. None is understood, in "crit" or
+// not. What could bring a key of the token's own (jwk, jku, x5c, x5u) is a parameter like any
+// unknown one: it is ignored.
 var extensions = []string{"crit", "b64", "zip", "enc"}
 
 func readHeader(segment string) (header, error) {
@@ -314,8 +320,8 @@ func (v *Verifier) validate(c *Claims, now time.Time) error {
 	return nil
 }
 
-// Window returns the time within which claims that [Verifier.Verify] returned hold by their exp, nbf and iat: they hold from the one
-// time to before the other.
+// Window returns the time within which claims that [Verifier.Verify] returned hold by their exp,
+// nbf and iat: they hold from the one time to before the other.
 func (v *Verifier) Window(c *Claims) (from, until time.Time) {
 	from = c.IssuedAt
 	if c.NotBefore.After(from) {

@@ -17,7 +17,8 @@ import (
 
 func encode(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
-// forge signs any header and any payload with a real key, as only its owner can: what is refused then is refused for what it says.
+// forge signs any header and any payload with a real key, as only its owner can: what is refused
+// then is refused for what it says.
 func forge(tb testing.TB, key jwk.SigningKey, header, payload string) string {
 	tb.Helper()
 	return forgeRaw(tb, key, encode(header), encode(payload))
@@ -102,14 +103,20 @@ func TestVerify_accepts(t *testing.T) {
 
 func TestVerify_readsTheClaims(t *testing.T) {
 	b := newBench(t, jwk.EdDSA)
-	got, err := b.verify(t, b.header, `{"iss":"https://issuer.example","sub":"u","aud":["https://api.example","b"],"exp":1800000300.25,"nbf":1799999999,
-		"iat":1800000000,"jti":"j","client_id":"c","sid":"s","auth_time":1799999000,"scope":"a b:c","roles":["x","y"]}`)
+	got, err := b.verify(
+		t,
+		b.header,
+		`{"iss":"https://issuer.example","sub":"u","aud":["https://api.example","b"],"exp":1800000300.25,"nbf":1799999999,
+		"iat":1800000000,"jti":"j","client_id":"c","sid":"s","auth_time":1799999000,"scope":"a b:c","roles":["x","y"]}`,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := jwt.Claims{
-		Issuer: issuer, Subject: "u", Audience: []string{audience, "b"}, ExpiresAt: time.Unix(1800000300, 25e7), NotBefore: time.Unix(1799999999, 0),
-		IssuedAt: at, ID: "j", ClientID: "c", SessionID: "s", AuthTime: time.Unix(1799999000, 0), Scopes: []string{"a", "b:c"}, Roles: []string{"x", "y"},
+		Issuer: issuer, Subject: "u", Audience: []string{audience, "b"}, ExpiresAt: time.Unix(1800000300, 25e7),
+		NotBefore: time.Unix(1799999999, 0),
+		IssuedAt:  at, ID: "j", ClientID: "c", SessionID: "s", AuthTime: time.Unix(1799999000, 0),
+		Scopes: []string{"a", "b:c"}, Roles: []string{"x", "y"},
 	}
 	if fmt.Sprintf("%v", got) != fmt.Sprintf("%v", want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -121,7 +128,8 @@ func TestVerify_readsTheClaims(t *testing.T) {
 	}
 }
 
-// SECURITY: each line is a demand of RFC 7515, 7519, 8725 or 9068, and most a vulnerability that somebody had.
+// SECURITY: each line is a demand of RFC 7515, 7519, 8725 or 9068, and most a vulnerability that
+// somebody had.
 func TestVerify_refusesHeaders(t *testing.T) {
 	b := newBench(t, jwk.ES256)
 	for name, c := range map[string]struct {
@@ -183,52 +191,60 @@ func TestVerify_refusesClaims(t *testing.T) {
 		want    error
 	}
 	cases := map[string]change{
-		"J13 a duplicate":             {strings.Replace(b.payload, "{", `{"sub":"admin",`, 1), jwt.ErrMalformed},
-		"J13 a duplicate below":       {with(b.payload, "x", `{"a":1,"a":2}`), jwt.ErrMalformed},
-		"J13 invalid UTF-8":           {with(b.payload, "x", "\"\xff\""), jwt.ErrMalformed},
-		"J14 expired":                 {with(b.payload, "exp", "1799999970"), jwt.ErrExpired},
-		"J14 exp zero":                {with(b.payload, "exp", "0"), jwt.ErrExpired},
-		"J14 exp beyond the int64":    {with(b.payload, "exp", "9223372036854775808"), jwt.ErrClaims},
-		"J14 exp 1e400":               {with(b.payload, "exp", "1e400"), jwt.ErrClaims},
-		"J14 exp 1e30":                {with(b.payload, "exp", "1e30"), jwt.ErrClaims},
-		"J14 exp -1":                  {with(b.payload, "exp", "-1"), jwt.ErrClaims},
-		"J14 exp in the year 10000":   {with(b.payload, "exp", "253402300800"), jwt.ErrClaims},
-		"J14 too long a life":         {with(b.payload, "exp", "1800086401"), jwt.ErrClaims},
-		"J14 not yet":                 {with(b.payload, "nbf", "1800000031"), jwt.ErrNotYetValid},
-		"J14 issued in the future":    {with(b.payload, "iat", "1800000031"), jwt.ErrNotYetValid},
-		"J15 another audience":        {with(b.payload, "aud", `"https://other.example"`), jwt.ErrAudience},
-		"J15 in a longer one":         {with(b.payload, "aud", `"https://api.example/"`), jwt.ErrAudience},
-		"J15 in a list of one string": {with(b.payload, "aud", `"https://api.example https://other.example"`), jwt.ErrAudience},
-		"J15 none of them":            {with(b.payload, "aud", `["a","b"]`), jwt.ErrAudience},
-		"J15 no audience in it":       {with(b.payload, "aud", `[]`), jwt.ErrClaims},
-		"J15 a nested one":            {with(b.payload, "aud", `[["https://api.example"]]`), jwt.ErrClaims},
-		"J15 one and a number":        {with(b.payload, "aud", `["https://api.example",1]`), jwt.ErrClaims},
-		"J16 another issuer":          {with(b.payload, "iss", `"https://issuer.example.evil"`), jwt.ErrIssuer},
-		"J16 a shorter one":           {with(b.payload, "iss", `"https://issuer.exampl"`), jwt.ErrIssuer},
-		"J16 with a slash":            {with(b.payload, "iss", `"https://issuer.example/"`), jwt.ErrIssuer},
-		"J16 in other letters":        {with(b.payload, "iss", `"https://ISSUER.example"`), jwt.ErrIssuer},
-		"J16 in an array":             {with(b.payload, "iss", `["https://issuer.example"]`), jwt.ErrClaims},
-		"J16 with a NUL":              {with(b.payload, "iss", `"https://issuer.example\u0000"`), jwt.ErrClaims},
-		"a NUL in sub":                {with(b.payload, "sub", `"user-1\u0000"`), jwt.ErrClaims},
-		"a line break in jti":         {with(b.payload, "jti", `"a\nb"`), jwt.ErrClaims},
-		"a lone surrogate":            {with(b.payload, "sub", `"\ud800"`), jwt.ErrMalformed},
-		"scopes with two blanks":      {with(b.payload, "scope", `"a  b"`), jwt.ErrClaims},
-		"scopes with a blank behind":  {with(b.payload, "scope", `"a "`), jwt.ErrClaims},
-		"scopes with a quote":         {with(b.payload, "scope", `"a\"b"`), jwt.ErrClaims},
-		"an empty role":               {with(b.payload, "roles", `[""]`), jwt.ErrClaims},
-		"not an object":               {`[]`, jwt.ErrMalformed},
-		"a string":                    {`"x"`, jwt.ErrMalformed},
-		"a nested token":              {"eyJhbGciOiJub25lIn0.e30.", jwt.ErrMalformed},
-		"empty":                       {``, jwt.ErrMalformed},
-		"UTF-16":                      {"{\x00\"\x00", jwt.ErrMalformed},
-		"two values":                  {b.payload + "{}", jwt.ErrMalformed},
-		"too deep":                    {with(b.payload, "x", strings.Repeat(`{"a":`, 40)+"1"+strings.Repeat("}", 40)), jwt.ErrMalformed},
+		"J13 a duplicate":           {strings.Replace(b.payload, "{", `{"sub":"admin",`, 1), jwt.ErrMalformed},
+		"J13 a duplicate below":     {with(b.payload, "x", `{"a":1,"a":2}`), jwt.ErrMalformed},
+		"J13 invalid UTF-8":         {with(b.payload, "x", "\"\xff\""), jwt.ErrMalformed},
+		"J14 expired":               {with(b.payload, "exp", "1799999970"), jwt.ErrExpired},
+		"J14 exp zero":              {with(b.payload, "exp", "0"), jwt.ErrExpired},
+		"J14 exp beyond the int64":  {with(b.payload, "exp", "9223372036854775808"), jwt.ErrClaims},
+		"J14 exp 1e400":             {with(b.payload, "exp", "1e400"), jwt.ErrClaims},
+		"J14 exp 1e30":              {with(b.payload, "exp", "1e30"), jwt.ErrClaims},
+		"J14 exp -1":                {with(b.payload, "exp", "-1"), jwt.ErrClaims},
+		"J14 exp in the year 10000": {with(b.payload, "exp", "253402300800"), jwt.ErrClaims},
+		"J14 too long a life":       {with(b.payload, "exp", "1800086401"), jwt.ErrClaims},
+		"J14 not yet":               {with(b.payload, "nbf", "1800000031"), jwt.ErrNotYetValid},
+		"J14 issued in the future":  {with(b.payload, "iat", "1800000031"), jwt.ErrNotYetValid},
+		"J15 another audience":      {with(b.payload, "aud", `"https://other.example"`), jwt.ErrAudience},
+		"J15 in a longer one":       {with(b.payload, "aud", `"https://api.example/"`), jwt.ErrAudience},
+		"J15 in a list of one string": {
+			with(b.payload, "aud", `"https://api.example https://other.example"`),
+			jwt.ErrAudience,
+		},
+		"J15 none of them":           {with(b.payload, "aud", `["a","b"]`), jwt.ErrAudience},
+		"J15 no audience in it":      {with(b.payload, "aud", `[]`), jwt.ErrClaims},
+		"J15 a nested one":           {with(b.payload, "aud", `[["https://api.example"]]`), jwt.ErrClaims},
+		"J15 one and a number":       {with(b.payload, "aud", `["https://api.example",1]`), jwt.ErrClaims},
+		"J16 another issuer":         {with(b.payload, "iss", `"https://issuer.example.evil"`), jwt.ErrIssuer},
+		"J16 a shorter one":          {with(b.payload, "iss", `"https://issuer.exampl"`), jwt.ErrIssuer},
+		"J16 with a slash":           {with(b.payload, "iss", `"https://issuer.example/"`), jwt.ErrIssuer},
+		"J16 in other letters":       {with(b.payload, "iss", `"https://ISSUER.example"`), jwt.ErrIssuer},
+		"J16 in an array":            {with(b.payload, "iss", `["https://issuer.example"]`), jwt.ErrClaims},
+		"J16 with a NUL":             {with(b.payload, "iss", `"https://issuer.example\u0000"`), jwt.ErrClaims},
+		"a NUL in sub":               {with(b.payload, "sub", `"user-1\u0000"`), jwt.ErrClaims},
+		"a line break in jti":        {with(b.payload, "jti", `"a\nb"`), jwt.ErrClaims},
+		"a lone surrogate":           {with(b.payload, "sub", `"\ud800"`), jwt.ErrMalformed},
+		"scopes with two blanks":     {with(b.payload, "scope", `"a  b"`), jwt.ErrClaims},
+		"scopes with a blank behind": {with(b.payload, "scope", `"a "`), jwt.ErrClaims},
+		"scopes with a quote":        {with(b.payload, "scope", `"a\"b"`), jwt.ErrClaims},
+		"an empty role":              {with(b.payload, "roles", `[""]`), jwt.ErrClaims},
+		"not an object":              {`[]`, jwt.ErrMalformed},
+		"a string":                   {`"x"`, jwt.ErrMalformed},
+		"a nested token":             {"eyJhbGciOiJub25lIn0.e30.", jwt.ErrMalformed},
+		"empty":                      {``, jwt.ErrMalformed},
+		"UTF-16":                     {"{\x00\"\x00", jwt.ErrMalformed},
+		"two values":                 {b.payload + "{}", jwt.ErrMalformed},
+		"too deep": {
+			with(b.payload, "x", strings.Repeat(`{"a":`, 40)+"1"+strings.Repeat("}", 40)),
+			jwt.ErrMalformed,
+		},
 	}
 	// A claim that is there and of the wrong type is a failure, never "absent": CVE-2026-25537.
 	for _, claim := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "sid", "auth_time", "scope", "roles"} {
 		for _, value := range []string{"null", "true", "false", "{}", "[]", "[1]", "7", `"7"`, `""`} {
 			isTime := strings.Contains("exp nbf iat auth_time", claim)
-			fits := isTime && value == "7" || !isTime && value == `"7"` && claim != "roles" || claim == "roles" && value == "[]" || claim == "scope" && value == `""`
+			fits := isTime && value == "7" || !isTime && value == `"7"` && claim != "roles" ||
+				claim == "roles" && value == "[]" ||
+				claim == "scope" && value == `""`
 			if !fits {
 				cases[claim+" "+value] = change{with(b.payload, claim, value), jwt.ErrClaims}
 			}
@@ -284,7 +300,12 @@ func TestVerify_refusesForms(t *testing.T) {
 	for n := range 9 { // wherever it stands, and however long the segment is
 		for length := range 4 {
 			payload := encode(with(b.payload, "pad", `"`+strings.Repeat("x", length)+`"`))
-			cases[fmt.Sprintf("%d line breaks, signed, %d", n, length)] = forgeRaw(t, b.key, s[0], payload[:4]+strings.Repeat("\n", n+1)+payload[4:])
+			cases[fmt.Sprintf("%d line breaks, signed, %d", n, length)] = forgeRaw(
+				t,
+				b.key,
+				s[0],
+				payload[:4]+strings.Repeat("\n", n+1)+payload[4:],
+			)
 		}
 	}
 	if spared := spare(s[0]); spared != s[0] {
@@ -355,7 +376,8 @@ func mustDecode(t *testing.T, segment string) []byte {
 	return b
 }
 
-// CVE-2015-9235 and its kin: the public key as an HMAC secret, in every form that it is published in.
+// CVE-2015-9235 and its kin: the public key as an HMAC secret, in every form that it is published
+// in.
 func TestVerify_refusesThePublicKeyAsASecret(t *testing.T) {
 	for _, alg := range []jwk.Algorithm{jwk.ES256, jwk.EdDSA, jwk.RS256} {
 		b := newBench(t, alg)
@@ -384,7 +406,8 @@ func TestVerify_signatureBeforeContents(t *testing.T) {
 			Sub string `json:"sub"`
 		}{"before"}
 		claims, err := b.v.Verify(t.Context(), token, at, &custom)
-		if !errors.Is(err, jwt.ErrSignature) || errors.Is(err, jwt.ErrExpired) || claims.Issuer != "" || custom.Sub != "before" {
+		if !errors.Is(err, jwt.ErrSignature) || errors.Is(err, jwt.ErrExpired) || claims.Issuer != "" ||
+			custom.Sub != "before" {
 			t.Errorf("%s: %+v, %v", payload, claims, err)
 		}
 		if strings.Contains(err.Error(), "user-1") {
@@ -404,19 +427,23 @@ func TestVerify_customClaims(t *testing.T) {
 		return forge(t, b.key, b.header, with(with(b.payload, "plan", value), "seats", "[1,2]"))
 	}
 	var got plan
-	if _, err := b.v.Verify(t.Context(), token(`"gold"`), at, &got); err != nil || got.Plan != "gold" || len(got.Seats) != 2 {
+	if _, err := b.v.Verify(t.Context(), token(`"gold"`), at, &got); err != nil || got.Plan != "gold" ||
+		len(got.Seats) != 2 {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	got = plan{Plan: "before"}
 	for _, wrong := range []string{`7`, `null`, `["gold"]`} {
-		if _, err := b.v.Verify(t.Context(), token(wrong), at, &got); !errors.Is(err, jwt.ErrClaims) || got.Plan != "before" {
+		if _, err := b.v.Verify(t.Context(), token(wrong), at, &got); !errors.Is(err, jwt.ErrClaims) ||
+			got.Plan != "before" {
 			t.Errorf("%s: %+v, %v", wrong, got, err)
 		}
 	}
-	if _, err := b.v.Verify(t.Context(), forge(t, b.key, b.header, with(b.payload, "PLAN", `"gold"`)), at, &got); err != nil || got.Plan != "before" {
+	if _, err := b.v.Verify(t.Context(), forge(t, b.key, b.header, with(b.payload, "PLAN", `"gold"`)), at, &got); err != nil ||
+		got.Plan != "before" {
 		t.Errorf("a claim in other letters: %+v, %v", got, err)
 	}
-	if _, err := b.v.Verify(t.Context(), forge(t, b.key, b.header, with(with(b.payload, "plan", `"gold"`), "exp", "1")), at, &got); err == nil || got.Plan != "before" {
+	if _, err := b.v.Verify(t.Context(), forge(t, b.key, b.header, with(with(b.payload, "plan", `"gold"`), "exp", "1")), at, &got); err == nil ||
+		got.Plan != "before" {
 		t.Errorf("an expired token wrote: %+v, %v", got, err)
 	}
 }

@@ -32,8 +32,8 @@ func plainStructOf(t reflect.Type) plainStruct {
 	return s
 }
 
-// maxPlain is how many members a plain struct has at most: with the registered claims they are fewer
-// than a verifier takes in one object.
+// maxPlain is how many members a plain struct has at most: with the registered claims they are
+// fewer than a verifier takes in one object.
 const maxPlain = strictjson.MaxMembers / 2
 
 func newPlainStruct(t reflect.Type) plainStruct {
@@ -92,8 +92,8 @@ func writesItself(t reflect.Type) bool {
 		p.Implements(reflect.TypeFor[encoding.TextMarshaler]())
 }
 
-// appendPlain adds the members of own claims to the object that text ends with. It returns false for
-// what has to go through encoding/json.
+// appendPlain adds the members of own claims to the object that text ends with. It returns false
+// for what has to go through encoding/json.
 func appendPlain(text []byte, custom any) ([]byte, bool) {
 	v := reflect.ValueOf(custom)
 	if v.Kind() == reflect.Pointer && !v.IsNil() {

@@ -22,7 +22,8 @@ func FuzzPHC(f *testing.F) {
 		}
 		h := s.(*argon2id)
 		c := h.costs
-		if c.MemoryKiB > 256<<10 || c.Passes > 16 || c.Lanes > 4 || c.MemoryKiB*c.Passes > 1<<20 || len(h.salt) > 64 || len(h.tag) > 64 {
+		if c.MemoryKiB > 256<<10 || c.Passes > 16 || c.Lanes > 4 || c.MemoryKiB*c.Passes > 1<<20 || len(h.salt) > 64 ||
+			len(h.tag) > 64 {
 			t.Errorf("%q is beyond the ceilings", encoded)
 		}
 		if c.MemoryKiB < 8*c.Lanes || c.Passes < 1 || c.Lanes < 1 || len(h.salt) < 8 || len(h.tag) < 16 {

@@ -173,7 +173,8 @@ func TestGovernor_recoversFromASlowTime(t *testing.T) {
 func TestGovernor_retryAfterIsWithinReason(t *testing.T) {
 	g := newGovernor(t, GovernorConfig{Workers: 1})
 	for mean, want := range map[time.Duration]time.Duration{
-		0: time.Second, time.Millisecond: time.Second, 1500 * time.Millisecond: 2 * time.Second, time.Hour: time.Minute,
+		0: time.Second, time.Millisecond: time.Second, 1500 * time.Millisecond: 2 * time.Second,
+		time.Hour: time.Minute,
 	} {
 		g.mean = mean
 		g.queue = queue{}
@@ -187,7 +188,10 @@ func TestGovernor_retryAfterIsWithinReason(t *testing.T) {
 
 func TestGovernor_leavesNoGoroutineAndNoMemory(t *testing.T) {
 	before := runtime.NumGoroutine()
-	g := newGovernor(t, GovernorConfig{Workers: 4, MaxWait: time.Minute, Params: Params{MemoryKiB: 64, Passes: 1, AllowWeak: true}})
+	g := newGovernor(
+		t,
+		GovernorConfig{Workers: 4, MaxWait: time.Minute, Params: Params{MemoryKiB: 64, Passes: 1, AllowWeak: true}},
+	)
 	if n := runtime.NumGoroutine(); n != before {
 		t.Errorf("the constructor started %d goroutines", n-before)
 	}
@@ -242,7 +246,12 @@ func TestGovernor_memoryIsThatOfItsWorkers(t *testing.T) {
 		m.take(101)
 		m.shrink(100)
 		if kept != 100 || len(m.blocks) != 0 {
-			t.Errorf("mapped %v: %d blocks are kept for reuse, and %d after a costly hash", mapped, kept, len(m.blocks))
+			t.Errorf(
+				"mapped %v: %d blocks are kept for reuse, and %d after a costly hash",
+				mapped,
+				kept,
+				len(m.blocks),
+			)
 		}
 	}
 }

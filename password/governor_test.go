@@ -22,7 +22,9 @@ func newGovernor(t testing.TB, c password.GovernorConfig) *password.Governor {
 }
 
 func TestNewGovernor_namesEveryMistake(t *testing.T) {
-	_, err := password.NewGovernor(password.GovernorConfig{Workers: -1, MaxWait: -1, Params: password.Params{Lanes: 9}})
+	_, err := password.NewGovernor(
+		password.GovernorConfig{Workers: -1, MaxWait: -1, Params: password.Params{Lanes: 9}},
+	)
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) || len(joined.Unwrap()) != 3 || !errors.Is(err, password.ErrCosts) {
 		t.Errorf("error %v", err)
@@ -44,7 +46,10 @@ func TestGovernor_answersAsThePackageDoes(t *testing.T) {
 	if err := g.CheckDummy(t.Context(), "p"); !errors.Is(err, password.ErrMismatch) {
 		t.Errorf("no user: %v", err)
 	}
-	if err := g.Check(t.Context(), "$argon2id$v=19$m=99999999,t=1,p=1$c2FsdHNhbHQ$AAAA", "p"); !errors.Is(err, password.ErrMalformed) {
+	if err := g.Check(t.Context(), "$argon2id$v=19$m=99999999,t=1,p=1$c2FsdHNhbHQ$AAAA", "p"); !errors.Is(
+		err,
+		password.ErrMalformed,
+	) {
 		t.Errorf("a memory bomb: %v", err)
 	}
 	if err := g.Check(t.Context(), "plain", "plain"); !errors.Is(err, password.ErrUnknownFormat) {
@@ -161,7 +166,12 @@ func TestGovernor_requestsStayFastBesideIt(t *testing.T) {
 		late []time.Duration
 	}{{"no logins", calm}, {"plain goroutines", plain}, {"governor", governed}} {
 		n := len(r.late)
-		t.Logf("%-16s p50 %8v  p99 %8v", r.name, r.late[n/2].Round(time.Microsecond), r.late[n*99/100].Round(time.Microsecond))
+		t.Logf(
+			"%-16s p50 %8v  p99 %8v",
+			r.name,
+			r.late[n/2].Round(time.Microsecond),
+			r.late[n*99/100].Round(time.Microsecond),
+		)
 	}
 	ratio := float64(plain[len(plain)/2]) / float64(governed[len(governed)/2])
 	t.Logf("plain goroutines / governor: %.0f", ratio)

@@ -72,12 +72,18 @@ func TestPolicy_errorSaysTheLimitAndNotThePassword(t *testing.T) {
 
 func TestPolicy_refusesWhatGuessersTryFirst(t *testing.T) {
 	for _, text := range []string{
-		"password1234567", "PASSWORD1234567", "passwordpassword", "Password Password", "p@ssw0rdp@ssw0rd", "P4$$w0rd20242025",
-		"Welcome2024!!!!", "letmeinletmein1", "iloveyouiloveyou", "1234567password", "!!!password!!!!", "adminadminadmin",
-		"123456789012345", "111111111111111", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abcdefghijklmno", "zyxwvutsrqponml", "987654321098765",
-		"qwertyuiopasdfgh", "1qaz2wsx3edc4rfv", "poiuytrewqlkjhgfdsa", "asdfghjkl;'asdfghjkl", "qwertzuiopyxcvbnm", "!@#$%^&*()_+!@#",
-		"abcabcabcabcabc", "x7k2x7k2x7k2x7k2", "x7k2qpzx7k2qpzx7k2", "        password        ", "абвгдежзиклмноп", "ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩⅪⅫⅠⅡⅢ",
-		"correcthorsebatterystaple", "thisismypassword1", "dragonmonkeyshadow", "jennifer19841985", strings.Repeat("ab", 500),
+		"password1234567", "PASSWORD1234567", "passwordpassword", "Password Password", "p@ssw0rdp@ssw0rd",
+		"P4$$w0rd20242025",
+		"Welcome2024!!!!", "letmeinletmein1", "iloveyouiloveyou", "1234567password", "!!!password!!!!",
+		"adminadminadmin",
+		"123456789012345", "111111111111111", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abcdefghijklmno",
+		"zyxwvutsrqponml", "987654321098765",
+		"qwertyuiopasdfgh", "1qaz2wsx3edc4rfv", "poiuytrewqlkjhgfdsa", "asdfghjkl;'asdfghjkl",
+		"qwertzuiopyxcvbnm", "!@#$%^&*()_+!@#",
+		"abcabcabcabcabc", "x7k2x7k2x7k2x7k2", "x7k2qpzx7k2qpzx7k2", "        password        ",
+		"абвгдежзиклмноп", "ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩⅪⅫⅠⅡⅢ",
+		"correcthorsebatterystaple", "thisismypassword1", "dragonmonkeyshadow", "jennifer19841985",
+		strings.Repeat("ab", 500),
 	} {
 		if got := reasonOf(t, password.Policy{}.Validate(text)); got != password.TooCommon {
 			t.Errorf("%q: %q", text, got)
@@ -92,7 +98,8 @@ func TestPolicy_refusesWhatGuessersTryFirst(t *testing.T) {
 
 func TestPolicy_takesWhatIsHardToGuess(t *testing.T) {
 	for _, text := range []string{
-		"kWz8vQp3xRt5nBy", "vetch ladle umber quoin", "the barn owl knits at dusk", "mon chat joue du tuba ici", "我家的猫会在半夜唱歌跳舞还吃鱼",
+		"kWz8vQp3xRt5nBy", "vetch ladle umber quoin", "the barn owl knits at dusk", "mon chat joue du tuba ici",
+		"我家的猫会在半夜唱歌跳舞还吃鱼",
 		"password of the lonely barn owl", "x7k2qpzvx7k2qpzv", "8 Kraniche über'm Deich",
 	} {
 		if err := (password.Policy{}).Validate(text, "alexander", "alexander@example.org", "Hallpass"); err != nil {
@@ -104,7 +111,8 @@ func TestPolicy_takesWhatIsHardToGuess(t *testing.T) {
 func TestPolicy_contextMustNotMakeUpThePassword(t *testing.T) {
 	context := []string{"Zwetschgenbaum", "jo.quackenbush@corvid-mail.example", "Hallpass"}
 	for _, text := range []string{
-		"zwetschgenbaum1", "ZWETSCHGENBAUM!", "Zw3tschg3nb4um1234", "quackenbush2024", "hallpasshallpass", "hallpass1234567", "corvid-mail12345",
+		"zwetschgenbaum1", "ZWETSCHGENBAUM!", "Zw3tschg3nb4um1234", "quackenbush2024", "hallpasshallpass",
+		"hallpass1234567", "corvid-mail12345",
 		"jo.quackenbush@corvid-mail.example",
 	} {
 		if got := reasonOf(t, password.Policy{}.Validate(text, context...)); got != password.TooCommon {
@@ -124,7 +132,8 @@ func TestPolicy_contextMustNotMakeUpThePassword(t *testing.T) {
 func TestPolicy_asksTheListOfBreaches(t *testing.T) {
 	asked := ""
 	policy := password.Policy{IsBreached: func(text string) bool { asked = text; return true }}
-	if got := reasonOf(t, policy.Validate(" kWz8vQp3xRt5nBy")); got != password.TooCommon || asked != " kWz8vQp3xRt5nBy" {
+	if got := reasonOf(t, policy.Validate(" kWz8vQp3xRt5nBy")); got != password.TooCommon ||
+		asked != " kWz8vQp3xRt5nBy" {
 		t.Errorf("%q; the list was asked for %q", got, asked)
 	}
 }
@@ -132,7 +141,8 @@ func TestPolicy_asksTheListOfBreaches(t *testing.T) {
 // What costs a validation is bounded by MaxBytes, whatever the password is made of.
 func TestPolicy_isQuickAboutTheWorst(t *testing.T) {
 	for _, text := range []string{
-		strings.Repeat("s", 1024), strings.Repeat("passwor", 146), strings.Repeat("1234567890abcdefgh", 56), strings.Repeat("1!|4@5$", 146),
+		strings.Repeat("s", 1024), strings.Repeat("passwor", 146), strings.Repeat("1234567890abcdefgh", 56),
+		strings.Repeat("1!|4@5$", 146),
 	} {
 		start := time.Now()
 		_ = password.Policy{}.Validate(text)

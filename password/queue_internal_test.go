@@ -32,7 +32,9 @@ func TestQueue_clientsTakeTurns(t *testing.T) {
 	for j := q.pop(); j != nil; j = q.pop() {
 		order = append(order, names[j])
 	}
-	if want := []string{"flood", "honest", "flood", "flood", "flood", "flood"}; !slices.Equal(order, want) || q.len != 0 || len(q.lines) != 0 {
+	if want := []string{"flood", "honest", "flood", "flood", "flood", "flood"}; !slices.Equal(order, want) ||
+		q.len != 0 ||
+		len(q.lines) != 0 {
 		t.Errorf("order %v, want %v; %d left", order, want, q.len)
 	}
 }

@@ -1,6 +1,6 @@
-// Command requests measures what authentication adds to a whole HTTP request: the processor time that a
-// server spends on one, beside a bare net/http handler that writes the same bytes. Each server is a process
-// of its own; the load comes from this one.
+// Command requests measures what authentication adds to a whole HTTP request: the processor time
+// that a server spends on one, beside a bare net/http handler that writes the same bytes. Each
+// server is a process of its own; the load comes from this one.
 //
 //	cd bench && go run ./requests
 package main
@@ -81,7 +81,12 @@ func measure(w io.Writer, only string, requests, clients, rounds int) error {
 			}
 		}
 	}
-	fmt.Fprintf(w, "Processor time of the server for one request, medians of %d rounds of %d requests.\n", rounds, requests)
+	fmt.Fprintf(
+		w,
+		"Processor time of the server for one request, medians of %d rounds of %d requests.\n",
+		rounds,
+		requests,
+	)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	bare := all[0].median()
 	for _, p := range all {
@@ -130,7 +135,13 @@ func command(name, dir string) (*exec.Cmd, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)
 	}
-	args := []string{"serve", "--addr", serverAddress(name), "--data", filepath.Join(dir, "data", strconv.Itoa(len(name)))}
+	args := []string{
+		"serve",
+		"--addr",
+		serverAddress(name),
+		"--data",
+		filepath.Join(dir, "data", strconv.Itoa(len(name))),
+	}
 	if strings.Contains(name, "without") {
 		args = append(args, "--log-level", "error")
 	}

@@ -41,7 +41,8 @@ var own = claims{Plan: "gold", Tenant: 42, Teams: []string{"red", "blue"}}
 
 func names() []string {
 	return []string{
-		bareName, "hallpass, ES256", "hallpass, HS256, own claims", "golang-jwt, ES256", "golang-jwt, HS256, own claims",
+		bareName, "hallpass, ES256", "hallpass, HS256, own claims", "golang-jwt, ES256",
+		"golang-jwt, HS256, own claims",
 		serverName + ", /v1/verify", serverName + ", /v1/verify, without its log",
 	}
 }
@@ -140,7 +141,8 @@ func golangJWT(method golang.SigningMethod, signing, verifying any, answer func(
 	return listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		var c golangClaims
-		if _, err := parser.ParseWithClaims(text, &c, func(*golang.Token) (any, error) { return verifying, nil }); !ok || err != nil {
+		if _, err := parser.ParseWithClaims(text, &c, func(*golang.Token) (any, error) { return verifying, nil }); !ok ||
+			err != nil {
 			http.Error(w, "no", http.StatusUnauthorized)
 			return
 		}

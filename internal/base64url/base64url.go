@@ -1,7 +1,9 @@
-// Package base64url is the encoding of every binary thing in a token (RFC 7515 §2): base64 with the URL's alphabet and no padding.
+// Package base64url is the encoding of every binary thing in a token (RFC 7515 §2): base64 with the
+// URL's alphabet and no padding.
 //
-// The decoder takes the one text that the encoder makes of some bytes and no other. That of the standard library skips line
-// breaks, and needs three times as long, which would be the larger part of reading a token.
+// The decoder takes the one text that the encoder makes of some bytes and no other. That of the
+// standard library skips line breaks, and needs three times as long, which would be the larger part
+// of reading a token.
 package base64url
 
 import (
@@ -60,8 +62,9 @@ var values = func() (v [4][256]uint32) {
 	return v
 }()
 
-// Decode writes to dst, whose length must be [DecodedLen] of text's, the bytes that text is the one encoding of. It reports
-// whether it is such: a character outside the alphabet, padding, a length that no encoding has, and bits that are left over are not.
+// Decode writes to dst, whose length must be [DecodedLen] of text's, the bytes that text is the one
+// encoding of. It reports whether it is such: a character outside the alphabet, padding, a length
+// that no encoding has, and bits that are left over are not.
 func Decode(dst []byte, text string) bool {
 	if len(text)%4 == 1 || len(dst) != DecodedLen(len(text)) {
 		return false

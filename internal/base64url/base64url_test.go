@@ -30,7 +30,8 @@ func TestDecode_isTheInverseOfEncode(t *testing.T) {
 	}
 }
 
-// Every character at every place of every length is taken only if the whole is what the encoder writes.
+// Every character at every place of every length is taken only if the whole is what the encoder
+// writes.
 func TestDecode_takesOneTextOnly(t *testing.T) {
 	for n := range 9 {
 		text := base64url.Encode(bytes.Repeat([]byte{0xa5}, n))
@@ -38,7 +39,8 @@ func TestDecode_takesOneTextOnly(t *testing.T) {
 			for c := range 256 {
 				changed := text[:place] + string([]byte{byte(c)}) + text[place+1:]
 				got, ok := decode(changed)
-				if ok != (base64url.Encode(got) == changed) || !ok && strings.Contains(base64url.Encode(bytes.Repeat([]byte{0xff}, 48)), changed) {
+				if ok != (base64url.Encode(got) == changed) ||
+					!ok && strings.Contains(base64url.Encode(bytes.Repeat([]byte{0xff}, 48)), changed) {
 					t.Errorf("%q: %v", changed, ok)
 				}
 			}

@@ -51,8 +51,10 @@ func TestDecode_fillsEveryKindOfField(t *testing.T) {
 	}
 	zip, nick := 8, "k"
 	want := outer{
-		embedded: embedded{"n"}, Name: "a", Age: -7, Ratio: 1.5, On: true, Tags: []string{"x", "y"}, Home: inner{"c", &zip}, Others: []inner{{City: "d"}},
-		Labels: map[string]int{"one": 1}, Nick: &nick, At: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Raw: json.RawMessage(`{"b": 1}`),
+		embedded: embedded{"n"}, Name: "a", Age: -7, Ratio: 1.5, On: true, Tags: []string{"x", "y"},
+		Home: inner{"c", &zip}, Others: []inner{{City: "d"}},
+		Labels: map[string]int{"one": 1}, Nick: &nick, At: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
+		Raw: json.RawMessage(`{"b": 1}`),
 		Any: []any{1.0, "z"}, Plain: "p", Deep: map[string]*inner{"k": {City: "e"}},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -80,9 +82,11 @@ func TestDecode_listsEveryMisfit(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"Name": "unknown", "name": "wrong_type", "age": "wrong_type", "ratio": "wrong_type", "on": "wrong_type", "tags[1]": "wrong_type",
-		"home.City": "unknown", "home.city": "wrong_type", "others": "wrong_type", "labels.one": "wrong_type", "nick": "wrong_type",
-		"at": "wrong_type", "plain": "unknown", "Hidden": "unknown", "private": "unknown",
+		"Name": "unknown", "name": "wrong_type", "age": "wrong_type", "ratio": "wrong_type", "on": "wrong_type",
+		"tags[1]":   "wrong_type",
+		"home.City": "unknown", "home.city": "wrong_type", "others": "wrong_type", "labels.one": "wrong_type",
+		"nick": "wrong_type",
+		"at":   "wrong_type", "plain": "unknown", "Hidden": "unknown", "private": "unknown",
 	}
 	if !reflect.DeepEqual(codes, want) {
 		t.Errorf("got  %v\nwant %v", codes, want)
@@ -118,7 +122,8 @@ func TestDecode_showsNoMoreOfAHostileNameThanIsFit(t *testing.T) {
 	}
 }
 
-// What may come in a token or a key beside what is known is skipped, but names are still matched exactly, at every depth.
+// What may come in a token or a key beside what is known is skipped, but names are still matched
+// exactly, at every depth.
 func TestDecodeKnown(t *testing.T) {
 	var got outer
 	if err := strictjson.DecodeKnown(`{"other":[1],"NAME":"x","name":"a","home":{"CITY":"x"},"nick":null}`, &got); err != nil {
@@ -153,7 +158,8 @@ func FuzzDecode(f *testing.F) {
 		if err := json.Unmarshal([]byte(text), &want); err != nil {
 			t.Fatalf("%q was taken, and encoding/json says %v", text, err)
 		}
-		if !reflect.DeepEqual(got.Tags, want.Tags) && len(got.Tags)+len(want.Tags) > 0 || got.Name != want.Name || got.Age != want.Age {
+		if !reflect.DeepEqual(got.Tags, want.Tags) && len(got.Tags)+len(want.Tags) > 0 || got.Name != want.Name ||
+			got.Age != want.Age {
 			t.Errorf("%q was read as %+v, not as %+v", text, got, want)
 		}
 	})
@@ -171,7 +177,8 @@ func TestDecode_arraysAndBytes(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	for _, text := range []string{
-		`{"pair":[{"city":"a"}]}`, `{"pair":[{},{},{}]}`, `{"pair":[{"CITY":"a"},{}]}`, `{"pair":null}`, `{"pair":{}}`,
+		`{"pair":[{"city":"a"}]}`, `{"pair":[{},{},{}]}`, `{"pair":[{"CITY":"a"},{}]}`, `{"pair":null}`,
+		`{"pair":{}}`,
 		`{"bytes":["a"]}`, `{"bytes":"!"}`, `{"bytes":null}`,
 	} {
 		if err := strictjson.Decode([]byte(text), &got); err == nil {

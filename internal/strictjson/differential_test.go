@@ -124,23 +124,33 @@ type (
 var manyFields = func() reflect.Type {
 	fields := make([]reflect.StructField, 80)
 	for i := range fields {
-		fields[i] = reflect.StructField{Name: fmt.Sprint("F", i), Type: reflect.TypeFor[int](), Tag: reflect.StructTag(fmt.Sprintf(`json:"f%d"`, i))}
+		fields[i] = reflect.StructField{
+			Name: fmt.Sprint("F", i),
+			Type: reflect.TypeFor[int](),
+			Tag:  reflect.StructTag(fmt.Sprintf(`json:"f%d"`, i)),
+		}
 	}
 	return reflect.StructOf(fields)
 }()
 
 var differentialTypes = []reflect.Type{
-	reflect.TypeFor[plainFields](), reflect.TypeFor[listFields](), reflect.TypeFor[ownFields](), reflect.TypeFor[embeddingFields](),
+	reflect.TypeFor[plainFields](), reflect.TypeFor[listFields](), reflect.TypeFor[ownFields](),
+	reflect.TypeFor[embeddingFields](),
 	reflect.TypeFor[outer](), reflect.TypeFor[struct{}](), manyFields,
 }
 
 // The leaves of random documents: what fits somewhere, and what just does not.
 var leaves = []string{
-	`null`, `true`, `false`, `""`, `"a"`, `"abcdefghij"`, `"é"`, `"\u00e9\ud83d\ude00\n\/"`, `"\ud800"`, `"\x"`, "\"\xff\"", `"AQI="`, `"AQI"`, `"null"`, `"12"`,
-	`"2026-11-23T10:00:00Z"`, `"2026-11-23T10:00:00+01:00"`, `"2026-13-23T10:00:00Z"`, `0`, `-0`, `1`, `-1`, `127`, `128`, `-128`, `-129`, `255`, `256`,
-	`32767`, `32768`, `2147483648`, `-2147483649`, `9223372036854775807`, `9223372036854775808`, `-9223372036854775809`, `18446744073709551615`,
-	`18446744073709551616`, `123456789012`, `1234567890123`, `1.0`, `1e3`, `1E-2`, `3.4e38`, `3.5e38`, `1e308`, `1e309`, `-1e400`, `1e-400`, `01`, `1.`, `+1`,
-	`{}`, `[]`, `[1,"a"]`, `["a","b"]`, `["a","b","c"]`, `["a,]","\"]"]`, `["a",null]`, `["a" , "b" ]`, `[,]`, `{"a":1,"a":2}`, `{"":{"":[]}}`, `NaN`, `tru`, ``,
+	`null`, `true`, `false`, `""`, `"a"`, `"abcdefghij"`, `"é"`, `"\u00e9\ud83d\ude00\n\/"`, `"\ud800"`, `"\x"`,
+	"\"\xff\"", `"AQI="`, `"AQI"`, `"null"`, `"12"`,
+	`"2026-11-23T10:00:00Z"`, `"2026-11-23T10:00:00+01:00"`, `"2026-13-23T10:00:00Z"`, `0`, `-0`, `1`, `-1`,
+	`127`, `128`, `-128`, `-129`, `255`, `256`,
+	`32767`, `32768`, `2147483648`, `-2147483649`, `9223372036854775807`, `9223372036854775808`,
+	`-9223372036854775809`, `18446744073709551615`,
+	`18446744073709551616`, `123456789012`, `1234567890123`, `1.0`, `1e3`, `1E-2`, `3.4e38`, `3.5e38`, `1e308`,
+	`1e309`, `-1e400`, `1e-400`, `01`, `1.`, `+1`,
+	`{}`, `[]`, `[1,"a"]`, `["a","b"]`, `["a","b","c"]`, `["a,]","\"]"]`, `["a",null]`, `["a" , "b" ]`, `[,]`,
+	`{"a":1,"a":2}`, `{"":{"":[]}}`, `NaN`, `tru`, ``,
 }
 
 // randomDocument writes an object of the members that a type has, and of some that it has not.

@@ -16,7 +16,8 @@ var (
 	surrogate        = regexp.MustCompile(`\\u[dD][89a-fA-F]`)
 )
 
-// reference says slowly what the scanner says fast: the standard library parses, and what it is lax about is checked one by one.
+// reference says slowly what the scanner says fast: the standard library parses, and what it is lax
+// about is checked one by one.
 func reference(text string) error {
 	if !utf8.ValidString(text) {
 		return errors.New("not UTF-8")

@@ -1,7 +1,9 @@
-// Package strictjson reads JSON as strictly as RFC 8259 and RFC 8725 §2.4 let one: UTF-8 only, no duplicate members at any depth, names by exact
-// match, bounded depth and width, one value and nothing after it.
+// Package strictjson reads JSON as strictly as RFC 8259 and RFC 8725 §2.4 let one: UTF-8 only, no
+// duplicate members at any depth, names by exact match, bounded depth and width, one value and
+// nothing after it.
 //
-// [Scanner] pulls values out of a text without allocating, for headers and claims. [Decode] and [DecodeKnown] fill structs, for everything else.
+// [Scanner] pulls values out of a text without allocating, for headers and claims. [Decode] and
+// [DecodeKnown] fill structs, for everything else.
 package strictjson
 
 import (
@@ -27,8 +29,8 @@ func (e *SyntaxError) Error() string {
 	return "JSON at byte " + strconv.Itoa(e.Offset) + ": " + e.Problem
 }
 
-// Scanner reads a text from front to back. After the first problem every method returns nothing, so that only
-// [Scanner.End] needs to be asked in the end.
+// Scanner reads a text from front to back. After the first problem every method returns nothing, so
+// that only [Scanner.End] needs to be asked in the end.
 type Scanner struct {
 	text    string // nothing after a problem, so that nothing more is found in it
 	at      int
@@ -36,7 +38,8 @@ type Scanner struct {
 	problem *SyntaxError
 }
 
-// NewScanner returns a scanner at the start of text. Strings that it returns share text's memory unless they had escapes.
+// NewScanner returns a scanner at the start of text. Strings that it returns share text's memory
+// unless they had escapes.
 func NewScanner(text string) Scanner { return Scanner{text: text} }
 
 // End returns nil if the text was one value and nothing else, and else a [*SyntaxError].
@@ -72,7 +75,8 @@ func (s *Scanner) space() {
 	}
 }
 
-// Kind returns what the next value is: '{', '[', '"', '0' for a number, 't', 'f', 'n', or 0 when none starts here.
+// Kind returns what the next value is: '{', '[', '"', '0' for a number, 't', 'f', 'n', or 0 when
+// none starts here.
 func (s *Scanner) Kind() byte {
 	s.space()
 	if s.at == len(s.text) {
@@ -123,7 +127,8 @@ type Members struct {
 	many     map[string]struct{}
 }
 
-// Next returns the next member's name, with the scanner at its value, or false after the last one. A name seen before is a problem.
+// Next returns the next member's name, with the scanner at its value, or false after the last one.
+// A name seen before is a problem.
 func (m *Members) Next(s *Scanner) (string, bool) {
 	name, ok := s.compactName(m.count == 0)
 	if !ok {
@@ -142,8 +147,8 @@ func (m *Members) Next(s *Scanner) (string, bool) {
 	return name, true
 }
 
-// compactName reads a member's name in the form that encoders write, without blanks and escapes. It moves only if that is
-// what is there.
+// compactName reads a member's name in the form that encoders write, without blanks and escapes. It
+// moves only if that is what is there.
 func (s *Scanner) compactName(first bool) (string, bool) {
 	text, at := s.text, s.at
 	if !first && at < len(text) && text[at] == ',' {
@@ -185,14 +190,16 @@ func NewOrder(names ...string) []Expected {
 	return order
 }
 
-// ObjectOf is [Scanner.Object] for an object whose members mostly have an order, which [Members.Expect] then asks for.
+// ObjectOf is [Scanner.Object] for an object whose members mostly have an order, which
+// [Members.Expect] then asks for.
 func (s *Scanner) ObjectOf(order []Expected) Members {
 	s.open('{', "expected an object")
 	return Members{order: order}
 }
 
-// Expect reports whether the next member is number i of the order, without blanks around its name. If so, the scanner is at its
-// value, as after [Members.Next], which needs longer; if not, it stays where it is. Each may be asked for once, before any call of Next.
+// Expect reports whether the next member is number i of the order, without blanks around its name.
+// If so, the scanner is at its value, as after [Members.Next], which needs longer; if not, it stays
+// where it is. Each may be asked for once, before any call of Next.
 func (m *Members) Expect(s *Scanner, i int) bool {
 	e := &m.order[i]
 	at := s.at
@@ -234,7 +241,8 @@ func (s *Scanner) name(first bool) (string, bool) {
 	return name, true
 }
 
-// seen notes a name and reports whether it was there before. Beyond a few names a map keeps hostile objects from taking quadratic time.
+// seen notes a name and reports whether it was there before. Beyond a few names a map keeps hostile
+// objects from taking quadratic time.
 func (m *Members) seen(name string) bool {
 	m.count++
 	for i := range m.order {
@@ -264,7 +272,8 @@ func (m *Members) seen(name string) bool {
 	return seen
 }
 
-// hashBit returns one bit of 64 for a name: two names of different bits are different, without a look at all of them.
+// hashBit returns one bit of 64 for a name: two names of different bits are different, without a
+// look at all of them.
 func hashBit(name string) uint64 {
 	if name == "" {
 		return 1
@@ -295,8 +304,8 @@ func (e *Elements) Next(s *Scanner) bool {
 	return s.problem == nil
 }
 
-// Literal reads the next value if it is written exactly as text, which is a string or an array in JSON. If not, or if text is
-// empty, it returns false and stays where it is.
+// Literal reads the next value if it is written exactly as text, which is a string or an array in
+// JSON. If not, or if text is empty, it returns false and stays where it is.
 func (s *Scanner) Literal(text string) bool {
 	if text == "" || !strings.HasPrefix(s.text[s.at:], text) {
 		return false
@@ -305,8 +314,9 @@ func (s *Scanner) Literal(text string) bool {
 	return true
 }
 
-// Seconds reads a number that is written as a few digits and followed by a comma or the end of an object, as times mostly
-// are. If something else is there, which may be a number too, it returns false and stays where it is.
+// Seconds reads a number that is written as a few digits and followed by a comma or the end of an
+// object, as times mostly are. If something else is there, which may be a number too, it returns
+// false and stays where it is.
 func (s *Scanner) Seconds() (int64, bool) {
 	text, at, value := s.text, s.at, int64(0)
 	for at < len(text) && '0' <= text[at] && text[at] <= '9' && at-s.at < 12 {
@@ -320,8 +330,8 @@ func (s *Scanner) Seconds() (int64, bool) {
 	return value, true
 }
 
-// Number reads a number and returns its text, which is as RFC 8259 §6 has it. If something else is there it returns false and
-// stays where it is.
+// Number reads a number and returns its text, which is as RFC 8259 §6 has it. If something else is
+// there it returns false and stays where it is.
 func (s *Scanner) Number() (string, bool) {
 	if s.Kind() != '0' {
 		return "", false

@@ -101,7 +101,8 @@ func TestScanner_refuses(t *testing.T) {
 			t.Errorf("%s was taken: %v", name, err)
 			continue
 		}
-		if syntax.Problem == "" || syntax.Offset < 0 || syntax.Offset > len(text) || !strings.Contains(syntax.Error(), syntax.Problem) {
+		if syntax.Problem == "" || syntax.Offset < 0 || syntax.Offset > len(text) ||
+			!strings.Contains(syntax.Error(), syntax.Problem) {
 			t.Errorf("%s: %+v", name, syntax)
 		}
 	}

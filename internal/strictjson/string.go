@@ -13,7 +13,8 @@ func (s *Scanner) String() (string, bool) {
 	return value, ok
 }
 
-// PlainString is [Scanner.String] that also reports whether the string was printable ASCII without escapes.
+// PlainString is [Scanner.String] that also reports whether the string was printable ASCII without
+// escapes.
 func (s *Scanner) PlainString() (value string, plain, ok bool) {
 	if !s.take('"') {
 		return "", false, false
@@ -41,11 +42,12 @@ const (
 	tops = 0x8080808080808080
 )
 
-// IsPlain reports whether a JSON string with this value is written as it is: printable ASCII, no quotes, no backslashes.
+// IsPlain reports whether a JSON string with this value is written as it is: printable ASCII, no
+// quotes, no backslashes.
 func IsPlain(value string) bool { return endOfPlain(value, 0) == len(value) }
 
-// endOfPlain returns the place of the first byte from a place on that is a quote, a backslash, or not printable ASCII, or
-// the text's length.
+// endOfPlain returns the place of the first byte from a place on that is a quote, a backslash, or
+// not printable ASCII, or the text's length.
 func endOfPlain(text string, at int) int {
 	for ; len(text)-at >= 8; at += 8 {
 		w := word(text[at:])

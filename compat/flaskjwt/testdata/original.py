@@ -1,9 +1,10 @@
-"""The API of the cases "flask-jwt", on the library itself: to see that the cases are right.
+"""The API of the cases "flask-jwt", on the original library, to check that the cases are right.
 
     python3 original.py SECRET_FILE USERNAME PASSWORD
 
-prints the port that it listens on. It needs Flask, Flask-JWT 0.3.2 and the PyJWT that this asks for, 1.4.
-What these two import from places that later versions of Python and Flask do not have is put there first.
+prints the port that it listens on. It needs Flask, Flask-JWT 0.3.2 and PyJWT 1.4, which Flask-JWT
+requires. These libraries import names from modules where later versions of Python and Flask do not
+have them, so the script puts the names there first.
 """
 import collections
 import collections.abc

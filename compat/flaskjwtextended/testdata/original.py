@@ -1,4 +1,5 @@
-"""The API of the cases "flask-jwt-extended", on the library itself: to see that the cases are right.
+"""The API of the cases "flask-jwt-extended", on the original library, to check that the cases are
+right.
 
     python3 original.py SECRET_FILE USERNAME PASSWORD
 

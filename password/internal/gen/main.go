@@ -1,8 +1,10 @@
-// Command gen writes password/argon2_avx2_amd64.s, the compression of Argon2id for CPUs with AVX2, and its declaration.
-// It is a module of its own, so that those who use the library do not get avo. To run it: go generate ./password
+// Command gen writes password/argon2_avx2_amd64.s, the compression of Argon2id for CPUs with AVX2,
+// and its declaration. It is a module of its own, so that those who use the library do not get avo.
+// To run it: go generate ./password
 //
-// A register of AVX2 is four words. RFC 9106 §3.6 permutes 16 words, as a matrix of four rows a, b, c, d; both passes
-// of §3.5 keep two such matrices in eight registers, so that one works while the other waits for its multiplications.
+// A register of AVX2 is four words. RFC 9106 §3.6 permutes 16 words, as a matrix of four rows a, b,
+// c, d; both passes of §3.5 keep two such matrices in eight registers, so that one works while the
+// other waits for its multiplications.
 //
 //   - A row of the block is 16 words in sequence: each row of its matrix is one register.
 //   - A column of the block is two words of each of its eight rows. A register is loaded from one row of the block, so
@@ -114,8 +116,9 @@ func rows(between, x, y reg.Register, rotate rotations) {
 	JNE(LabelRef("rows"))
 }
 
-// columns permutes between column by column, two columns a turn, and writes out: what is between, x and y added up,
-// and what out was if addTo is set. out may be x or y: a place is read before it is written, and not again.
+// columns permutes between column by column, two columns a turn, and writes out: what is between, x
+// and y added up, and what out was if addTo is set. out may be x or y: a place is read before it is
+// written, and not again.
 func columns(out, x, y, between reg.Register, addTo reg.Register, rotate rotations) {
 	offset := GP64()
 	XORQ(offset, offset)
@@ -156,7 +159,8 @@ func columns(out, x, y, between reg.Register, addTo reg.Register, rotate rotatio
 	JNE(LabelRef("columns"))
 }
 
-// rotateLeft turns a row of four words, in the same half of two registers, by one word; rotateRight turns it back.
+// rotateLeft turns a row of four words, in the same half of two registers, by one word; rotateRight
+// turns it back.
 func rotateLeft(row *[2]reg.VecVirtual) {
 	first, second := YMM(), YMM()
 	VPALIGNR(Imm(8), row[0], row[1], first)
