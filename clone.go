@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// A remembered token's own claims are given to one request after the other, so each gets a copy
-// that shares no memory with another's. Of a T of which such a copy cannot be made, no token is
-// remembered.
+// A remembered token's own claims are given to many requests. Each gets a copy that shares no
+// memory with the others. If T cannot be copied that way, no token is remembered.
 
-// cloner returns what gives a T memory of its own, or nil for a T that holds none to share.
+// cloner returns a function that gives a T its own memory, or nil if no two values of T share any.
 func cloner[T any]() func(T) T {
 	if !sharesMemory(reflect.TypeFor[T](), map[reflect.Type]bool{}) {
 		return nil
@@ -20,8 +19,8 @@ func cloner[T any]() func(T) T {
 	return func(v T) T { return deepCopy(reflect.ValueOf(&v).Elem()).Interface().(T) }
 }
 
-// sharesMemory reports whether two values of a type that were assigned from one can lead to memory
-// that both can write to.
+// sharesMemory reports whether two values of a type, of which one was assigned from the other, can
+// lead to memory that both can write to.
 func sharesMemory(t reflect.Type, seen map[reflect.Type]bool) bool {
 	if seen[t] || t == timeType {
 		return false
@@ -55,9 +54,9 @@ var (
 	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// canCopy reports whether [deepCopy] copies all that decoding JSON can put into a value of a type:
-// not what a type's own method puts into hidden members, and not what stands in the members of a
-// hidden embedded struct.
+// canCopy reports whether [deepCopy] copies everything that decoding JSON can put into a type. It
+// does not copy what a type's own method puts into unexported members, nor the members of an
+// unexported embedded struct.
 func canCopy(t reflect.Type, seen map[reflect.Type]bool) bool {
 	if seen[t] || t == rawMessageType || !sharesMemory(t, map[reflect.Type]bool{}) {
 		return true
@@ -89,7 +88,7 @@ func canCopy(t reflect.Type, seen map[reflect.Type]bool) bool {
 	return false
 }
 
-// deepCopy copies what decoding JSON can have made: only exported fields are ever set by it.
+// deepCopy copies a decoded value. Decoding sets only exported fields.
 func deepCopy(v reflect.Value) reflect.Value {
 	c := reflect.New(v.Type()).Elem()
 	c.Set(v)
@@ -138,8 +137,8 @@ func deepCopy(v reflect.Value) reflect.Value {
 	return c
 }
 
-// ownText gives the strings in v, which is whoever's calls it alone, memory of their own. Decoded
-// strings are pieces of a payload.
+// ownText gives the strings in v their own memory; decoded strings are pieces of a payload. Only
+// the caller may use v meanwhile.
 func ownText(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
@@ -174,7 +173,7 @@ func ownText(v reflect.Value) {
 	}
 }
 
-// textOwned is [ownText] of a copy, for what cannot be changed where it is.
+// textOwned is [ownText] for a value that cannot be changed in place: it returns a copy.
 func textOwned(v reflect.Value) reflect.Value {
 	c := reflect.New(v.Type()).Elem()
 	c.Set(v)

@@ -14,9 +14,9 @@ import (
 )
 
 // remembered is a bounded table from the exact text of an access token to what it proved, so that
-// the costly part of verifying, the signature, is done once. What can change since is checked each
-// time: expiry, revocation, and that the key is still in the set. Look-ups take no lock; the oldest
-// token of a shard makes room for a new one.
+// its signature is checked only once. What can change is checked each time: expiry, revocation, and
+// whether the key is still in the set. Lookups take no lock. A new token replaces the oldest of its
+// shard.
 type remembered[T any] struct {
 	shards [rememberedShards]rememberedShard[T]
 	used   atomic.Bool // whether there has been a token
@@ -28,18 +28,18 @@ type remembered[T any] struct {
 const rememberedShards = 64
 
 type rememberedShard[T any] struct {
-	buckets atomic.Pointer[[]atomic.Pointer[memory[T]]] // made by the first token; their number is a power of two
+	buckets atomic.Pointer[[]atomic.Pointer[entry[T]]] // made by the first token; their number is a power of two
 	hits    atomic.Int64                                // sampled: see find
 	misses  atomic.Int64
 
 	mu    sync.Mutex   // held by whoever changes the table
-	queue []*memory[T] // ring of what is held, oldest at next
+	queue []*entry[T] // ring of what is held, oldest at next
 	next  int
 }
 
-// memory is one remembered token. What is not atomic never changes.
-type memory[T any] struct {
-	chain     atomic.Pointer[memory[T]] // the next token of the same bucket
+// entry is one remembered token. Only the atomic fields change.
+type entry[T any] struct {
+	chain     atomic.Pointer[entry[T]] // the next token of the same bucket
 	unrevoked atomic.Int64              // version of the revocations that were last seen not to hold this token
 	token     string
 	key       jwk.Key
@@ -48,22 +48,21 @@ type memory[T any] struct {
 	identity  Identity[T]
 }
 
-// hitSample is how many hits one counted hit stands for: counting each would make cores wait for
-// the counter.
+// hitSample is how many hits one counted hit stands for. Counting all of them would make processors
+// wait for the counter.
 const hitSample = 64
 
 func newRemembered[T any](tokens int) *remembered[T] {
 	return &remembered[T]{seed: maphash.MakeSeed(), limit: max(tokens/rememberedShards, 1), clone: cloner[T]()}
 }
 
-// hash is of the end of a token, where the signature is: no two that verify have the same, but by
-// chance.
+// hash hashes the end of a token, which is its signature: two valid tokens differ there.
 func (m *remembered[T]) hash(token string) uint64 {
 	return maphash.String(m.seed, token[max(0, len(token)-32):])
 }
 
-// find returns what is remembered of a token, or nil.
-func (m *remembered[T]) find(token string) *memory[T] {
+// find returns the entry of a token, or nil.
+func (m *remembered[T]) find(token string) *entry[T] {
 	if !m.used.Load() {
 		return nil
 	}
@@ -76,7 +75,7 @@ func (m *remembered[T]) find(token string) *memory[T] {
 	return e
 }
 
-func (s *rememberedShard[T]) find(hash uint64, token string) *memory[T] {
+func (s *rememberedShard[T]) find(hash uint64, token string) *entry[T] {
 	buckets := s.buckets.Load()
 	if buckets == nil {
 		return nil
@@ -88,12 +87,12 @@ func (s *rememberedShard[T]) find(hash uint64, token string) *memory[T] {
 	return e
 }
 
-func bucket[T any](buckets []atomic.Pointer[memory[T]], hash uint64) *atomic.Pointer[memory[T]] {
+func bucket[T any](buckets []atomic.Pointer[entry[T]], hash uint64) *atomic.Pointer[entry[T]] {
 	return &buckets[hash/rememberedShards&uint64(len(buckets)-1)]
 }
 
-// add puts a token into the table, unless it is there already: two requests may bring it at once.
-func (m *remembered[T]) add(e *memory[T]) {
+// add adds an entry, unless another request has added the same token already.
+func (m *remembered[T]) add(e *entry[T]) {
 	hash := m.hash(e.token)
 	shard := &m.shards[hash%rememberedShards]
 	shard.misses.Add(1)
@@ -101,7 +100,7 @@ func (m *remembered[T]) add(e *memory[T]) {
 	defer shard.mu.Unlock()
 	m.used.Store(true)
 	if shard.buckets.Load() == nil {
-		buckets := make([]atomic.Pointer[memory[T]], 1<<bits.Len(uint(m.limit-1)))
+		buckets := make([]atomic.Pointer[entry[T]], 1<<bits.Len(uint(m.limit-1)))
 		shard.buckets.Store(&buckets)
 	}
 	if shard.find(hash, e.token) != nil {
@@ -120,10 +119,10 @@ func (m *remembered[T]) add(e *memory[T]) {
 	head.Store(e)
 }
 
-// newMemory keeps the token and all that the claims say in one piece of memory, apart from the much
-// longer payload.
-func (m *remembered[T]) newMemory(token string, id *Identity[T]) *memory[T] {
-	e := &memory[T]{}
+// newEntry copies the token and the strings of its claims into one piece of memory, so that the much
+// longer payload can be freed.
+func (m *remembered[T]) newEntry(token string, id *Identity[T]) *entry[T] {
+	e := &entry[T]{}
 	m.copy(&e.identity, id)
 	ownText(reflect.ValueOf(&e.identity.Custom).Elem())
 	c := &e.identity.Claims
@@ -146,8 +145,9 @@ func (m *remembered[T]) newMemory(token string, id *Identity[T]) *memory[T] {
 	return e
 }
 
-// forget drops a token, so that it is verified anew. Its place in the queue stays until its turn.
-func (m *remembered[T]) forget(e *memory[T]) {
+// forget removes a token, so that it is verified again. Its place in the queue stays until its
+// turn.
+func (m *remembered[T]) forget(e *entry[T]) {
 	hash := m.hash(e.token)
 	shard := &m.shards[hash%rememberedShards]
 	shard.mu.Lock()
@@ -155,9 +155,9 @@ func (m *remembered[T]) forget(e *memory[T]) {
 	shard.mu.Unlock()
 }
 
-// unlink takes e out of its chain. Who is reading e meanwhile still finds the rest of the chain
-// behind it. s.mu is held.
-func (s *rememberedShard[T]) unlink(e *memory[T], hash uint64) {
+// unlink removes e from its chain. A concurrent reader of e still finds the rest of the chain
+// behind it. The caller holds s.mu.
+func (s *rememberedShard[T]) unlink(e *entry[T], hash uint64) {
 	at := bucket(*s.buckets.Load(), hash)
 	for at.Load() != nil {
 		if at.Load() == e {
@@ -168,8 +168,8 @@ func (s *rememberedShard[T]) unlink(e *memory[T], hash uint64) {
 	}
 }
 
-// copy makes dst the identity with memory of its own, so that no two requests share what a handler
-// may write to.
+// copy copies the identity into dst with its own memory, so that requests share nothing that a
+// handler may write to.
 func (m *remembered[T]) copy(dst, id *Identity[T]) {
 	*dst = *id
 	if n := len(id.Audience) + len(id.Scopes) + len(id.Roles); n > 0 {
@@ -183,8 +183,8 @@ func (m *remembered[T]) copy(dst, id *Identity[T]) {
 	}
 }
 
-// own copies values to the front of room. It returns them as a slice that cannot grow into its
-// neighbour, and the room left.
+// own copies values to the front of room. It returns them as a slice that cannot grow into what
+// follows, and the remaining room.
 func own(room, values []string) (own, rest []string) {
 	//lint:ignore S1001 copy tells the garbage collector of each call, which is slower for a few strings
 	for i, value := range values {
@@ -193,7 +193,7 @@ func own(room, values []string) (own, rest []string) {
 	return room[:len(values):len(values)], room[len(values):]
 }
 
-// RememberedStats are the figures of a verifier's remembered tokens, for metrics.
+// RememberedStats are statistics about a verifier's remembered tokens, for metrics.
 type RememberedStats struct {
 	Hits   int64 // verifications saved, to within a few per cent
 	Misses int64 // tokens verified in full, and then remembered

@@ -11,41 +11,41 @@ import (
 	"github.com/hallpass-go/hallpass/jwt"
 )
 
-// VerifierConfig says which access tokens a [Verifier] accepts.
+// VerifierConfig configures which access tokens a [Verifier] accepts.
 type VerifierConfig struct {
-	// Issuer is who must have issued the token, compared exactly with "iss". Required.
+	// Issuer is the required issuer of a token, compared exactly with "iss". Required.
 	Issuer string
-	// Audience is who the token must be for: this API's own name, one of "aud". Required.
+	// Audience is the name of this API, which must be one of the token's "aud". Required.
 	Audience string
 	// Keys are the issuer's: a [jwk.Set], a [jwk.Ring], or [jwk.Remote]. Required.
 	Keys jwk.Source
-	// Revocations are looked up for each token. Defaults to none: a token is accepted until it
+	// Revocations are checked for each token. Defaults to none: a token is accepted until it
 	// expires.
 	Revocations *Revocations
 	// Leeway is how far the issuer's clock may be from this one. Defaults to 30 seconds; negative
 	// means none.
 	Leeway time.Duration
-	// MaxLifetime is the longest that a token may live. Defaults to 24 hours.
+	// MaxLifetime is the longest life of a token that is accepted. Defaults to 24 hours.
 	MaxLifetime time.Duration
-	// Remember is how many tokens to remember with what they proved, at about 1.1 KB each, so that
-	// the same token is verified once by its signature. Expiry, revocation and the key are looked
-	// at each time. Each request gets a copy of its own; of a T that cannot be copied whole no
-	// token is remembered: one with a type that decodes itself (UnmarshalJSON) into slices, maps or
-	// pointers, or that embeds a hidden struct with such members. Defaults to 16,384; negative for
-	// none.
+	// Remember is how many verified tokens are remembered, at about 1.1 KB each, so that the
+	// signature of a token is checked only once. Expiry, revocation and the key are checked each
+	// time, and each request gets its own copy of the claims. No token is remembered if T cannot be
+	// copied completely: if it contains a type that decodes itself (UnmarshalJSON) into slices,
+	// maps or pointers, or embeds an unexported struct with such members. Defaults to 16,384;
+	// negative for none.
 	Remember int
 	// Sources are where a request may hold its token. Defaults to FromHeader("Authorization",
 	// "Bearer").
 	Sources []TokenSource
-	// Profile renders refusals. Defaults to [Problem].
+	// Profile writes refusals. Defaults to [Problem].
 	Profile Profile
-	// Observe is told of each refusal; it must not block. Defaults to nobody.
+	// Observe receives each refusal as an event. It must not block. Defaults to nobody.
 	Observe func(context.Context, Event)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Verifier is the checking half: it tells who sent a request. It is immutable and safe for
+// Verifier verifies access tokens and tells who sent a request. It is immutable and safe for
 // concurrent use.
 type Verifier[T any] struct {
 	tokens      *jwt.Verifier
@@ -61,7 +61,7 @@ type Verifier[T any] struct {
 }
 
 // NewVerifier returns a verifier for tokens whose own claims decode into T, or every mistake in c
-// at once. Use struct{} for a T without members.
+// at once. Use struct{} as T if there are none.
 func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 	leeway := defaultTo(c.Leeway, 30*time.Second)
 	tokens, err := jwt.NewVerifier(jwt.Config{
@@ -109,12 +109,13 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 	return v, nil
 }
 
-// Verify returns the identity that an access token proves: signature first, then claims, then
-// revocation. Errors are [ErrTokenInvalid], [ErrTokenExpired], [ErrTokenRevoked], or
-// [ErrStoreUnavailable] when the keys or the revocations cannot be had; with an error the identity
-// is empty. It is for tokens that do not come in an HTTP request.
+// Verify returns the identity that an access token proves. It checks the signature first, then the
+// claims, then the revocations. Errors are [ErrTokenInvalid], [ErrTokenExpired], [ErrTokenRevoked],
+// or [ErrStoreUnavailable] if the keys or the revocations cannot be read. With an error the
+// identity is empty. Use it for tokens that do not come in an HTTP request.
 func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T], err error) {
-	// The clock is read where it is needed: a forged token shall cost its signature's check alone.
+	// The clock is read only where it is needed, so that a forged token costs no more than its
+	// signature's check.
 	if err := v.revocations.stale(v.now); err != nil {
 		return id, ErrStoreUnavailable.Because(err)
 	}
@@ -133,7 +134,7 @@ func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T],
 	return id, nil
 }
 
-// verify verifies a token in full, and remembers it. With an error, id means nothing.
+// verify verifies a token completely, and remembers it. After an error, id has no meaning.
 func (v *Verifier[T]) verify(ctx context.Context, token string, id *Identity[T]) error {
 	version := v.revocations.version.Load() // before the look-up: what is revoked meanwhile is then looked up again
 	signed, err := v.tokens.VerifySignature(ctx, token)
@@ -156,7 +157,7 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, id *Identity[T])
 		id.Custom = *custom
 	}
 	if v.remembered != nil {
-		e := v.remembered.newMemory(token, id)
+		e := v.remembered.newEntry(token, id)
 		e.key = signed.Key()
 		e.from, e.until = v.tokens.Window(&id.Claims)
 		e.unrevoked.Store(version)
@@ -165,8 +166,8 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, id *Identity[T])
 	return nil
 }
 
-// stillHolds looks at all that may have changed since a token was verified by its signature.
-func (v *Verifier[T]) stillHolds(ctx context.Context, e *memory[T], now time.Time) bool {
+// stillHolds checks everything that may have changed since the token's signature was checked.
+func (v *Verifier[T]) stillHolds(ctx context.Context, e *entry[T], now time.Time) bool {
 	if key, err := v.keys.Key(ctx, e.key.ID()); err != nil || key != e.key {
 		return false
 	}
@@ -183,8 +184,7 @@ func (v *Verifier[T]) stillHolds(ctx context.Context, e *memory[T], now time.Tim
 	return true
 }
 
-// Remembered returns the figures of the remembered tokens; all are zero when none are to be
-// remembered.
+// Remembered returns statistics about remembered tokens. They are zero if none are remembered.
 func (v *Verifier[T]) Remembered() RememberedStats {
 	if v.remembered == nil {
 		return RememberedStats{}

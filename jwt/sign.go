@@ -16,9 +16,10 @@ import (
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
-// Sign returns a token in compact form: header alg, typ and kid, then the claims, then the members
-// of custom (a struct, or nil for none), none of which may have a registered claim's name. It
-// refuses to sign what no [Verifier] would take. Times are cut to whole seconds.
+// Sign returns a token in compact form, with alg, typ and kid in its header. The claims come first,
+// then the members of custom, which is a struct or nil; none of them may have the name of a
+// registered claim. It refuses to sign a token that no [Verifier] would accept. Times are truncated
+// to seconds.
 func Sign(key jwk.SigningKey, typ string, c Claims, custom any) (string, error) {
 	w := writers.Get().(*writer)
 	defer writers.Put(w)
@@ -104,8 +105,8 @@ func (w *writer) claims(text []byte, c *Claims) []byte {
 	return append(text, '}')
 }
 
-// refuse notes the first mistake. The name is as it is written: in quotes, between a comma and a
-// colon.
+// refuse records the first mistake. The name is given as it is written: in quotes, between a comma
+// and a colon.
 func (w *writer) refuse(name, problem string) {
 	if w.err == nil {
 		w.err = fmt.Errorf("jwt: %s %s", strings.Trim(name, `{,:`), problem)

@@ -16,13 +16,13 @@ import (
 // maxToken is the longest token, in bytes.
 const maxToken = 8192
 
-// Config says what a [Verifier] expects of a token.
+// Config configures what a [Verifier] accepts.
 type Config struct {
-	// Issuer is who must have issued the token, compared exactly. Required.
+	// Issuer is the required issuer of a token, compared exactly. Required.
 	Issuer string
-	// Audience is who the token must be for: one of its "aud". Required.
+	// Audience is the required audience: one of the token's "aud". Required.
 	Audience string
-	// Keys are those of the issuer. Required.
+	// Keys are the keys of the issuer. Required.
 	Keys jwk.Source
 	// Type is the token's "typ", with or without "application/" before it (RFC 9068 §4). Defaults
 	// to TypeAccess.
@@ -73,11 +73,11 @@ func NewVerifier(c Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify checks a token in compact form at a time: form, header, key, algorithm, type, signature,
-// and only then its contents (RFC 7515 §5.2, RFC 7519 §7.2, RFC 8725 §3, RFC 9068 §4). It returns
-// the claims, and decodes the application's own into the struct that custom points to (nil for
-// none): members by exact name, unknown ones ignored. Nothing is returned or written unless
-// everything held.
+// Verify checks a token in compact form at a given time: form, header, key, algorithm, type and
+// signature, and only then its contents (RFC 7515 §5.2, RFC 7519 §7.2, RFC 8725 §3, RFC 9068 §4).
+// It returns the claims, and decodes your own claims into the struct that custom points to, which
+// may be nil. Members match by exact name; unknown ones are ignored. Nothing is returned or written
+// unless every check passed.
 func (v *Verifier) Verify(ctx context.Context, token string, now time.Time, custom any) (Claims, error) {
 	signed, err := v.VerifySignature(ctx, token)
 	if err != nil {
@@ -90,8 +90,8 @@ func (v *Verifier) Verify(ctx context.Context, token string, now time.Time, cust
 	return claims, nil
 }
 
-// Signed is a token whose signature holds. What it says is shown by [Signed.Read] alone, if it
-// holds too.
+// Signed is a token whose signature is valid. Only [Signed.Read] shows its contents, if they are
+// valid too.
 type Signed struct {
 	verifier *Verifier
 	payload  string
@@ -99,8 +99,8 @@ type Signed struct {
 }
 
 // VerifySignature is the first half of [Verifier.Verify]: form, header, key, algorithm, type and
-// signature. For a forged token it takes little more than the cryptography: no memory for what
-// such a token says, and no clock.
+// signature. A forged token costs little more than the cryptography: its payload is not decoded,
+// and no clock is read.
 func (v *Verifier) VerifySignature(ctx context.Context, token string) (Signed, error) {
 	payload, key, err := v.open(ctx, token)
 	if err != nil {
@@ -109,12 +109,12 @@ func (v *Verifier) VerifySignature(ctx context.Context, token string) (Signed, e
 	return Signed{v, payload, key}, nil
 }
 
-// Key returns the key that the signature is of.
+// Key returns the key that verified the signature.
 func (s *Signed) Key() jwk.Key { return s.key }
 
-// Read is the second half of [Verifier.Verify]. It writes the claims to c, and the application's
-// own into the struct that custom points to (nil for none). After an error, what c holds means
-// nothing; custom is as it was.
+// Read is the second half of [Verifier.Verify]. It writes the claims to c, and your own claims into
+// the struct that custom points to, which may be nil. After an error c has no meaning, and custom
+// is unchanged.
 func (s *Signed) Read(now time.Time, c *Claims, custom any) error {
 	if custom == nil {
 		return s.read(now, c, own{})
@@ -128,7 +128,7 @@ func (s *Signed) Read(now time.Time, c *Claims, custom any) error {
 	return nil
 }
 
-// read reads and validates the claims together with the application's own.
+// read reads and validates the claims, and your own claims with them.
 func (s *Signed) read(now time.Time, c *Claims, own own) error {
 	ownFit, err := readClaims(s.payload, c, &s.verifier.known, own)
 	if err != nil {
@@ -143,8 +143,7 @@ func (s *Signed) read(now time.Time, c *Claims, own own) error {
 	return nil
 }
 
-// open is the JWS layer: it returns the payload of a token whose signature holds, and the key that
-// it is of.
+// open is the JWS layer: it returns the payload of a token with a valid signature, and the key.
 func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, error) {
 	p, err := split(token)
 	if err != nil {
@@ -180,7 +179,7 @@ func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, err
 	return payload, key, nil
 }
 
-// parts are the three segments of a token, and what its signature is over.
+// parts are the three segments of a token, and the text that is signed.
 type parts struct{ header, payload, signature, signed string }
 
 func split(token string) (parts, error) {
@@ -198,7 +197,7 @@ func split(token string) (parts, error) {
 	return parts{header, payload, signature, token[:len(header)+1+len(payload)]}, nil
 }
 
-// verify returns the payload if the signature is the key's. Only then is there memory for it.
+// verify returns the payload if the signature is valid. Only then is the payload decoded.
 func (p parts) verify(key jwk.Key) (string, error) {
 	if err := p.verifySignature(key); err != nil {
 		return "", err
@@ -214,7 +213,7 @@ func (p parts) verifySignature(key jwk.Key) error {
 	n := base64url.DecodedLen(len(p.signature))
 	holds := false
 	if secret, ok := key.(*jwk.SecretKey); ok && n <= maxMAC {
-		// Behind the interface the signature would be allocated, which a MAC is too cheap for.
+		// Through the interface the signature would be allocated, which is expensive beside a MAC.
 		var room [maxMAC]byte
 		if !base64url.Decode(room[:n], p.signature) {
 			return p.undecoded()
@@ -236,7 +235,7 @@ func (p parts) verifySignature(key jwk.Key) error {
 // maxMAC is the length of the longest MAC, that of HS512, in bytes.
 const maxMAC = 64
 
-// undecoded says why the signature could not be decoded.
+// undecoded returns why the signature cannot be decoded.
 func (p parts) undecoded() error {
 	if strings.Contains(p.signature, ".") {
 		return errSegments
@@ -252,12 +251,12 @@ func decodeSegment(segment string) (string, bool) {
 	return unsafe.String(unsafe.SliceData(decoded), len(decoded)), ok // decoded is not written to again
 }
 
-// header is what of a JOSE header is looked at (RFC 7515 §4.1).
+// header contains the parameters of a JOSE header that are used (RFC 7515 §4.1).
 type header struct{ algorithm, typ, keyID string }
 
-// extensions are header parameters that change what a token means. None is understood, in "crit" or
-// not. What could bring a key of the token's own (jwk, jku, x5c, x5u) is a parameter like any
-// unknown one: it is ignored.
+// extensions are header parameters that would change the meaning of a token. None is supported, in
+// "crit" or not. Parameters that could bring the token's own key (jwk, jku, x5c, x5u) are ignored
+// like any unknown one.
 var extensions = []string{"crit", "b64", "zip", "enc"}
 
 func readHeader(segment string) (header, error) {
@@ -320,8 +319,8 @@ func (v *Verifier) validate(c *Claims, now time.Time) error {
 	return nil
 }
 
-// Window returns the time within which claims that [Verifier.Verify] returned hold by their exp,
-// nbf and iat: they hold from the one time to before the other.
+// Window returns the period in which claims that [Verifier.Verify] has returned are valid by exp,
+// nbf and iat: from the first time until before the second.
 func (v *Verifier) Window(c *Claims) (from, until time.Time) {
 	from = c.IssuedAt
 	if c.NotBefore.After(from) {
