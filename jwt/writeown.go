@@ -156,8 +156,13 @@ func appendPlainValue(text []byte, v reflect.Value) ([]byte, bool) {
 // appendPlainString writes a string that encoding/json leaves as it is. It escapes what HTML would
 // take for its own, too.
 func appendPlainString(text []byte, value string) ([]byte, bool) {
-	if !strictjson.IsPlain(value) || strings.ContainsAny(value, "<>&") {
+	if !strictjson.IsPlain(value) {
 		return text, false
+	}
+	for i := range len(value) {
+		if c := value[i]; c == '<' || c == '>' || c == '&' {
+			return text, false
+		}
 	}
 	text = append(text, '"')
 	text = append(text, value...)
