@@ -233,8 +233,9 @@ func (d document) secretKey() (*SecretKey, error) {
 var asymmetricTypes = []string{"EC", "OKP", "RSA"}
 
 // ParseSet reads a JWK set (RFC 7517 §5). It skips keys that are unknown or unsound, as that
-// section says. Of a private key it keeps the public half. It refuses a set with [ErrInvalidKey] if
-// the set mixes secrets with public keys, has two keys with the same ID, or has more than 256 keys.
+// section says. It keeps only the public half of a private key. It refuses a set with
+// [ErrInvalidKey] if the set mixes secrets with public keys, has two keys with the same ID, or has
+// more than 256 keys.
 func ParseSet(data []byte) (*Set, error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`
