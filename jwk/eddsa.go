@@ -42,7 +42,7 @@ func checkPoint(encoded []byte) error {
 	if v.Cmp(fieldPrime) >= 0 {
 		return fmt.Errorf("%w: x is not a point of Ed25519", ErrInvalidKey)
 	}
-	for range 3 { // three doublings turn a point of order 1, 2, 4 or 8 into the neutral one, where y = 1
+	for range 3 { // a point of order 1, 2, 4 or 8, doubled three times, has y = 1
 		square := new(big.Int).Mul(v, v)
 		divisor := new(big.Int).Mul(square, curveConstantD)
 		x2 := fraction(new(big.Int).Sub(square, one), divisor.Add(divisor, one))

@@ -255,8 +255,8 @@ type Skipped struct {
 func ParseSet(data []byte) (*Set, error) { return SetOptions{}.Parse(data) }
 
 // Parse reads a JWK set (RFC 7517 §5). It skips keys that are unknown or unsound, as that section
-// says, keys for other algorithms, and different keys with the same ID: [Set.Skipped] lists them. Of
-// a private key it keeps the public half. It refuses a set with [ErrInvalidKey] if the set mixes
+// says, keys for other algorithms, and different keys with the same ID: [Set.Skipped] lists them. It
+// keeps only the public half of a private key. It refuses a set with [ErrInvalidKey] if the set mixes
 // secrets with public keys or has more than 256 keys.
 func (o SetOptions) Parse(data []byte) (*Set, error) {
 	var set struct {

@@ -119,7 +119,7 @@ func (r Rotation) Apply(s Session) (Session, Outcome) {
 		s.IdleExpiry = earlier(microsecond(r.IdleExpiry), s.Expiry)
 		s.AccessExpiry = later(s.AccessExpiry, microsecond(r.AccessExpiry))
 		return s, Rotated
-	case r.Generation == s.Generation-1 && now.Sub(s.RotatedAt).Abs() <= r.Grace: // the clock can go back
+	case r.Generation == s.Generation-1 && now.Sub(s.RotatedAt).Abs() <= r.Grace: // clocks differ
 		if s.SteppedUp {
 			return s, Gone // it may be the subject's other tab, so keep the session
 		}
@@ -250,8 +250,8 @@ type Ending struct {
 	// OnlyRecord adds the record but ends no session.
 	OnlyRecord bool
 	// With, if not nil, runs first, in the same transaction. Calls of this store with the context
-	// that it gets take part in the transaction. If With returns an error, everything is rolled back
-	// and the error is returned.
+	// that it gets take part in the transaction. If With returns an error, everything is rolled
+	// back and the error is returned.
 	With func(ctx context.Context) error
 	Now  time.Time
 	// ExpiresAt is the earliest expiry of the recorded revocations. They last until the

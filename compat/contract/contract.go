@@ -55,7 +55,7 @@ type Step struct {
 type Mint struct {
 	As     string          `json:"as"`
 	Header json.RawMessage `json:"header"` // an object; a text is used unchanged
-	Claims json.RawMessage `json:"claims"` // likewise
+	Claims json.RawMessage `json:"claims"` // the same
 	Key    string          `json:"key"`    // "" is the server's; "other" is not; "none" means none
 }
 

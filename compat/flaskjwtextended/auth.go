@@ -36,7 +36,7 @@ func New[U any](c Config[U]) (*Auth[U], error) {
 	if err := errors.Join(mistakes...); err != nil {
 		return nil, err
 	}
-	required := []string{"iat", "jti"} // the original puts them into each token, and takes tokens without
+	required := []string{"iat", "jti"} // the original sets both, but accepts tokens without
 	if a.c.AccessExpires != Never && a.c.RefreshExpires != Never {
 		required = append(required, "exp")
 	}
