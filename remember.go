@@ -29,10 +29,10 @@ const rememberedShards = 64
 
 type rememberedShard[T any] struct {
 	buckets atomic.Pointer[[]atomic.Pointer[entry[T]]] // made by the first token; their number is a power of two
-	hits    atomic.Int64                                // sampled: see find
+	hits    atomic.Int64                               // sampled: see find
 	misses  atomic.Int64
 
-	mu    sync.Mutex   // held by whoever changes the table
+	mu    sync.Mutex  // held by whoever changes the table
 	queue []*entry[T] // ring of what is held, oldest at next
 	next  int
 }
@@ -40,7 +40,7 @@ type rememberedShard[T any] struct {
 // entry is one remembered token. Only the atomic fields change.
 type entry[T any] struct {
 	chain     atomic.Pointer[entry[T]] // the next token of the same bucket
-	unrevoked atomic.Int64              // version of the revocations that were last seen not to hold this token
+	unrevoked atomic.Int64             // version of the revocations that were last seen not to hold this token
 	token     string
 	key       jwk.Key
 	from      time.Time // the claims hold from here
