@@ -13,6 +13,13 @@
 //	auth.Mount(mux, "/auth")
 //	mux.Handle("GET /me", auth.Func(me))
 //	mux.Handle("DELETE /posts/{id}", auth.Func(remove, hallpass.Role("editor")))
+//	http.ListenAndServe("127.0.0.1:8000", mux)
+//
+// The functions are yours. One looks a user up and compares the password, for which there is package
+// password; the others are handlers:
+//
+//	func checkPassword(ctx context.Context, login hallpass.Login) (subject string, err error)
+//	func me(w http.ResponseWriter, r *http.Request, id hallpass.Identity[struct{}])
 //
 // The example of this package is the whole program. With [Config.Store] sessions outlive the
 // program: then start [Auth.Run].
