@@ -15,10 +15,12 @@ const maxBody = 64 << 10
 
 // ReadJSON reads the body of a request, one JSON object of at most 64 KiB, into the struct that v
 // points to. It is strict: members match by exact name, unknown and repeated members are refused,
-// and the text must be UTF-8. The error is an [Error] that lists every wrong member. An absent
-// member leaves its field unchanged, so a pointer shows absence. A pointer with the tag
+// and the text must be UTF-8. The error is an [Error] that lists every member that is unknown or of
+// the wrong type or, if there is none, every member that is missing or forbidden. An absent member
+// leaves its field unchanged, so a pointer shows absence. A pointer with the tag
 // hallpass:"required" must be present. A [json.RawMessage] with the tag hallpass:"forbidden" must
-// be absent; it is refused as forbidden and not as unknown.
+// be absent; it is refused as forbidden and not as unknown. The tags count in v and in structs
+// embedded in it, not in its members.
 func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	contentType := r.Header.Get("Content-Type")
 	if contentType == "" && !hasBody(r) {

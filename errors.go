@@ -140,7 +140,7 @@ func (e *Error) Because(cause error) *Error {
 // asError returns the [Error] that err is or wraps, with err as its cause; [ErrInternal] for any
 // other.
 func asError(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*Error](err); ok && e.Status >= 400 && e.Status <= 599 {
 		if error(e) == err {
 			return e
 		}

@@ -182,6 +182,10 @@ func (i *Issuer[T]) startSession(
 		IdleExpiry: m.now.Add(i.c.IdleTTL), Expiry: m.now.Add(i.c.SessionTTL), AuthTime: m.now,
 		AccessExpiry: i.accessExpiry(m.now), Client: client,
 	}
+	tokens, err := i.mint(ctx, m, s) // first: a session without tokens would be nobody's
+	if err != nil {
+		return Tokens{}, err
+	}
 	if err := i.c.Store.CreateSession(ctx, s, since); err != nil {
 		return Tokens{}, storeError("creating session", err)
 	}
@@ -190,7 +194,7 @@ func (i *Issuer[T]) startSession(
 	if err := i.endOldest(context.WithoutCancel(ctx), subject, m.now); err != nil {
 		return Tokens{}, err
 	}
-	return i.mint(ctx, m, s)
+	return tokens, nil
 }
 
 // endOldest ends the oldest sessions beyond [IssuerConfig.MaxSessions].

@@ -324,3 +324,17 @@ func TestNew_reportsTheMistakesOfBothHalves(t *testing.T) {
 		}
 	}
 }
+
+// A session whose token cannot be signed does not begin.
+func TestStartSession_leavesNoSessionWithoutTokens(t *testing.T) {
+	a := newAPI(t, nil)
+	a.users.SetGrant("alice", grant{Scopes: []string{"no scope"}})
+	for _, subject := range []string{"alice", ""} {
+		if _, err := a.StartSession(t.Context(), subject, hallpass.Client{}); err == nil {
+			t.Errorf("%q: no error", subject)
+		}
+		if s, err := a.Sessions(t.Context(), subject, "", 10); err != nil || len(s) != 0 {
+			t.Errorf("%q: %d sessions, %v", subject, len(s), err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package hallpass
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -29,16 +30,24 @@ func (i *Issuer[T]) RevokeOtherSessions(
 }
 
 // ChangePassword is RevokeOtherSessions for a subject who changes their own password. Their own
-// session continues with the tokens that it returns; its old refresh token is replaced. The error
-// is [ErrTokenRevoked] if that session has ended.
+// session continues with the tokens that it returns. Its old refresh token is replaced, as by a
+// refresh: within [IssuerConfig.RefreshGrace] it still gets the same successor, for a client that
+// lost the answer. The error is [ErrTokenRevoked], and nothing changes, if that session has ended
+// or is not the subject's.
 func (i *Issuer[T]) ChangePassword(
 	ctx context.Context,
 	subject, sessionID string,
 	client Client,
 	change func(context.Context) error,
 ) (Tokens, error) {
-	var s sessions.Session
-	err := i.RevokeOtherSessions(ctx, subject, sessionID, change, func(ctx context.Context) (err error) {
+	s, err := i.Session(ctx, sessionID)
+	if errors.Is(err, ErrNotFound) || err == nil && s.Subject != subject {
+		return Tokens{}, ErrTokenRevoked.Because(err)
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	err = i.RevokeOtherSessions(ctx, subject, sessionID, change, func(ctx context.Context) (err error) {
 		// Nothing can happen in between: this is the same transaction.
 		s, err = i.stepUp(ctx, math.MaxInt64, sessionID, false)
 		return err
@@ -130,8 +139,8 @@ func (i *Issuer[T]) end(ctx context.Context, e sessions.Ending) error {
 		)
 	}
 	if e.Record == sessions.RevokedCredentials {
-		// The record itself refuses no token. Sessions that another process has ended before are not among
-		// those recorded now, and must be refused here from now on, too.
+		// The record itself refuses no token. Sessions that another process has ended before are
+		// not among those recorded now, and must be refused here from now on, too.
 		if err := i.c.Revocations.catchUp(ctx, i.c.Store, e.Now); err != nil {
 			i.Tell(ctx, Event{Name: EventFailed, Err: err}) // the change is made; the next update is soon
 		}

@@ -96,3 +96,16 @@ func TestLogin_passwordThatChangesMeanwhile(t *testing.T) {
 	}
 	a.do("POST /auth/login", `{"username":"alice","password":"another password"}`).want(t, 401, "invalid_credentials")
 }
+
+// A session of somebody else goes on with nobody's new password, and nothing changes.
+func TestChangePassword_wantsASessionOfTheSubject(t *testing.T) {
+	a := newAPI(t, nil)
+	alice, bob := a.login("alice"), a.login("bob")
+	changed := false
+	_, err := a.ChangePassword(t.Context(), "alice", bob.String(t, "session_id"), hallpass.Client{},
+		func(context.Context) error { changed = true; return nil })
+	if !errors.Is(err, hallpass.ErrTokenRevoked) || changed {
+		t.Errorf("changed %v, %v", changed, err)
+	}
+	a.do("GET /func", "", bearer(alice.String(t, "access_token"))).want(t, 200, "")
+}

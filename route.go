@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -51,9 +52,10 @@ func (r Request[T]) ReadJSON(v any) error { return ReadJSON(r.w, r.Request, v) }
 // ReadForm reads the body, a form (application/x-www-form-urlencoded) of at most 64 KiB.
 func (r Request[T]) ReadForm() (url.Values, error) { return readForm(r.w, r.Request) }
 
-// Answer is the answer of a [Route]. A body is written as JSON, except [Tokens] and [Raw]. By
-// default the client may keep what a GET answers, if it asks each time whether that is still
-// current (ETag, RFC 9110 §13.1.2). Other answers may not be stored.
+// Answer is the answer of a [Route]. A body is written as JSON, except [Tokens], which the
+// [Profile] writes with its own status, and [Raw]. By default the client may keep what a GET
+// answers, if it asks each time whether that is still current (ETag, RFC 9110 §13.1.2). Other
+// answers may not be stored.
 type Answer struct {
 	// Status defaults to 200, or to 204 without a body.
 	Status int
@@ -70,8 +72,12 @@ type Raw struct {
 }
 
 // Handler makes a handler of a route. It authenticates the caller, checks the query parameters,
-// applies the rules, and writes the answer. The method is left to the mux.
+// applies the rules, and writes the answer. The method is left to the mux. It panics if the route
+// has no Serve, or is Public and has Rules: nobody is identified there.
 func (v *Verifier[T]) Handler(route Route[T]) http.Handler {
+	if route.Serve == nil || route.Public && len(route.Rules) > 0 {
+		panic("hallpass: route " + route.Pattern + " has no Serve, or is Public and has Rules")
+	}
 	parameters := slices.Clone(route.Parameters)
 	for _, source := range v.sources {
 		if source.query != "" {
@@ -126,6 +132,10 @@ func (v *Verifier[T]) write(w http.ResponseWriter, r *http.Request, a Answer) {
 		status = http.StatusNoContent
 	}
 	status = defaultTo(status, http.StatusOK)
+	if status < http.StatusOK || status > 599 {
+		v.refuse(w, r, Identity[T]{}, fmt.Errorf("the route answers with the status %d", status))
+		return
+	}
 	if status == http.StatusOK && isGet(r) && v.notModified(h, r, text) {
 		w.WriteHeader(http.StatusNotModified)
 		return

@@ -19,7 +19,7 @@ type keyCommand struct {
 
 type keyRotateCommand struct {
 	jsonFlag
-	Algorithm string `placeholder:"ALG" help:"Algorithm of the next key. Defaults to that of the active key."`
+	Algorithm string `env:"-" placeholder:"ALG" help:"Algorithm of the next key. Defaults to that of the active key."`
 }
 
 // Help implements kong's HelpProvider.

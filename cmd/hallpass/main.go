@@ -46,7 +46,7 @@ Start a server and create the first administrator:
   hallpass serve
   hallpass user add alice --role admin --password-stdin < password.txt
 
-Every flag can also be set in the environment, as HALLPASS_ followed by its name (HALLPASS_ADDR), or
+Every setting can also be set in the environment, as HALLPASS_ followed by its name (HALLPASS_ADDR), or
 in the --config file. Flags override the environment, and the environment overrides the file.
 Secrets are never flags; they come from files.`
 

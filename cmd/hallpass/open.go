@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
@@ -57,14 +58,14 @@ func (c *commands) secretPath() string {
 func (c *commands) open(ctx context.Context, o openOptions) (*installation, error) {
 	url := c.DB
 	if url == "" || url == "sqlite:" {
-		path := c.databasePath()
-		if _, err := os.Stat(path); o.mustExist && errors.Is(err, fs.ErrNotExist) {
+		url = "sqlite:" + c.databasePath()
+	}
+	if path, isFile := strings.CutPrefix(url, "sqlite:"); isFile && o.mustExist {
+		path = strings.TrimPrefix(path, "//")
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf(
-				"there is no installation in %s: run hallpass serve first, or name its folder with --data",
-				c.Data,
-			)
+				"there is no installation in %s, as %s does not exist: run hallpass serve first, or name its folder with --data", c.Data, path)
 		}
-		url = "sqlite:" + path
 	}
 	if err := makeDataFolder(c.Data); err != nil {
 		return nil, err

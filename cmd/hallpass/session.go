@@ -84,8 +84,8 @@ func printSessions(w io.Writer, asJSON bool, list []sessions.Session) error {
 
 type sessionRevokeCommand struct {
 	ID   string `arg:"" optional:"" help:"ID of the session."`
-	User string `placeholder:"USER" help:"End every session of this user, given by ID or user name."`
-	All  bool   `help:"End all sessions of all users, and refuse all tokens issued so far. For use after a restore or a theft."`
+	User string `env:"-" placeholder:"USER" help:"End every session of this user, given by ID or user name."`
+	All  bool   `env:"-" help:"End all sessions of all users, and refuse all tokens issued so far. For use after a restore or a theft."`
 }
 
 func (c *sessionRevokeCommand) Run(ctx context.Context, all *commands, std streams) error {

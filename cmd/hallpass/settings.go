@@ -38,7 +38,7 @@ func readSettings(r io.Reader) (kong.Resolver, error) {
 func (s settings) Validate(app *kong.Application) error {
 	known := map[string]bool{}
 	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
-		if flag, ok := node.(*kong.Flag); ok {
+		if flag, ok := node.(*kong.Flag); ok && isSetting(flag) {
 			known[flag.Name] = true
 		}
 		return next(nil)
@@ -56,9 +56,16 @@ func (s settings) Validate(app *kong.Application) error {
 	return nil
 }
 
+// isSetting reports whether a flag may come from the environment or a file. One that says what a command
+// acts on may not: what somebody has set somewhere must not end sessions or make an administrator.
+func isSetting(flag *kong.Flag) bool { return len(flag.Envs) > 0 }
+
 // Resolve implements [kong.Resolver]. Without the check, kong would let the file override the
 // environment.
 func (s settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if !isSetting(flag) {
+		return nil, nil
+	}
 	for _, name := range flag.Envs {
 		if _, set := os.LookupEnv(name); set {
 			return nil, nil

@@ -171,7 +171,7 @@ type tokenMintCommand struct {
 	userArgument
 	jsonFlag
 	TTL   time.Duration `name:"ttl" default:"15m" help:"Lifetime of the token, at most 24h. Default: ${default}."`
-	Scope []string      `placeholder:"SCOPE" help:"Scope; can be repeated."`
+	Scope []string      `env:"-" placeholder:"SCOPE" help:"Scope; can be repeated."`
 }
 
 // Help implements kong's HelpProvider.

@@ -38,9 +38,9 @@ type jsonFlag struct {
 type userAddCommand struct {
 	jsonFlag
 	Name              string   `arg:"" help:"User name."`
-	Email             string   `placeholder:"ADDRESS" help:"E-mail address."`
-	Role              []string `placeholder:"ROLE" help:"Role in addition to \"user\"; can be repeated. The role \"admin\" administers the server."`
-	PasswordStdin     bool     `help:"Read the password from the first line of standard input."`
+	Email             string   `env:"-" placeholder:"ADDRESS" help:"E-mail address."`
+	Role              []string `env:"-" placeholder:"ROLE" help:"Role in addition to \"user\"; can be repeated. The role \"admin\" administers the server."`
+	PasswordStdin     bool     `env:"-" help:"Read the password from the first line of standard input."`
 	PasswordMinLength int      `default:"15" placeholder:"N" help:"Minimum number of characters in the password. Default: ${default}."`
 }
 
@@ -150,7 +150,7 @@ func (c *userShowCommand) Run(ctx context.Context, all *commands, std streams) e
 type userSetRolesCommand struct {
 	userArgument
 	jsonFlag
-	Role []string `required:"" placeholder:"ROLE" help:"Role; can be repeated."`
+	Role []string `env:"-" required:"" placeholder:"ROLE" help:"Role; can be repeated."`
 }
 
 func (c *userSetRolesCommand) Run(ctx context.Context, all *commands, std streams) error {
