@@ -243,6 +243,9 @@ type SetOptions struct {
 	// Default is the algorithm of a key without "alg" whose type allows several, such as RSA. (A token
 	// never decides that.) Defaults to none: such a key is skipped.
 	Default Algorithm
+	// AllowSameID accepts a set in which keys have the same ID, as some issuers publish: identical keys
+	// count once, and of different ones none is used. Otherwise the set is refused.
+	AllowSameID bool
 }
 
 // Skipped is a key that was left out of a set.
@@ -255,9 +258,9 @@ type Skipped struct {
 func ParseSet(data []byte) (*Set, error) { return SetOptions{}.Parse(data) }
 
 // Parse reads a JWK set (RFC 7517 §5). It skips keys that are unknown or unsound, as that section
-// says, keys for other algorithms, and different keys with the same ID: [Set.Skipped] lists them. It
-// keeps only the public half of a private key. It refuses a set with [ErrInvalidKey] if the set mixes
-// secrets with public keys or has more than 256 keys.
+// says, and keys for other algorithms: [Set.Skipped] lists them. It keeps only the public half of a
+// private key. It refuses a set with [ErrInvalidKey] if the set mixes secrets with public keys, has two
+// keys with the same ID (but see AllowSameID), or has more than 256 keys.
 func (o SetOptions) Parse(data []byte) (*Set, error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`
@@ -271,6 +274,9 @@ func (o SetOptions) Parse(data []byte) (*Set, error) {
 	var r setReader
 	for _, raw := range *set.Keys {
 		r.read(raw, o)
+	}
+	if r.repeated != "" && !o.AllowSameID {
+		return nil, fmt.Errorf("%w: two keys have the kid %q", ErrInvalidKey, r.repeated)
 	}
 	if r.secrets && r.publics {
 		return nil, fmt.Errorf("%w: a set holds secrets or public keys, not both", ErrInvalidKey)
@@ -288,6 +294,8 @@ type setReader struct {
 	keys             []Key
 	skipped          []Skipped
 	secrets, publics bool // whether there are any, sound or not
+	seen             []filled
+	repeated         filled // an ID that two keys have, sound or not
 }
 
 // read takes one key, or says why it is left out.
@@ -300,6 +308,10 @@ func (r *setReader) read(raw []byte, o SetOptions) {
 		r.skipped = append(r.skipped, Skipped{Err: fmt.Errorf("%w: %v", ErrInvalidKey, err)})
 		return
 	}
+	if named.KeyID != "" && slices.Contains(r.seen, named.KeyID) {
+		r.repeated = named.KeyID
+	}
+	r.seen = append(r.seen, named.KeyID)
 	r.secrets = r.secrets || named.Type == "oct"
 	r.publics = r.publics || slices.Contains(asymmetricTypes, named.Type)
 	key, err := o.parse(raw)

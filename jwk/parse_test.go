@@ -295,6 +295,7 @@ func TestSetOptions_tellWhatIsLeftOut(t *testing.T) {
 		},
 		"numbers for names": {jwk.SetOptions{}, []any{with(ec, "kid", 7), rsa}, "rsa RS256", ""},
 	} {
+		c.options.AllowSameID = true
 		set, err := c.options.Parse(setText(t, c.keys...))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -56,7 +56,7 @@ func (c *keyCheckCommand) Run(ctx context.Context, std streams) error {
 }
 
 func (c *keyCheckCommand) read(ctx context.Context) (*jwk.Set, error) {
-	options := jwk.SetOptions{Default: jwk.Algorithm(c.Algorithm)}
+	options := jwk.SetOptions{Default: jwk.Algorithm(c.Algorithm), AllowSameID: true}
 	if !strings.Contains(c.Source, "://") {
 		text, err := os.ReadFile(c.Source)
 		if err != nil {
