@@ -281,7 +281,11 @@ func (o SetOptions) Parse(data []byte) (*Set, error) {
 	if r.secrets && r.publics {
 		return nil, fmt.Errorf("%w: a set holds secrets or public keys, not both", ErrInvalidKey)
 	}
-	s, err := newSet(r.unambiguous(), r.secrets)
+	keys := r.keys
+	if o.AllowSameID {
+		keys = r.unambiguous()
+	}
+	s, err := newSet(keys, r.secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -322,24 +326,29 @@ func (r *setReader) read(raw []byte, o SetOptions) {
 	r.keys = append(r.keys, key)
 }
 
-// unambiguous returns the keys whose ID means one key: a key may be there twice, but of two keys with
-// one ID neither is used.
+// unambiguous returns each key once, and skips different keys with the same ID.
 func (r *setReader) unambiguous() []Key {
-	var kept []Key
-	for i, k := range r.keys {
-		same := func(other Key) bool { return other.ID() == k.ID() }
-		switch first := slices.IndexFunc(r.keys, same); {
-		case slices.ContainsFunc(r.keys, func(other Key) bool { return other != k && same(other) && !equalKeys(other, k) }):
-			err := fmt.Errorf("%w: another key has the same kid", ErrInvalidKey)
-			r.skipped = append(r.skipped, Skipped{k.ID(), err})
-		case first == i:
-			kept = append(kept, k)
+	first := map[string]Key{}
+	ambiguous := map[string]bool{}
+	var order []Key
+	for _, k := range r.keys {
+		if known := first[k.ID()]; known == nil {
+			first[k.ID()] = k
+			order = append(order, k)
+		} else if !equalKeys(known, k) {
+			ambiguous[k.ID()] = true
 		}
 	}
-	return kept
+	for _, k := range r.keys {
+		if ambiguous[k.ID()] {
+			err := fmt.Errorf("%w: another key has the same kid", ErrInvalidKey)
+			r.skipped = append(r.skipped, Skipped{k.ID(), err})
+		}
+	}
+	return slices.DeleteFunc(order, func(k Key) bool { return ambiguous[k.ID()] })
 }
 
-// equalKeys reports whether two keys verify the same signatures.
+// equalKeys reports whether two keys are the same public key for the same algorithm.
 func equalKeys(a, b Key) bool {
 	x, ok := a.(*PublicKey)
 	y, too := b.(*PublicKey)

@@ -253,10 +253,7 @@ func (r *Remote) load(ctx context.Context, now time.Time) (*remoteSet, error) {
 // callers can compare keys by identity.
 func (s *Set) keepValues(previous *Set) {
 	for i, k := range s.keys {
-		now, isPublic := k.(*PublicKey)
-		before, wasPublic := previous.byID[k.ID()].(*PublicKey)
-		if isPublic && wasPublic && now.algorithm == before.algorithm &&
-			now.thumbprintInput() == before.thumbprintInput() {
+		if before := previous.byID[k.ID()]; before != nil && equalKeys(k, before) {
 			s.keys[i], s.byID[k.ID()] = before, before
 		}
 	}

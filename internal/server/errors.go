@@ -54,12 +54,7 @@ var answers = []struct {
 
 // asError says what an error of the packages below is to a client.
 func asError(err error) error {
-	if said, ok := errors.AsType[*hallpass.Error](err); ok {
-		if said == hallpass.ErrFreshTokenRequired {
-			e := *said
-			e.MaxAge = freshFor
-			return &e
-		}
+	if _, said := errors.AsType[*hallpass.Error](err); said {
 		return err
 	}
 	if invalid, ok := errors.AsType[*account.InvalidError](err); ok {

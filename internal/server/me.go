@@ -20,7 +20,7 @@ type meDocument struct {
 }
 
 func (s *Server) me(r request) (answer, error) {
-	user, err := s.users.User(r.Context(), r.Identity.Subject)
+	user, err := s.c.Accounts.User(r.Context(), r.Identity.Subject)
 	if errors.Is(err, account.ErrNotFound) {
 		err = hallpass.ErrTokenRevoked.Because(err)
 	}

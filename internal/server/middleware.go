@@ -22,10 +22,13 @@ import (
 // record collects what is known about a request. The handlers fill it in, and one line of the log
 // shows it at the end. Answers are written through it.
 type record struct {
-	answerWriter
+	http.ResponseWriter
+	status int
+	bytes  int
+	routed bool // a route has the request; what the mux answers to any other is held back
+
 	id      string
 	client  hallpass.Client
-	routed  bool // a route of the table has it
 	subject string
 	code    string // of the refusal, if there was one
 	cause   error
@@ -52,8 +55,7 @@ var constantFields = http.Header{
 func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		rec := &record{id: rand.Text(), client: s.clientOf(r)}
-		rec.answerWriter = answerWriter{ResponseWriter: w, record: rec}
+		rec := &record{ResponseWriter: w, id: rand.Text(), client: s.clientOf(r)}
 		r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
 		h := w.Header()
 		maps.Copy(h, constantFields)
@@ -76,8 +78,7 @@ func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
 	// The mux would redirect a path that contains // or .., and the client would send its password
 	// along.
 	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
-		rec.routed = true
-		s.auth.WriteError(rec, r, hallpass.ErrNotFound)
+		s.refuse(rec, r, hallpass.ErrNotFound)
 		return
 	}
 	mux.ServeHTTP(rec, r)
@@ -88,8 +89,13 @@ func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
 	if rec.status == http.StatusMethodNotAllowed {
 		refusal = errMethodNotAllowed // the mux has set Allow
 	}
+	s.refuse(rec, r, refusal)
+}
+
+// refuse answers a request that no route has answered.
+func (s *Server) refuse(rec *record, r *http.Request, e *hallpass.Error) {
 	rec.routed, rec.status = true, 0
-	s.auth.WriteError(rec, r, refusal)
+	s.auth.WriteError(rec, r, e)
 }
 
 // recovered answers a request whose handler has panicked.
@@ -97,18 +103,10 @@ func (s *Server) recovered(rec *record, r *http.Request, p any) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(p)
 	}
-	s.c.Log.ErrorContext(
-		r.Context(),
-		"handler panicked",
-		"request_id",
-		rec.id,
-		"panic",
-		fmt.Sprintf("%T", p),
-		"stack",
-		string(debug.Stack()),
-	)
+	s.c.Log.ErrorContext(r.Context(), "handler panicked", "request_id", rec.id,
+		"panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 	if rec.status == 0 {
-		s.auth.WriteError(rec, r, hallpass.ErrInternal)
+		s.refuse(rec, r, hallpass.ErrInternal)
 	}
 }
 
@@ -181,31 +179,22 @@ func parseHop(hop string) (netip.Addr, error) {
 	return address.Unmap().WithZone(""), err
 }
 
-// answerWriter records the status and the size of an answer. It holds back what the mux answers to
-// a request without a route.
-type answerWriter struct {
-	http.ResponseWriter
-	record *record
-	status int
-	bytes  int
-}
-
 // WriteHeader implements [http.ResponseWriter].
-func (w *answerWriter) WriteHeader(status int) {
+func (w *record) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
 	}
-	if w.record.routed {
+	if w.routed {
 		w.ResponseWriter.WriteHeader(status)
 	}
 }
 
 // Write implements [http.ResponseWriter].
-func (w *answerWriter) Write(b []byte) (int, error) {
+func (w *record) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	if !w.record.routed {
+	if !w.routed {
 		return len(b), nil
 	}
 	n, err := w.ResponseWriter.Write(b)
@@ -214,4 +203,4 @@ func (w *answerWriter) Write(b []byte) (int, error) {
 }
 
 // Unwrap lets [http.ResponseController] reach the connection.
-func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *record) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -2,17 +2,12 @@ package server
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/page"
+	"github.com/hallpass-go/hallpass/internal/users"
 )
-
-// freshFor is how recently somebody must have logged in to do what could give them, or keep, power:
-// to change or delete a user (their own too), to give roles, to disable and enable, to make a user
-// where only administrators may, to rotate keys.
-const freshFor = 5 * time.Minute
 
 type (
 	route   = hallpass.Route[noClaims]
@@ -25,7 +20,7 @@ type (
 func (s *Server) routes() []route {
 	var (
 		admin       = hallpass.Role(account.AdminRole)
-		fresh       = hallpass.Fresh(freshFor)
+		fresh       = hallpass.Fresh(users.FreshFor)
 		self        = hallpass.Self("id")
 		selfOrAdmin = hallpass.AnyOf(self, admin)
 		freshAdmin  = hallpass.AllOf(admin, fresh)

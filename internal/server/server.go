@@ -23,8 +23,6 @@ import (
 // noClaims are the server's own claims: it has none.
 type noClaims = struct{}
 
-type identity = hallpass.Identity[noClaims]
-
 // Config is what [New] needs.
 type Config struct {
 	// Issuer is the URL by which clients know this server ("iss"). Required.
@@ -176,7 +174,7 @@ func (s *Server) Run(ctx context.Context) {
 // briefly.
 func (s *Server) sweep(ctx context.Context) error {
 	for {
-		n, err := s.users.Sweep(ctx, s.c.Now(), sweepBatch)
+		n, err := s.c.Accounts.Sweep(ctx, s.c.Now(), sweepBatch)
 		if err != nil || n < sweepBatch {
 			return err
 		}

@@ -78,7 +78,7 @@ func (s *Server) listUsers(r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	list, err := s.users.List(r.Context(), p.After, p.Limit+1)
+	list, err := s.c.Accounts.List(r.Context(), p.After, p.Limit+1)
 	documents := make([]userDocument, len(list))
 	for i, u := range list {
 		documents[i] = newUserDocument(u)
@@ -87,7 +87,7 @@ func (s *Server) listUsers(r request) (answer, error) {
 }
 
 func (s *Server) showUser(r request) (answer, error) {
-	return userAnswer(s.users.User(r.Context(), r.PathValue("id")))
+	return userAnswer(s.c.Accounts.User(r.Context(), r.PathValue("id")))
 }
 
 // changedDocument is the answer to a change of one's own password. It has the tokens by which the
@@ -120,18 +120,13 @@ func (s *Server) changeUser(r request) (answer, error) {
 		return userAnswer(s.users.Change(byCaller(r), id, changes, client(r.Request)))
 	}
 	caller := users.Caller{
-		ID: id, SessionID: r.Identity.SessionID, Fresh: s.isFresh(r.Identity), Client: client(r.Request),
+		ID: id, SessionID: r.Identity.SessionID, AuthTime: r.Identity.AuthTime, Client: client(r.Request),
 	}
 	user, tokens, err := s.users.ChangeOwn(r.Context(), caller, changes, body.CurrentPassword)
 	if err != nil || tokens == nil {
 		return userAnswer(user, err)
 	}
 	return answer{Body: changedDocument{newUserDocument(user), tokens}}, nil
-}
-
-// isFresh is the rule hallpass.Fresh(freshFor), for what depends on the body.
-func (s *Server) isFresh(id identity) bool {
-	return !id.AuthTime.IsZero() && s.c.Now().Sub(id.AuthTime) <= freshFor
 }
 
 func (s *Server) deleteUser(r request) (answer, error) {

@@ -23,12 +23,16 @@ var (
 	ErrWrongCurrentPassword = errors.New("that is not the current password")
 )
 
+// FreshFor is how recently somebody must have logged in to do what could give them, or keep, power: to
+// change or delete a user (their own too), to give roles, to disable and enable, to make a user where
+// only administrators may, to rotate keys.
+const FreshFor = 5 * time.Minute
+
 // Caller is a user who changes their own account.
 type Caller struct {
 	ID, SessionID string
-	// Fresh says that they have logged in recently.
-	Fresh  bool
-	Client hallpass.Client
+	AuthTime      time.Time // when they last proved who they are
+	Client        hallpass.Client
 }
 
 // Change changes another user's name, e-mail address or password. A new password ends all their
@@ -39,7 +43,7 @@ func (s *Service) Change(
 	c account.Changes,
 	client hallpass.Client,
 ) (user account.User, err error) {
-	update, err := s.Prepare(password.WithClient(ctx, guess.Place(client.IP), true), id, c)
+	update, err := s.accounts.Prepare(password.WithClient(ctx, guess.Place(client.IP), true), id, c)
 	if err != nil {
 		return account.User{}, err
 	}
@@ -66,8 +70,10 @@ func (s *Service) ChangeOwn(
 		return account.User{}, nil, ErrNoCurrentPassword
 	case c.Password == nil && current != nil:
 		return account.User{}, nil, ErrStrayCurrentPassword
-	case (c.Username != nil || c.Email != nil) && !by.Fresh:
-		return account.User{}, nil, hallpass.ErrFreshTokenRequired
+	case (c.Username != nil || c.Email != nil) && !s.isFresh(by.AuthTime):
+		e := *hallpass.ErrFreshTokenRequired
+		e.MaxAge = FreshFor
+		return account.User{}, nil, &e
 	}
 	if c.Password == nil {
 		if err := s.mayRename(by.ID, c.Username); err != nil {
@@ -92,10 +98,15 @@ func (s *Service) ChangeOwn(
 	return user, &tokens, s.changed(ctx, err, by.ID, c)
 }
 
+// isFresh is the rule hallpass.Fresh(FreshFor), for what depends on the change.
+func (s *Service) isFresh(authTime time.Time) bool {
+	return !authTime.IsZero() && s.now().Sub(authTime) <= FreshFor
+}
+
 func (s *Service) changeOwnPassword(
 	ctx context.Context, by Caller, c account.Changes,
 ) (user account.User, tokens hallpass.Tokens, err error) {
-	update, err := s.Prepare(password.WithClient(ctx, guess.Place(by.Client.IP), true), by.ID, c)
+	update, err := s.accounts.Prepare(password.WithClient(ctx, guess.Place(by.Client.IP), true), by.ID, c)
 	if err != nil {
 		return account.User{}, hallpass.Tokens{}, err
 	}

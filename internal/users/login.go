@@ -19,7 +19,7 @@ func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tok
 		ctx,
 		login.Client,
 		func(ctx context.Context) (string, *hallpass.Grant[struct{}], error) {
-			claimant, err := s.Claimant(ctx, login.Username)
+			claimant, err := s.accounts.Claimant(ctx, login.Username)
 			if err != nil {
 				return "", nil, err
 			}
@@ -30,7 +30,7 @@ func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tok
 				}
 				attempt = &begun
 			}
-			user, err := s.Authenticate(
+			user, err := s.accounts.Authenticate(
 				password.WithClient(ctx, attempt.Place, attempt.Known),
 				claimant,
 				login.Password,
@@ -53,12 +53,12 @@ func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tok
 func (s *Service) Reauthenticate(
 	ctx context.Context, userID, sessionID, secret string, client hallpass.Client,
 ) (tokens hallpass.Tokens, err error) {
-	_, err = s.prove(ctx, userID, client, func(hashing context.Context) (account.Proof, error) {
+	err = s.prove(ctx, userID, client, func(hashing context.Context) error {
 		tokens, err = s.issuer.Reauthenticate(ctx, sessionID, client, func(context.Context) error {
-			_, err := s.CheckPassword(hashing, userID, secret)
+			_, err := s.accounts.CheckPassword(hashing, userID, secret)
 			return err
 		})
-		return account.Proof{}, err
+		return err
 	})
 	return tokens, err
 }
@@ -66,30 +66,28 @@ func (s *Service) Reauthenticate(
 // proveCurrent checks a user's current password before they change it.
 func (s *Service) proveCurrent(
 	ctx context.Context, userID, secret string, client hallpass.Client,
-) (account.Proof, error) {
-	return s.prove(ctx, userID, client, func(hashing context.Context) (account.Proof, error) {
-		return s.CheckPassword(hashing, userID, secret)
+) (proof account.Proof, err error) {
+	err = s.prove(ctx, userID, client, func(hashing context.Context) error {
+		proof, err = s.accounts.CheckPassword(hashing, userID, secret)
+		return err
 	})
+	return proof, err
 }
 
 // prove counts one attempt of a logged-in user to prove who they are.
 func (s *Service) prove(
-	ctx context.Context,
-	userID string,
-	client hallpass.Client,
-	try func(hashing context.Context) (account.Proof, error),
-) (account.Proof, error) {
+	ctx context.Context, userID string, client hallpass.Client, try func(hashing context.Context) error,
+) error {
 	attempt, refused := s.guesses.Session(account.UserLimitKey(userID), client.IP)
 	if refused != nil {
-		return account.Proof{}, s.loginFailed(ctx, userID, client, refused)
+		return s.loginFailed(ctx, userID, client, refused)
 	}
-	proof, err := try(password.WithClient(ctx, attempt.Place, attempt.Known))
-	if err != nil {
+	if err := try(password.WithClient(ctx, attempt.Place, attempt.Known)); err != nil {
 		attempt.Failed(err, errors.Is(err, account.ErrCredentials))
-		return account.Proof{}, s.loginFailed(ctx, userID, client, err)
+		return s.loginFailed(ctx, userID, client, err)
 	}
 	attempt.Succeeded()
-	return proof, nil
+	return nil
 }
 
 // loginFailed reports that a password was not accepted, and returns the error.

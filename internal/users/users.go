@@ -50,12 +50,12 @@ type Config struct {
 // Service is the users of one installation. It is safe for concurrent use, also by several
 // processes.
 type Service struct {
-	*account.Accounts
-	issuer  *Issuer
-	guesses *guess.Guard
-	signups *limit.Limiter // by client address
-	renames *limit.Limiter // by the ID of the user
-	now     func() time.Time
+	accounts *account.Accounts
+	issuer   *Issuer
+	guesses  *guess.Guard
+	signups  *limit.Limiter // by client address
+	renames  *limit.Limiter // by the ID of the user
+	now      func() time.Time
 }
 
 // New returns the users.
@@ -64,7 +64,7 @@ func New(c Config) *Service {
 		c.Now = time.Now
 	}
 	return &Service{
-		Accounts: c.Accounts, issuer: c.Issuer, now: c.Now,
+		accounts: c.Accounts, issuer: c.Issuer, now: c.Now,
 		guesses: guess.New(c.AccountLimit, c.AddressLimit, c.Now),
 		signups: limit.New(c.SignupLimit), renames: limit.New(renameLimit),
 	}
@@ -94,7 +94,7 @@ func (s *Service) SignUp(ctx context.Context, n account.NewUser, client hallpass
 
 // Create makes a user, as [account.Accounts.Create] does.
 func (s *Service) Create(ctx context.Context, n account.NewUser) (account.User, error) {
-	user, err := s.Accounts.Create(ctx, n)
+	user, err := s.accounts.Create(ctx, n)
 	return user, s.done(ctx, err, hallpass.Event{Name: EventCreated, Subject: user.ID, Reason: roles(user)})
 }
 
@@ -102,7 +102,7 @@ func (s *Service) Create(ctx context.Context, n account.NewUser) (account.User, 
 // refresh brings one with the new roles.
 func (s *Service) SetRoles(ctx context.Context, id string, names []string) (user account.User, err error) {
 	err = s.issuer.RevokeAccess(ctx, id, func(ctx context.Context) error {
-		user, err = s.Accounts.SetRoles(ctx, id, names)
+		user, err = s.accounts.SetRoles(ctx, id, names)
 		return err
 	})
 	return user, s.done(ctx, err, hallpass.Event{Name: EventRoles, Subject: id, Reason: roles(user)})
@@ -111,7 +111,7 @@ func (s *Service) SetRoles(ctx context.Context, id string, names []string) (user
 // Disable keeps a user from logging in and ends their sessions.
 func (s *Service) Disable(ctx context.Context, id string) (user account.User, err error) {
 	err = s.issuer.RevokeSubject(ctx, id, func(ctx context.Context) error {
-		user, err = s.Accounts.SetDisabled(ctx, id, true)
+		user, err = s.accounts.SetDisabled(ctx, id, true)
 		return err
 	})
 	return user, s.done(ctx, err, hallpass.Event{Name: EventDisabled, Subject: id})
@@ -119,14 +119,14 @@ func (s *Service) Disable(ctx context.Context, id string) (user account.User, er
 
 // Enable lets a disabled user log in again.
 func (s *Service) Enable(ctx context.Context, id string) (account.User, error) {
-	user, err := s.Accounts.SetDisabled(ctx, id, false)
+	user, err := s.accounts.SetDisabled(ctx, id, false)
 	return user, s.done(ctx, err, hallpass.Event{Name: EventEnabled, Subject: id})
 }
 
 // Delete deletes a user and ends their sessions.
 func (s *Service) Delete(ctx context.Context, id string) error {
 	err := s.issuer.RevokeSubject(ctx, id, func(ctx context.Context) error {
-		return s.Accounts.Delete(ctx, id)
+		return s.accounts.Delete(ctx, id)
 	})
 	return s.done(ctx, err, hallpass.Event{Name: EventDeleted, Subject: id})
 }
