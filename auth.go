@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/guess"
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/sessions"
@@ -103,7 +102,7 @@ type Auth[T any] struct {
 	*Issuer[T]
 	c        Config[T]
 	lastPage signedPage
-	guesses  *guess.Guard
+	guesses  *limit.Guard
 }
 
 // New returns the authentication of an API, or every mistake in c at once. It starts no goroutine
@@ -124,7 +123,7 @@ func New[T any](c Config[T]) (*Auth[T], error) {
 	if _, inMemory := issuer.c.Store.(*sessions.Memory); !inMemory {
 		c.Revocations.mustBeRead() // it may hold what was revoked before this program began
 	}
-	guesses := guess.New(perMinute(c.GuessesPerAccount, 10), perMinute(c.GuessesPerAddress, 100), issuer.c.Now)
+	guesses := limit.NewGuard(perMinute(c.GuessesPerAccount, 10), perMinute(c.GuessesPerAddress, 100), issuer.c.Now)
 	return &Auth[T]{Verifier: verifier, Issuer: issuer, c: c, guesses: guesses}, nil
 }
 

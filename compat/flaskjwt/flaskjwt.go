@@ -26,7 +26,7 @@ import (
 	"unicode"
 
 	"github.com/hallpass-go/hallpass/compat/internal/pyjwt"
-	"github.com/hallpass-go/hallpass/internal/guess"
+	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -109,7 +109,7 @@ type Auth[U any] struct {
 	c       Config[U]
 	key     *jwk.SecretKey
 	decoder pyjwt.Decoder
-	guesses *guess.Guard
+	guesses *limit.Guard
 }
 
 // New returns an API's login and guard. Its error lists every mistake in c. Errors about the secret
@@ -143,7 +143,7 @@ func New[U any](c Config[U]) (*Auth[U], error) {
 	decoder := pyjwt.Decoder{Version: pyjwt.V1, Key: key, Leeway: c.Leeway, Required: required}
 	perAccount := perMinute(c.GuessesPerAccount, 10)
 	perAddress := perMinute(c.GuessesPerAddress, 100)
-	guesses := guess.New(perAccount, perAddress, c.Now)
+	guesses := limit.NewGuard(perAccount, perAddress, c.Now)
 	return &Auth[U]{c: c, key: key, decoder: decoder, guesses: guesses}, nil
 }
 

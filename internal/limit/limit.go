@@ -1,5 +1,6 @@
 // Package limit limits in memory how often something may be tried. It uses the generic cell rate
 // algorithm (GCRA), which stores one time per key and knows exactly when the next try is allowed.
+// [Guard] applies it to guesses of passwords.
 package limit
 
 import (

@@ -7,7 +7,6 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
-	"github.com/hallpass-go/hallpass/internal/guess"
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -43,7 +42,7 @@ func (s *Service) Change(
 	c account.Changes,
 	client hallpass.Client,
 ) (user account.User, err error) {
-	update, err := s.accounts.Prepare(password.WithClient(ctx, guess.Place(client.IP), true), id, c)
+	update, err := s.accounts.Prepare(password.WithClient(ctx, limit.Place(client.IP), true), id, c)
 	if err != nil {
 		return account.User{}, err
 	}
@@ -106,7 +105,7 @@ func (s *Service) isFresh(authTime time.Time) bool {
 func (s *Service) changeOwnPassword(
 	ctx context.Context, by Caller, c account.Changes,
 ) (user account.User, tokens hallpass.Tokens, err error) {
-	update, err := s.accounts.Prepare(password.WithClient(ctx, guess.Place(by.Client.IP), true), by.ID, c)
+	update, err := s.accounts.Prepare(password.WithClient(ctx, limit.Place(by.Client.IP), true), by.ID, c)
 	if err != nil {
 		return account.User{}, hallpass.Tokens{}, err
 	}

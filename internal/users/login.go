@@ -6,7 +6,6 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
-	"github.com/hallpass-go/hallpass/internal/guess"
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -14,7 +13,7 @@ import (
 // Login starts a session for a client that knows a user's password: first the limits, then the
 // password, then the session. The errors are [account.ErrCredentials] and a [*limit.Refused].
 func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tokens, error) {
-	var attempt *guess.Attempt // counted once, however often the password is looked at
+	var attempt *limit.Attempt // counted once, however often the password is looked at
 	tokens, err := s.issuer.LogIn(
 		ctx,
 		login.Client,

@@ -12,7 +12,6 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
-	"github.com/hallpass-go/hallpass/internal/guess"
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -52,7 +51,7 @@ type Config struct {
 type Service struct {
 	accounts *account.Accounts
 	issuer   *Issuer
-	guesses  *guess.Guard
+	guesses  *limit.Guard
 	signups  *limit.Limiter // by client address
 	renames  *limit.Limiter // by the ID of the user
 	now      func() time.Time
@@ -65,7 +64,7 @@ func New(c Config) *Service {
 	}
 	return &Service{
 		accounts: c.Accounts, issuer: c.Issuer, now: c.Now,
-		guesses: guess.New(c.AccountLimit, c.AddressLimit, c.Now),
+		guesses: limit.NewGuard(c.AccountLimit, c.AddressLimit, c.Now),
 		signups: limit.New(c.SignupLimit), renames: limit.New(renameLimit),
 	}
 }
@@ -85,7 +84,7 @@ func Authorize(accounts *account.Accounts) func(context.Context, string) (hallpa
 // SignUp makes a user on request of a client. The errors are those of [account.Accounts.Create] and
 // a [*limit.Refused].
 func (s *Service) SignUp(ctx context.Context, n account.NewUser, client hallpass.Client) (account.User, error) {
-	place := guess.Place(client.IP)
+	place := limit.Place(client.IP)
 	if refused := s.signups.Take("signup", place, s.now()); refused != nil {
 		return account.User{}, refused
 	}

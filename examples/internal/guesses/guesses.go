@@ -10,12 +10,11 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/guess"
 	"github.com/hallpass-go/hallpass/internal/limit"
 )
 
 // Limit counts wrong passwords in memory. It is safe for concurrent use.
-type Limit struct{ guard *guess.Guard }
+type Limit struct{ guard *limit.Guard }
 
 // New returns a limit like the library's default: ten wrong passwords per minute for an account,
 // and a hundred for an address. For each account, addresses that have logged in before are counted
@@ -23,7 +22,7 @@ type Limit struct{ guard *guess.Guard }
 func New() Limit {
 	account := limit.Rate{Burst: 10, Per: time.Minute}
 	address := limit.Rate{Burst: 100, Per: time.Minute}
-	return Limit{guess.New(account, address, time.Now)}
+	return Limit{limit.NewGuard(account, address, time.Now)}
 }
 
 // Check calls check, which checks an account's password and returns

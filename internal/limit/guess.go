@@ -1,14 +1,4 @@
-// Package guess limits how often a client may try to prove an identity, by account and by client
-// address.
-//
-// It decides before any password is hashed. An attempt is counted when it begins and given back
-// when it succeeds. So parallel guesses cannot exceed the limit, and a user who knows the password
-// does not use it up. An attempt that the client abandons counts as a guess.
-//
-// An address from which a user has logged in to an account has a separate bucket for that account,
-// and so does a client that holds a session. The guesses of strangers fill the account's common
-// bucket and lock out neither of them.
-package guess
+package limit
 
 import (
 	"context"
@@ -17,21 +7,28 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/hallpass-go/hallpass/internal/limit"
 )
 
-// Guard counts attempts. It is safe for concurrent use.
+// Guard limits how often a client may try to prove an identity, by account and by client address. It
+// is safe for concurrent use.
+//
+// It decides before any password is hashed. An attempt is counted when it begins and given back
+// when it succeeds. So parallel guesses cannot exceed the limit, and a user who knows the password
+// does not use it up. An attempt that the client abandons counts as a guess.
+//
+// An address from which a user has logged in to an account has a separate bucket for that account,
+// and so does a client that holds a session. The guesses of strangers fill the account's common
+// bucket and lock out neither of them.
 type Guard struct {
-	account, address *limit.Limiter // nil for no limit
+	account, address *Limiter // nil for no limit
 	familiar         pairs
 	now              func() time.Time
 }
 
-// New returns a guard with these limits. The zero Rate means no limit.
-func New(account, address limit.Rate, now func() time.Time) *Guard {
+// NewGuard returns a guard with these limits. The zero Rate means no limit.
+func NewGuard(account, address Rate, now func() time.Time) *Guard {
 	return &Guard{
-		account: limit.New(account), address: limit.New(address), familiar: pairs{places: map[string]int{}}, now: now,
+		account: New(account), address: New(address), familiar: pairs{places: map[string]int{}}, now: now,
 	}
 }
 
@@ -49,18 +46,18 @@ type Attempt struct {
 
 // Login counts an attempt to log in to an account from an address, unless a limit is reached. The
 // account is "" if the name cannot be an account's.
-func (g *Guard) Login(account, ip string) (Attempt, *limit.Refused) {
+func (g *Guard) Login(account, ip string) (Attempt, *Refused) {
 	return g.begin(account, account, ip)
 }
 
 // Session is [Guard.Login] for a client that holds a session of the account.
-func (g *Guard) Session(account, ip string) (Attempt, *limit.Refused) {
+func (g *Guard) Session(account, ip string) (Attempt, *Refused) {
 	a, refused := g.begin(account, account+" session", ip)
 	a.Known = true
 	return a, refused
 }
 
-func (g *Guard) begin(account, bucket, ip string) (Attempt, *limit.Refused) {
+func (g *Guard) begin(account, bucket, ip string) (Attempt, *Refused) {
 	a := Attempt{guard: g, account: account, bucket: bucket, Place: Place(ip)}
 	if a.Known = g.familiar.has(account, a.Place); a.Known {
 		a.bucket = account + " " + a.Place
@@ -100,13 +97,13 @@ func (a Attempt) giveBack() {
 	}
 }
 
-// Place returns the form in which an address is counted; see [limit.ClientKey].
+// Place returns the form in which an address is counted; see [ClientKey].
 func Place(ip string) string {
 	address, err := netip.ParseAddr(ip)
 	if err != nil {
 		return fmt.Sprintf("%.64s", ip)
 	}
-	return limit.ClientKey(address)
+	return ClientKey(address)
 }
 
 // maxPairs limits the memory for familiar places to about ten megabytes.

@@ -1,4 +1,4 @@
-package guess
+package limit
 
 import (
 	"context"
@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"testing"
 	"time"
-
-	"github.com/hallpass-go/hallpass/internal/limit"
 )
 
 var (
@@ -29,7 +27,7 @@ func TestGuard_aGuessThatHangsUpCounts(t *testing.T) {
 		"a hang-up in the store":  {fmt.Errorf("%w: %w", errAway, context.Canceled), true},
 		"a database that is away": {errAway, false},
 	} {
-		g := New(limit.Rate{Burst: 3, Per: time.Minute}, limit.Rate{}, func() time.Time { return now })
+		g := NewGuard(Rate{Burst: 3, Per: time.Minute}, Rate{}, func() time.Time { return now })
 		for range 3 {
 			a, refused := g.Login("id:alice", "192.0.2.1")
 			if refused != nil {
