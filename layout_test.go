@@ -76,8 +76,7 @@ var layout = map[string][]string{
 
 	"examples/offlineservice":       {".", "jwk"},
 	"examples/internal/exampletest": {".", "jwk", "compat/contract", "internal/attack"},
-	"examples/internal/faults":      {"."},
-	"examples/internal/guesses":     {".", "internal/limit"},
+	"examples/internal/refusals":    {".", "internal/limit"},
 	"examples/flaskjwt-posts":       {"compat/flask", "compat/flaskjwt", "password", "modernc.org/sqlite"},
 	"examples/flaskjwt-users":       {".", "compat/flask", "compat/flaskjwt", "password", "modernc.org/sqlite"},
 	"examples/replicas": {
@@ -85,7 +84,7 @@ var layout = map[string][]string{
 		"jwk",
 		"password",
 		"sqlstore",
-		"examples/internal/faults",
+		"examples/internal/refusals",
 		"modernc.org/sqlite",
 	},
 	"examples/gettoken": {
@@ -93,8 +92,7 @@ var layout = map[string][]string{
 		"compat/flask",
 		"jwk",
 		"password",
-		"examples/internal/faults",
-		"examples/internal/guesses",
+		"examples/internal/refusals",
 		"modernc.org/sqlite",
 	},
 	"examples/querytoken": {
@@ -102,8 +100,7 @@ var layout = map[string][]string{
 		"compat/flask",
 		"jwk",
 		"password",
-		"examples/internal/faults",
-		"examples/internal/guesses",
+		"examples/internal/refusals",
 	},
 	"examples/roles": {
 		".",
@@ -111,7 +108,7 @@ var layout = map[string][]string{
 		"jwk",
 		"password",
 		"sqlstore",
-		"examples/internal/faults",
+		"examples/internal/refusals",
 		"modernc.org/sqlite",
 	},
 	"examples/upload": {
@@ -119,8 +116,7 @@ var layout = map[string][]string{
 		"compat/flask",
 		"jwk",
 		"password",
-		"examples/internal/faults",
-		"examples/internal/guesses",
+		"examples/internal/refusals",
 		"modernc.org/sqlite",
 	},
 }
@@ -139,7 +135,7 @@ var databaseSQL = []string{
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/conns", "cmd/hallpass",
 	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended",
-	"examples/internal/exampletest", "examples/internal/guesses",
+	"examples/internal/exampletest", "examples/internal/refusals",
 	"examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {

@@ -19,8 +19,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/compat/flask"
-	"github.com/hallpass-go/hallpass/examples/internal/faults"
-	"github.com/hallpass-go/hallpass/examples/internal/guesses"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -50,13 +49,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer db.Close()
-	api := &api{users: db, guesses: guesses.New()}
+	api := &api{users: db, guesses: refusals.NewLimit()}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
 		Issuer: "gettoken", Audience: "gettoken", Keys: keys, Authorize: api.authorize,
 		AccessTTL: max(*expiry, 1), // 0 would be the default
 		Leeway:    -1,              // it verifies its own tokens
 		Sources:   []hallpass.TokenSource{hallpass.FromHeader("Authorization", "")},
-		Profile:   wire{}, Observe: faults.To(out),
+		Profile:   wire{}, Observe: refusals.LogTo(out),
 	}); err != nil {
 		return err
 	}
@@ -86,7 +85,7 @@ type identity = hallpass.Identity[claims]
 type api struct {
 	auth    *hallpass.Auth[claims]
 	users   *users
-	guesses guesses.Limit
+	guesses refusals.Limit
 }
 
 func (a *api) routes() http.Handler {

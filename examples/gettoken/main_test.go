@@ -16,7 +16,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/examples/internal/exampletest"
-	"github.com/hallpass-go/hallpass/examples/internal/guesses"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 	"github.com/hallpass-go/hallpass/internal/attack"
 	"github.com/hallpass-go/hallpass/jwk"
 )
@@ -233,7 +233,7 @@ func newAPI(t *testing.T, before func()) *api {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &api{users: users, guesses: guesses.New()}
+	a := &api{users: users, guesses: refusals.NewLimit()}
 	a.auth, err = hallpass.New(hallpass.Config[claims]{
 		Issuer: "gettoken", Audience: "gettoken", Keys: keys, Profile: wire{},
 		Authorize: func(ctx context.Context, subject string) (hallpass.Grant[claims], error) {

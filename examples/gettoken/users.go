@@ -15,7 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/examples/internal/faults"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -243,7 +243,7 @@ func (a *api) remove(w http.ResponseWriter, r *http.Request, id identity) {
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
-	body := map[string]any{"error": faults.Detail(e)}
+	body := map[string]any{"error": refusals.Detail(e)}
 	switch {
 	case errors.Is(e, hallpass.ErrInvalidCredentials):
 		// Use one text for both, to not reveal who has an account.

@@ -21,8 +21,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/compat/flask"
-	"github.com/hallpass-go/hallpass/examples/internal/faults"
-	"github.com/hallpass-go/hallpass/examples/internal/guesses"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -55,7 +54,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
 		Issuer: "querytoken", Audience: "querytoken", Keys: keys,
-		Profile: wire{}, Observe: faults.To(out),
+		Profile: wire{}, Observe: refusals.LogTo(out),
 		AccessTTL: max(*expiry, 1), // 0 would be the default
 		Leeway:    -1,              // it verifies its own tokens
 		Sources:   []hallpass.TokenSource{hallpass.FromQuery("token")},
@@ -86,7 +85,7 @@ type claims struct {
 type api struct {
 	auth       *hallpass.Auth[claims]
 	hashes     *password.Governor // anybody may try to log in
-	guesses    guesses.Limit
+	guesses    refusals.Limit
 	user, hash string
 }
 
@@ -98,7 +97,7 @@ func newAPI(user, secret string, out io.Writer) (*api, error) {
 	}
 	hash, hashErr := password.Hash(secret)
 	hashes, err := password.NewGovernor(password.GovernorConfig{})
-	a := &api{user: user, hash: hash, hashes: hashes, guesses: guesses.New()}
+	a := &api{user: user, hash: hash, hashes: hashes, guesses: refusals.NewLimit()}
 	return a, errors.Join(hashErr, err)
 }
 
@@ -165,7 +164,7 @@ func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error
 	case e.Status < http.StatusInternalServerError:
 		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Token is invalid!"})
 	default:
-		writeJSON(w, e.Status, map[string]string{"message": faults.Detail(e)})
+		writeJSON(w, e.Status, map[string]string{"message": refusals.Detail(e)})
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/examples/internal/faults"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/password"
 	"github.com/hallpass-go/hallpass/sqlstore"
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		Authenticate: only.authenticate,
 		AccessTTL:    max(*expiry, 1), // 0 would be the default
 		Leeway:       -1,              // all processes use the clock of one machine
-		Observe:      faults.To(out),
+		Observe:      refusals.LogTo(out),
 	})
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/compat/flask"
-	"github.com/hallpass-go/hallpass/examples/internal/faults"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/sqlstore"
 )
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		AccessTTL:    max(*expiry, 1), // 0 would be the default
 		Leeway:       -1,              // it verifies its own tokens
 		Authenticate: users.authenticate, Authorize: api.authorize,
-		Profile: wire{}, Observe: faults.To(out),
+		Profile: wire{}, Observe: refusals.LogTo(out),
 	}); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/examples/internal/faults"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -119,7 +119,7 @@ func (u *users) role(ctx context.Context, username string) (role string, err err
 type wire struct{ hallpass.Problem }
 
 func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error) {
-	body := map[string]any{"message": faults.Detail(e)}
+	body := map[string]any{"message": refusals.Detail(e)}
 	switch {
 	case errors.Is(e, hallpass.ErrInvalidCredentials):
 		body["message"] = "Bad username or password"

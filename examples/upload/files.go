@@ -19,7 +19,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/examples/internal/faults"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 )
 
 // files is the tutorial's table.
@@ -182,7 +182,7 @@ func (wire) WriteError(w http.ResponseWriter, _ *http.Request, e *hallpass.Error
 	case e.Status < http.StatusInternalServerError:
 		writeJSON(w, http.StatusForbidden, message{"Invalid token"})
 	default:
-		writeJSON(w, e.Status, message{faults.Detail(e)})
+		writeJSON(w, e.Status, message{refusals.Detail(e)})
 	}
 }
 

@@ -9,8 +9,7 @@ import (
 	"net/http"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/examples/internal/faults"
-	"github.com/hallpass-go/hallpass/examples/internal/guesses"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -18,7 +17,7 @@ import (
 type login struct {
 	user, hash string
 	hashes     *password.Governor
-	guesses    guesses.Limit
+	guesses    refusals.Limit
 }
 
 // newLogin returns the login of a user. Without a password it creates one and prints it.
@@ -29,7 +28,7 @@ func newLogin(user, secret string, out io.Writer) (*login, error) {
 	}
 	hash, hashErr := password.Hash(secret)
 	hashes, err := password.NewGovernor(password.GovernorConfig{})
-	return &login{user, hash, hashes, guesses.New()}, errors.Join(hashErr, err)
+	return &login{user, hash, hashes, refusals.NewLimit()}, errors.Join(hashErr, err)
 }
 
 // token starts a session for the user with that name and password.
@@ -85,8 +84,8 @@ func (a *api) startBrowserSession(w http.ResponseWriter, r *http.Request) {
 
 // refuseBrowser shows the login form again, with the reason.
 func refuseBrowser(w http.ResponseWriter, err error) {
-	e := faults.Refusal(err)
-	status, problem := e.Status, faults.Detail(e)
+	e := refusals.Of(err)
+	status, problem := e.Status, refusals.Detail(e)
 	if errors.Is(e, hallpass.ErrInvalidCredentials) {
 		status, problem = http.StatusForbidden, "Unable to verify"
 	}

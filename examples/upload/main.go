@@ -18,7 +18,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/compat/flask"
-	"github.com/hallpass-go/hallpass/examples/internal/faults"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	api := &api{files: files, only: login, maxFile: *maxFile, expiry: *expiry}
 	if api.auth, err = hallpass.New(hallpass.Config[claims]{
-		Issuer: "upload", Audience: "upload", Keys: keys, Profile: wire{}, Observe: faults.To(out),
+		Issuer: "upload", Audience: "upload", Keys: keys, Profile: wire{}, Observe: refusals.LogTo(out),
 		AccessTTL: max(*expiry, 1), // 0 would be the default
 		Leeway:    -1,              // it verifies its own tokens
 		Sources: []hallpass.TokenSource{

@@ -1,6 +1,4 @@
-// Package guesses limits password guesses at those logins of the examples that read credentials in
-// their own way. For the login of [hallpass.Auth.Mount] the library does this.
-package guesses
+package refusals
 
 import (
 	"errors"
@@ -13,13 +11,15 @@ import (
 	"github.com/hallpass-go/hallpass/internal/limit"
 )
 
-// Limit counts wrong passwords in memory. It is safe for concurrent use.
+// Limit limits guesses of passwords at those logins of the examples that read credentials in their
+// own way; for the login of [hallpass.Auth.Mount] the library does this. It counts in memory and is
+// safe for concurrent use.
 type Limit struct{ guard *limit.Guard }
 
-// New returns a limit like the library's default: ten wrong passwords per minute for an account,
+// NewLimit returns a limit like the library's default: ten wrong passwords per minute for an account,
 // and a hundred for an address. For each account, addresses that have logged in before are counted
 // separately, so strangers lock nobody out.
-func New() Limit {
+func NewLimit() Limit {
 	account := limit.Rate{Burst: 10, Per: time.Minute}
 	address := limit.Rate{Burst: 100, Per: time.Minute}
 	return Limit{limit.NewGuard(account, address, time.Now)}

@@ -1,6 +1,6 @@
-// Package faults writes the server's errors to the log of an example. Clients only see that
-// something went wrong.
-package faults
+// Package refusals is what the examples answer when something is not right: the texts of errors,
+// the log of the server's own, and the limit on guesses.
+package refusals
 
 import (
 	"context"
@@ -11,22 +11,22 @@ import (
 	"github.com/hallpass-go/hallpass"
 )
 
-// To returns an Observe function for [hallpass.Config] that writes a line for each fault. Clients
+// LogTo returns an Observe function for [hallpass.Config] that writes a line for each fault. Clients
 // that hung up and a busy server are not faults.
-func To(out io.Writer) func(context.Context, hallpass.Event) {
+func LogTo(out io.Writer) func(context.Context, hallpass.Event) {
 	return func(ctx context.Context, e hallpass.Event) {
 		if e.Err == nil || ctx.Err() != nil || errors.Is(e.Err, hallpass.ErrOverloaded) {
 			return
 		}
-		if refusal := Refusal(e.Err); refusal.Status >= 500 {
+		if refusal := Of(e.Err); refusal.Status >= 500 {
 			fmt.Fprintln(out, refusal)
 		}
 	}
 }
 
-// Refusal returns err as clients see it: an [hallpass.Error] unchanged, any other error as
+// Of returns err as clients see it: an [hallpass.Error] unchanged, any other error as
 // internal.
-func Refusal(err error) *hallpass.Error {
+func Of(err error) *hallpass.Error {
 	if refusal, ok := errors.AsType[*hallpass.Error](err); ok {
 		return refusal
 	}

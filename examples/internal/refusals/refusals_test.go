@@ -1,4 +1,4 @@
-package faults_test
+package refusals_test
 
 import (
 	"context"
@@ -7,10 +7,10 @@ import (
 	"testing"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/examples/internal/faults"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 )
 
-func TestTo_writesFaultsAndNothingElse(t *testing.T) {
+func TestLogTo_writesFaultsAndNothingElse(t *testing.T) {
 	locked := hallpass.ErrStoreUnavailable.Because(errors.New("locked"))
 	hungUp, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -27,7 +27,7 @@ func TestTo_writesFaultsAndNothingElse(t *testing.T) {
 		"no errors": {t.Context(), nil, ""},
 	} {
 		var out strings.Builder
-		faults.To(&out)(row.ctx, hallpass.Event{Err: row.err})
+		refusals.LogTo(&out)(row.ctx, hallpass.Event{Err: row.err})
 		if out.String() != row.want {
 			t.Errorf("%s: %q", name, out.String())
 		}
@@ -35,11 +35,11 @@ func TestTo_writesFaultsAndNothingElse(t *testing.T) {
 }
 
 func TestDetail_namesNoRequestID(t *testing.T) {
-	got := faults.Detail(hallpass.ErrInternal.Because(errors.New("disk full")))
+	got := refusals.Detail(hallpass.ErrInternal.Because(errors.New("disk full")))
 	if strings.Contains(got, "request_id") || strings.Contains(got, "disk") {
 		t.Error(got)
 	}
-	if got := faults.Detail(hallpass.ErrTooLarge); got != hallpass.ErrTooLarge.Detail {
+	if got := refusals.Detail(hallpass.ErrTooLarge); got != hallpass.ErrTooLarge.Detail {
 		t.Error(got)
 	}
 }

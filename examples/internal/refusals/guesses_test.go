@@ -1,4 +1,4 @@
-package guesses_test
+package refusals_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/examples/internal/guesses"
+	"github.com/hallpass-go/hallpass/examples/internal/refusals"
 )
 
 func from(ip string) *http.Request {
@@ -21,7 +21,7 @@ func from(ip string) *http.Request {
 func answers(err error) func() error { return func() error { return err } }
 
 // untilRefused returns how often check is called before the limit is reached, and the refusal.
-func untilRefused(t *testing.T, l guesses.Limit, r *http.Request, check error) (int, error) {
+func untilRefused(t *testing.T, l refusals.Limit, r *http.Request, check error) (int, error) {
 	t.Helper()
 	for asked := range 1000 {
 		if err := l.Check(r, "ann", answers(check)); errors.Is(err, hallpass.ErrRateLimited) {
@@ -33,7 +33,7 @@ func untilRefused(t *testing.T, l guesses.Limit, r *http.Request, check error) (
 }
 
 func TestCheck_refusesTooManyWrongPasswords(t *testing.T) {
-	l := guesses.New()
+	l := refusals.NewLimit()
 	asked, err := untilRefused(t, l, from("192.0.2.1"), hallpass.ErrInvalidCredentials)
 	refusal, ok := errors.AsType[*hallpass.Error](err)
 	if asked != 10 || !ok || refusal.RetryAfter <= 0 {
@@ -50,7 +50,7 @@ func TestCheck_refusesTooManyWrongPasswords(t *testing.T) {
 
 // A login that the client abandons counts as a guess.
 func TestCheck_countsWhoHangsUp(t *testing.T) {
-	asked, _ := untilRefused(t, guesses.New(), from("192.0.2.1"), context.Canceled)
+	asked, _ := untilRefused(t, refusals.NewLimit(), from("192.0.2.1"), context.Canceled)
 	if asked != 10 {
 		t.Errorf("refused after %d", asked)
 	}
@@ -59,7 +59,7 @@ func TestCheck_countsWhoHangsUp(t *testing.T) {
 // Strangers cannot lock out a user who has logged in before, and the user's logins give strangers
 // no more guesses.
 func TestCheck_countsAKnownAddressApart(t *testing.T) {
-	l := guesses.New()
+	l := refusals.NewLimit()
 	if err := l.Check(from("192.0.2.1"), "ann", answers(nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestCheck_countsAKnownAddressApart(t *testing.T) {
 }
 
 func TestCheck_refusesAnAddressThatTriesManyAccounts(t *testing.T) {
-	l, wrong := guesses.New(), answers(hallpass.ErrInvalidCredentials)
+	l, wrong := refusals.NewLimit(), answers(hallpass.ErrInvalidCredentials)
 	for n := range 100 {
 		err := l.Check(from("192.0.2.1"), fmt.Sprint("user ", n), wrong)
 		if !errors.Is(err, hallpass.ErrInvalidCredentials) {
