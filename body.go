@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // maxBody is how many bytes of a JSON or form body are read.
@@ -41,7 +41,7 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	if err != nil {
 		return bodyError(err)
 	}
-	if err := strictjson.Decode(body, v); err != nil {
+	if err := jose.DecodeJSON(body, v); err != nil {
 		return bodyError(err)
 	}
 	if problems := checkPresence(v); problems != nil {

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hallpass-go/hallpass/internal/jose"
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/page"
-	"github.com/hallpass-go/hallpass/internal/strictjson"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
 )
@@ -191,12 +191,12 @@ func bodyError(err error) *Error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return ErrTooLarge.Because(err)
 	}
-	if syntax, ok := errors.AsType[*strictjson.SyntaxError](err); ok {
+	if syntax, ok := errors.AsType[*jose.SyntaxError](err); ok {
 		return ErrMalformedRequest.WithDetail(
 			"The body is not one JSON object as this API takes it: " + syntax.Problem + ".",
 		)
 	}
-	if fields, ok := errors.AsType[strictjson.FieldErrors](err); ok {
+	if fields, ok := errors.AsType[jose.FieldErrors](err); ok {
 		return InvalidFields(fieldErrors(fields)...)
 	}
 	return ErrMalformedRequest.Because(err)
@@ -209,7 +209,7 @@ func InvalidFields(fields ...FieldError) *Error {
 	return &e
 }
 
-func fieldErrors(in strictjson.FieldErrors) []FieldError {
+func fieldErrors(in jose.FieldErrors) []FieldError {
 	out := make([]FieldError, len(in))
 	for i, f := range in {
 		out[i] = FieldError(f)

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/base64url"
+	"github.com/hallpass-go/hallpass/internal/jose"
 	"github.com/hallpass-go/hallpass/internal/uid"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
@@ -54,7 +54,7 @@ type feedEntry struct {
 // of the subject can compute the name, and nobody else learns the IDs of users.
 func hashSubject(issuer, subject string) string {
 	sum := sha256.Sum256([]byte(issuer + "\x00" + subject))
-	return base64url.Encode(sum[:16])
+	return jose.EncodeBase64(sum[:16])
 }
 
 // signedPage is the last page that was signed. The same question within [feedPageReuse] gets it
@@ -115,7 +115,7 @@ func (a *Auth[T]) page(ctx context.Context, since int64) (text, etag string, err
 	}
 	sum := sha256.Sum256([]byte(text))
 	last.since, last.highest, last.issuedAt, last.text = since, page.Highest, now, text
-	last.etag = `"` + base64url.Encode(sum[:12]) + `"`
+	last.etag = `"` + jose.EncodeBase64(sum[:12]) + `"`
 	return text, last.etag, nil
 }
 

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 
-	"github.com/hallpass-go/hallpass/internal/base64url"
+	"github.com/hallpass-go/hallpass/internal/jose"
 	"github.com/hallpass-go/hallpass/internal/uid"
 	"github.com/hallpass-go/hallpass/jwk"
 )
@@ -49,7 +49,7 @@ func (t refreshTokens) token(sessionID string, generation uint32) (string, error
 	b = append(b, id[:]...)
 	b = binary.BigEndian.AppendUint32(b, generation)
 	b = t.mac(b, b)
-	return base64url.Encode(b), nil
+	return jose.EncodeBase64(b), nil
 }
 
 // read returns the session and generation that a token names, and false for a token that was not
@@ -59,7 +59,7 @@ func (t refreshTokens) read(token string) (sessionID string, generation uint32, 
 		return "", 0, false
 	}
 	var raw [refreshTokenBytes]byte
-	if !base64url.Decode(raw[:], token) {
+	if !jose.DecodeBase64Into(raw[:], token) {
 		return "", 0, false
 	}
 	body := raw[:refreshTokenBody]

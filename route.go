@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/hallpass-go/hallpass/internal/base64url"
+	"github.com/hallpass-go/hallpass/internal/jose"
 	"github.com/hallpass-go/hallpass/internal/query"
 )
 
@@ -154,7 +154,7 @@ func (v *Verifier[T]) notModified(h http.Header, r *http.Request, text []byte) b
 	}
 	if h.Get("ETag") == "" {
 		sum := sha256.Sum256(text)
-		h.Set("ETag", `"`+base64url.Encode(sum[:16])+`"`)
+		h.Set("ETag", `"`+jose.EncodeBase64(sum[:16])+`"`)
 	}
 	return matchesETag(r.Header.Values("If-None-Match"), h.Get("ETag"))
 }

@@ -14,7 +14,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // maxFile is the largest allowed key file, in bytes.
@@ -114,7 +114,7 @@ func readFile(path string) (*File, error) {
 		return nil, err
 	}
 	var d fileDocument
-	if err := strictjson.Decode(data, &d); err != nil {
+	if err := jose.DecodeJSON(data, &d); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrInvalidKey, err)
 	}
 	return d.ring()

@@ -7,8 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/hallpass-go/hallpass/internal/base64url"
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // asymmetric maps each asymmetric algorithm to its family; macSizes lists the HMAC algorithms.
@@ -79,7 +78,7 @@ func readString(text []byte) (string, error) {
 type bytes64 []byte
 
 // String returns the bytes in base64url.
-func (b bytes64) String() string { return base64url.Encode(b) }
+func (b bytes64) String() string { return jose.EncodeBase64(b) }
 
 // MarshalText implements [encoding.TextMarshaler].
 func (b bytes64) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
@@ -90,7 +89,7 @@ func (b *bytes64) UnmarshalJSON(text []byte) error {
 	if err != nil {
 		return err
 	}
-	raw, ok := base64url.DecodeString(s)
+	raw, ok := jose.DecodeBase64(s)
 	if !ok {
 		return fmt.Errorf("%w: not base64url", ErrInvalidKey)
 	}
@@ -144,7 +143,7 @@ func ParseSecret(data []byte) (*SecretKey, error) {
 
 func readDocument(data []byte) (document, error) {
 	var d document
-	if err := strictjson.DecodeKnown(string(data), &d); err != nil {
+	if err := jose.DecodeKnownJSON(string(data), &d); err != nil {
 		return document{}, fmt.Errorf("%w: %v", ErrInvalidKey, err)
 	}
 	return d, d.check()
@@ -265,7 +264,7 @@ func (o SetOptions) Parse(data []byte) (*Set, error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`
 	}
-	if err := strictjson.DecodeKnown(string(data), &set); err != nil {
+	if err := jose.DecodeKnownJSON(string(data), &set); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrInvalidKey, err)
 	}
 	if set.Keys == nil || len(*set.Keys) > maxSetKeys {
@@ -308,7 +307,7 @@ func (r *setReader) read(raw []byte, o SetOptions) {
 		Type  string `json:"kty"`
 		KeyID filled `json:"kid"`
 	}
-	if err := strictjson.DecodeKnown(string(raw), &named); err != nil {
+	if err := jose.DecodeKnownJSON(string(raw), &named); err != nil {
 		r.skipped = append(r.skipped, Skipped{Err: fmt.Errorf("%w: %v", ErrInvalidKey, err)})
 		return
 	}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // TypeAccess is the type of an access token (RFC 9068 §2.1).
@@ -62,7 +62,7 @@ var registered = [...]string{
 // reader reads the claims of one payload. The first claim that does not fit is the error; the scan
 // goes on, since a payload that is no JSON is a different mistake.
 type reader struct {
-	strictjson.Scanner
+	jose.Scanner
 	known *known
 	names []string // of all the lists, in one piece of memory
 	err   *Error
@@ -79,7 +79,7 @@ func (r *reader) misfit(err *Error) {
 // application's own, of which it reports whether they fit. A registered claim of the wrong type is
 // a failure, never "absent".
 func readClaims(payload string, c *Claims, k *known, own own) (ownFit bool, err error) {
-	r := reader{Scanner: strictjson.NewScanner(payload), known: k, own: own}
+	r := reader{Scanner: jose.NewScanner(payload), known: k, own: own}
 	order := usualOrder
 	if own.ownType != nil {
 		order = own.order
@@ -134,7 +134,7 @@ func (r *reader) member(c *Claims, number int) {
 
 // usualOrder is the order in which [Sign] writes the claims, so that those of its tokens need not
 // be looked for.
-var usualOrder = strictjson.NewOrder(registered[:]...)
+var usualOrder = jose.NewOrder(registered[:]...)
 
 // claim reads the value of the registered claim of a number, or skips that of another.
 func (r *reader) claim(c *Claims, number int) {

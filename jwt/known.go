@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // known is what the tokens of one issuer repeat: it is read once, and afterwards compared. Only
@@ -38,10 +38,10 @@ const (
 
 func (k *known) expect(issuer, audience string) {
 	k.issuerValue, k.audienceValue = issuer, audience
-	if strictjson.IsPlain(issuer) {
+	if jose.IsPlain(issuer) {
 		k.issuer = `"` + issuer + `"`
 	}
-	if strictjson.IsPlain(audience) {
+	if jose.IsPlain(audience) {
 		k.audience = `"` + audience + `"`
 	}
 	k.headers.Store(new([]knownHeader))
@@ -67,7 +67,7 @@ func (k *known) rememberHeader(segment string, h header) {
 }
 
 // next returns the list that is the scanner's next value, if it is known.
-func (l *knownLists) next(s *strictjson.Scanner) ([]string, bool) {
+func (l *knownLists) next(s *jose.Scanner) ([]string, bool) {
 	for _, known := range *l.Load() {
 		if s.Literal(known.text) {
 			return known.values, true
@@ -84,7 +84,7 @@ func (l *knownLists) remember(before string, values []string, between, after str
 		return
 	}
 	for _, value := range values {
-		if !strictjson.IsPlain(value) {
+		if !jose.IsPlain(value) {
 			return
 		}
 	}

@@ -4,15 +4,15 @@ import (
 	"reflect"
 	"sync"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // ownType is how own claims of one type are read beside the registered ones.
 type ownType struct {
-	fields   strictjson.Fields
-	order    []strictjson.Expected // the registered claims, then the fields
-	overlaps bool                  // a field has a registered claim's name
-	twice    [len(registered)]int  // which has, for each of these claims; -1 for none
+	fields   jose.Fields
+	order    []jose.Expected      // the registered claims, then the fields
+	overlaps bool                 // a field has a registered claim's name
+	twice    [len(registered)]int // which has, for each of these claims; -1 for none
 }
 
 var ownTypes sync.Map // reflect.Type → *ownType
@@ -21,7 +21,7 @@ func ownTypeOf(t reflect.Type) *ownType {
 	if known, ok := ownTypes.Load(t); ok {
 		return known.(*ownType)
 	}
-	o := &ownType{fields: strictjson.FieldsOf(t)}
+	o := &ownType{fields: jose.FieldsOf(t)}
 	o.order = o.fields.Order(usualOrder)
 	for i, name := range registered {
 		o.twice[i] = -1
@@ -53,7 +53,7 @@ func newOwn(custom any) own {
 	return o
 }
 
-func (o *own) read(s *strictjson.Scanner, field int) {
+func (o *own) read(s *jose.Scanner, field int) {
 	if !o.fields.Read(s, o.value, field) {
 		o.misfits = true
 	}

@@ -11,8 +11,7 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
-	"github.com/hallpass-go/hallpass/internal/base64url"
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -33,12 +32,12 @@ func Sign(key jwk.SigningKey, typ string, c Claims, custom any) (string, error) 
 		w.key = nil
 		return "", w.err
 	}
-	w.token = base64url.AppendEncode(append(w.token[:0], w.head...), text)
+	w.token = jose.AppendBase64(append(w.token[:0], w.head...), text)
 	signature, err := key.Sign(w.token)
 	if err != nil {
 		return "", fmt.Errorf("signing: %w", err)
 	}
-	w.token = base64url.AppendEncode(append(w.token, '.'), signature)
+	w.token = jose.AppendBase64(append(w.token, '.'), signature)
 	if len(w.token) > maxToken {
 		return "", fmt.Errorf("jwt: a token of %d bytes; no verifier takes more than %d", len(w.token), maxToken)
 	}
@@ -64,7 +63,7 @@ func (w *writer) header(key jwk.SigningKey, typ string) {
 	text = w.member(text, `,"typ":`, typ)
 	text = w.member(text, `,"kid":`, key.ID())
 	text = append(text, '}')
-	w.head = append(base64url.AppendEncode(w.head[:0], text), '.')
+	w.head = append(jose.AppendBase64(w.head[:0], text), '.')
 	w.key, w.typ = key, typ
 }
 
@@ -121,7 +120,7 @@ func (w *writer) member(text []byte, name, value string) []byte {
 func (w *writer) string(text []byte, name, value string) []byte {
 	text = append(text, '"')
 	switch {
-	case value != "" && strictjson.IsPlain(value):
+	case value != "" && jose.IsPlain(value):
 		text = append(text, value...)
 	case !isPlain(value) || !utf8.ValidString(value):
 		w.refuse(name, "is empty, or holds control characters or invalid UTF-8")
@@ -191,7 +190,7 @@ func (w *writer) custom(text []byte, custom any) []byte {
 		return text
 	}
 	// What encoding/json writes is checked, since a type may write itself.
-	s := strictjson.NewScanner(unsafe.String(unsafe.SliceData(own), len(own)))
+	s := jose.NewScanner(unsafe.String(unsafe.SliceData(own), len(own)))
 	members := s.Object()
 	empty := true
 	for name, ok := members.Next(&s); ok; name, ok = members.Next(&s) {

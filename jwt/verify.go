@@ -8,8 +8,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/hallpass-go/hallpass/internal/base64url"
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -210,17 +209,17 @@ func (p parts) verify(key jwk.Key) (string, error) {
 }
 
 func (p parts) verifySignature(key jwk.Key) error {
-	n := base64url.DecodedLen(len(p.signature))
+	n := jose.DecodedBase64Len(len(p.signature))
 	holds := false
 	if secret, ok := key.(*jwk.SecretKey); ok && n <= maxMAC {
 		// Through the interface the signature would be allocated, which is expensive beside a MAC.
 		var room [maxMAC]byte
-		if !base64url.Decode(room[:n], p.signature) {
+		if !jose.DecodeBase64Into(room[:n], p.signature) {
 			return p.undecoded()
 		}
 		holds = secret.Verify(bytesOf(p.signed), room[:n])
 	} else {
-		signature, ok := base64url.DecodeString(p.signature)
+		signature, ok := jose.DecodeBase64(p.signature)
 		if !ok {
 			return p.undecoded()
 		}
@@ -247,7 +246,7 @@ func (p parts) undecoded() error {
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 func decodeSegment(segment string) (string, bool) {
-	decoded, ok := base64url.DecodeString(segment)
+	decoded, ok := jose.DecodeBase64(segment)
 	return unsafe.String(unsafe.SliceData(decoded), len(decoded)), ok // decoded is not written to again
 }
 
@@ -264,7 +263,7 @@ func readHeader(segment string) (header, error) {
 	if !ok {
 		return header{}, errHeaderBase64
 	}
-	s := strictjson.NewScanner(text)
+	s := jose.NewScanner(text)
 	var h header
 	var extended bool
 	members := s.Object()
@@ -290,7 +289,7 @@ func readHeader(segment string) (header, error) {
 	return h, nil
 }
 
-func stringOrSkip(s *strictjson.Scanner) (string, bool) {
+func stringOrSkip(s *jose.Scanner) (string, bool) {
 	value, ok := s.String()
 	if !ok {
 		s.Skip()

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // plainStruct is how own claims are written whose type says beforehand all that encoding/json would
@@ -34,7 +34,7 @@ func plainStructOf(t reflect.Type) plainStruct {
 
 // maxPlain is how many members a plain struct has at most: with the registered claims they are
 // fewer than a verifier takes in one object.
-const maxPlain = strictjson.MaxMembers / 2
+const maxPlain = jose.MaxMembers / 2
 
 func newPlainStruct(t reflect.Type) plainStruct {
 	if t.Kind() != reflect.Struct || writesItself(t) || t.NumField() > maxPlain {
@@ -156,7 +156,7 @@ func appendPlainValue(text []byte, v reflect.Value) ([]byte, bool) {
 // appendPlainString writes a string that encoding/json leaves as it is. It escapes what HTML would
 // take for its own, too.
 func appendPlainString(text []byte, value string) ([]byte, bool) {
-	if !strictjson.IsPlain(value) {
+	if !jose.IsPlain(value) {
 		return text, false
 	}
 	for i := range len(value) {

@@ -12,8 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/hallpass-go/hallpass/internal/base64url"
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
 )
@@ -100,11 +99,11 @@ func (i *inspection) form(token string) ([]string, bool) {
 
 // members parses a segment as a JSON object and shows it.
 func (i *inspection) members(name, segment string) map[string]json.RawMessage {
-	raw, ok := base64url.DecodeString(segment)
+	raw, ok := jose.DecodeBase64(segment)
 	if !i.check(name, ok, "base64url without padding, in its one form") {
 		return nil
 	}
-	s := strictjson.NewScanner(string(raw))
+	s := jose.NewScanner(string(raw))
 	members := map[string]json.RawMessage{}
 	object := s.Object()
 	for member, ok := object.Next(&s); ok; member, ok = object.Next(&s) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // settings are the settings in a --config file: flag name → value.
@@ -28,7 +28,7 @@ func readSettings(r io.Reader) (kong.Resolver, error) {
 		Settings settings `json:"settings"`
 	}
 	// Inside this object, the file is parsed as strictly as any other member.
-	if err := strictjson.Decode(fmt.Appendf(nil, `{"settings":%s}`, text), &file); err != nil {
+	if err := jose.DecodeJSON(fmt.Appendf(nil, `{"settings":%s}`, text), &file); err != nil {
 		return nil, fmt.Errorf("the settings file is not a JSON object of settings: %w", err)
 	}
 	return file.Settings, nil

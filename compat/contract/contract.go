@@ -16,7 +16,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // System is the contract of one server.
@@ -111,7 +111,7 @@ func Load(name string) (System, error) {
 // Parse parses a system. Unknown members are an error.
 func Parse(data []byte) (System, error) {
 	var s System
-	if err := strictjson.Decode(data, &s); err != nil {
+	if err := jose.DecodeJSON(data, &s); err != nil {
 		return System{}, fmt.Errorf("reading the cases: %w", err)
 	}
 	for _, c := range append([]Case{{Name: "setup", Steps: s.Setup}}, s.Cases...) {

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/base64url"
+	"github.com/hallpass-go/hallpass/internal/jose"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -181,14 +181,14 @@ func (p *player) mint(m *Mint) error {
 			}
 			data = []byte(text)
 		}
-		input = append(input, base64url.Encode(data))
+		input = append(input, jose.EncodeBase64(data))
 	}
 	signing := strings.Join(input, ".")
 	signature, err := p.sign(m.Key, []byte(signing))
 	if err != nil {
 		return err
 	}
-	p.variables[m.As] = signing + "." + base64url.Encode(signature)
+	p.variables[m.As] = signing + "." + jose.EncodeBase64(signature)
 	return nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // Members are the members of a JSON object. Values are JSON texts.
@@ -18,9 +18,9 @@ type Members map[string]string
 var ErrNotObject = errors.New("pyjwt: no JSON object")
 
 // ReadObject returns the members of a JSON object. The error is [ErrNotObject], or a
-// [*strictjson.SyntaxError] if text is not JSON or has duplicate members.
+// [*jose.SyntaxError] if text is not JSON or has duplicate members.
 func ReadObject(text string) (Members, error) {
-	s := strictjson.NewScanner(text)
+	s := jose.NewScanner(text)
 	if kind := s.Kind(); kind != '{' && kind != 0 {
 		s.Skip()
 		if err := s.End(); err != nil {
@@ -47,7 +47,7 @@ func (m Members) Int(name string) (int64, bool) {
 
 // String returns the value of a member that is a string.
 func (m Members) String(name string) (string, bool) {
-	s := strictjson.NewScanner(m[name])
+	s := jose.NewScanner(m[name])
 	value, ok := s.String()
 	return value, ok
 }
@@ -55,7 +55,7 @@ func (m Members) String(name string) (string, bool) {
 // syntaxError uses the words of Python's json module, as far as the offset allows.
 func syntaxError(text, segment string, err error) error {
 	offset := 0
-	if syntax := (*strictjson.SyntaxError)(nil); errors.As(err, &syntax) {
+	if syntax := (*jose.SyntaxError)(nil); errors.As(err, &syntax) {
 		offset = min(syntax.Offset, len(text))
 	}
 	line := 1 + strings.Count(text[:offset], "\n")
@@ -201,7 +201,7 @@ func (m Members) audienceHas(audience string) (has, wellFormed bool) {
 	if one, isText := m.String("aud"); isText {
 		return one == audience, true
 	}
-	s := strictjson.NewScanner(m["aud"])
+	s := jose.NewScanner(m["aud"])
 	if s.Kind() != '[' {
 		return false, false
 	}

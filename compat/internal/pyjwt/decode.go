@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/base64url"
+	"github.com/hallpass-go/hallpass/internal/jose"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -89,11 +89,11 @@ func (d *Decoder) Decode(token string, now time.Time) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	payload, ok := base64url.DecodeString(payload64)
+	payload, ok := jose.DecodeBase64(payload64)
 	if !ok {
 		return Token{}, &Error{ErrDecode, "Invalid payload padding"}
 	}
-	signature, ok := base64url.DecodeString(signature64)
+	signature, ok := jose.DecodeBase64(signature64)
 	if !ok {
 		return Token{}, &Error{ErrDecode, "Invalid crypto padding"}
 	}
@@ -132,7 +132,7 @@ func cutLast(token string) (before, after string, found bool) {
 var meaningful = []string{"crit", "b64", "zip", "enc", "jku", "jwk", "x5u", "x5c"}
 
 func readHeader(text string) (Members, error) {
-	data, ok := base64url.DecodeString(text)
+	data, ok := jose.DecodeBase64(text)
 	if !ok {
 		return nil, &Error{ErrDecode, "Invalid header padding"}
 	}

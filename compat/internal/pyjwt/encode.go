@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/hallpass-go/hallpass/internal/base64url"
+	"github.com/hallpass-go/hallpass/internal/jose"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -20,12 +20,12 @@ func Encode(key jwk.SigningKey, header, claims any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encoding the claims: %w", err)
 	}
-	input := base64url.Encode(head) + "." + base64url.Encode(payload)
+	input := jose.EncodeBase64(head) + "." + jose.EncodeBase64(payload)
 	signature, err := key.Sign([]byte(input))
 	if err != nil {
 		return "", fmt.Errorf("signing: %w", err)
 	}
-	token := input + "." + base64url.Encode(signature)
+	token := input + "." + jose.EncodeBase64(signature)
 	if len(token) > MaxTokenSize {
 		return "", fmt.Errorf(
 			"the token would have %d bytes, more than %d, which no request may bring",

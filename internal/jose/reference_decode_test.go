@@ -1,4 +1,4 @@
-package strictjson_test
+package jose_test
 
 import (
 	"encoding"
@@ -6,14 +6,14 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // referenceDecode says slowly what Decode and DecodeKnown say fast: it looks at a struct anew for
 // each member, and leaves each value to encoding/json. It reports whether the text fits, and writes
 // to what v points to only then.
 func referenceDecode(text string, v any, known bool) bool {
-	d := referenceDecoder{Scanner: strictjson.NewScanner(text), known: known}
+	d := referenceDecoder{Scanner: jose.NewScanner(text), known: known}
 	target := reflect.ValueOf(v).Elem()
 	value := reflect.New(target.Type()).Elem()
 	value.Set(target)
@@ -26,7 +26,7 @@ func referenceDecode(text string, v any, known bool) bool {
 }
 
 type referenceDecoder struct {
-	strictjson.Scanner
+	jose.Scanner
 	known   bool // an unknown member is an error
 	misfits bool
 }

@@ -1,4 +1,4 @@
-package strictjson_test
+package jose_test
 
 import (
 	"encoding/json"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 var (
@@ -42,7 +42,7 @@ func referenceValue(decoder *json.Decoder, depth int) error {
 	if token != json.Delim('{') && token != json.Delim('[') {
 		return nil
 	}
-	if depth == strictjson.MaxDepth {
+	if depth == jose.MaxDepth {
 		return errors.New("too deep")
 	}
 	names := map[string]bool{}
@@ -55,7 +55,7 @@ func referenceValue(decoder *json.Decoder, depth int) error {
 			if names[name.(string)] {
 				return errors.New("a duplicate member")
 			}
-			if names[name.(string)] = true; len(names) > strictjson.MaxMembers {
+			if names[name.(string)] = true; len(names) > jose.MaxMembers {
 				return errors.New("too many members")
 			}
 		}

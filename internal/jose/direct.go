@@ -1,4 +1,4 @@
-package strictjson
+package jose
 
 import (
 	"reflect"

@@ -1,4 +1,4 @@
-package strictjson_test
+package jose_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 type inner struct {
@@ -41,9 +41,9 @@ type outer struct {
 	Deep    map[string]*inner `json:"deep"`
 }
 
-func TestDecode_fillsEveryKindOfField(t *testing.T) {
+func TestDecodeJSON_fillsEveryKindOfField(t *testing.T) {
 	var got outer
-	err := strictjson.Decode([]byte(`{
+	err := jose.DecodeJSON([]byte(`{
 		"note":"n","name":"a","age":-7,"ratio":1.5,"on":true,"tags":["x","y"],"home":{"city":"c","zip":8},"others":[{"city":"d"}],
 		"labels":{"one":1},"nick":"k","at":"2026-11-23T10:00:00Z","raw":{"b": 1},"any":[1,"z"],"Plain":"p","deep":{"k":{"city":"e"}}}`), &got)
 	if err != nil {
@@ -60,17 +60,17 @@ func TestDecode_fillsEveryKindOfField(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if err := strictjson.Decode([]byte(`{"private":"p"}`), &got); err == nil || got.private != "" {
+	if err := jose.DecodeJSON([]byte(`{"private":"p"}`), &got); err == nil || got.private != "" {
 		t.Errorf("an unexported field was matched: %v, %q", err, got.private)
 	}
 }
 
-func TestDecode_listsEveryMisfit(t *testing.T) {
+func TestDecodeJSON_listsEveryMisfit(t *testing.T) {
 	got := outer{Name: "before"}
-	err := strictjson.Decode([]byte(`{
+	err := jose.DecodeJSON([]byte(`{
 		"Name":"a","name":1,"age":300,"ratio":"1","on":"true","tags":["x",1],"home":{"City":"c","city":null},"others":{},"labels":{"one":"1"},
 		"nick":null,"at":"yesterday","plain":"p","Hidden":"h","private":"p"}`), &got)
-	fields, ok := errors.AsType[strictjson.FieldErrors](err)
+	fields, ok := errors.AsType[jose.FieldErrors](err)
 	if !ok {
 		t.Fatal(err)
 	}
@@ -96,19 +96,19 @@ func TestDecode_listsEveryMisfit(t *testing.T) {
 	}
 }
 
-func TestDecode_wantsAnObject(t *testing.T) {
+func TestDecodeJSON_wantsAnObject(t *testing.T) {
 	for _, text := range []string{``, `[]`, `"a"`, `1`, `null`, `{"name":"a"}{}`, `{"name":"a","name":"b"}`} {
 		var got outer
-		if _, ok := errors.AsType[*strictjson.SyntaxError](strictjson.Decode([]byte(text), &got)); !ok {
+		if _, ok := errors.AsType[*jose.SyntaxError](jose.DecodeJSON([]byte(text), &got)); !ok {
 			t.Errorf("%s was taken", text)
 		}
 	}
 }
 
-func TestDecode_showsNoMoreOfAHostileNameThanIsFit(t *testing.T) {
+func TestDecodeJSON_showsNoMoreOfAHostileNameThanIsFit(t *testing.T) {
 	var got outer
-	err := strictjson.Decode([]byte(`{"`+strings.Repeat("x", 1000)+`":1,"a\u001b[31m\u202eb":2}`), &got)
-	fields, _ := errors.AsType[strictjson.FieldErrors](err)
+	err := jose.DecodeJSON([]byte(`{"`+strings.Repeat("x", 1000)+`":1,"a\u001b[31m\u202eb":2}`), &got)
+	fields, _ := errors.AsType[jose.FieldErrors](err)
 	if len(fields) != 2 || len(fields[0].Field) > 70 || strings.ContainsAny(fields[1].Field, "\x1b\u202e") {
 		t.Errorf("fields %q", fields)
 	}
@@ -116,39 +116,39 @@ func TestDecode_showsNoMoreOfAHostileNameThanIsFit(t *testing.T) {
 	for i := range many {
 		many[i] = `"` + strings.Repeat("u", i+1) + `":1`
 	}
-	err = strictjson.Decode([]byte(`{`+strings.Join(many, ",")+`}`), &got)
-	if fields, _ := errors.AsType[strictjson.FieldErrors](err); len(fields) > 16 {
+	err = jose.DecodeJSON([]byte(`{`+strings.Join(many, ",")+`}`), &got)
+	if fields, _ := errors.AsType[jose.FieldErrors](err); len(fields) > 16 {
 		t.Errorf("%d misfits listed", len(fields))
 	}
 }
 
 // What may come in a token or a key beside what is known is skipped, but names are still matched
 // exactly, at every depth.
-func TestDecodeKnown(t *testing.T) {
+func TestDecodeKnownJSON(t *testing.T) {
 	var got outer
-	if err := strictjson.DecodeKnown(`{"other":[1],"NAME":"x","name":"a","home":{"CITY":"x"},"nick":null}`, &got); err != nil {
+	if err := jose.DecodeKnownJSON(`{"other":[1],"NAME":"x","name":"a","home":{"CITY":"x"},"nick":null}`, &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.Name != "a" || got.Home.City != "" || got.Nick != nil {
 		t.Errorf("got %+v", got)
 	}
-	if err := strictjson.DecodeKnown(`{"tags":null,"labels":null,"others":null}`, &got); err != nil {
+	if err := jose.DecodeKnownJSON(`{"tags":null,"labels":null,"others":null}`, &got); err != nil {
 		t.Errorf("null is what an encoder writes for no list: %v", err)
 	}
-	if err := strictjson.DecodeKnown(`{"name":null}`, &got); err == nil {
+	if err := jose.DecodeKnownJSON(`{"name":null}`, &got); err == nil {
 		t.Error("null was taken for a string")
 	}
-	if err := strictjson.DecodeKnown(`{"other":{"a":1,"a":2}}`, &got); err == nil {
+	if err := jose.DecodeKnownJSON(`{"other":{"a":1,"a":2}}`, &got); err == nil {
 		t.Error("a duplicate was skipped over")
 	}
 }
 
-func FuzzDecode(f *testing.F) {
+func FuzzDecodeJSON(f *testing.F) {
 	f.Add(`{"name":"a","home":{"city":"c"},"tags":["x"]}`)
 	f.Add(`{"age":1e3,"any":{"a":[{}]},"raw":[]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		var got outer
-		if strictjson.Decode([]byte(text), &got) != nil {
+		if jose.DecodeJSON([]byte(text), &got) != nil {
 			if !reflect.DeepEqual(got, outer{}) {
 				t.Errorf("%q was refused, and something was written", text)
 			}
@@ -165,12 +165,12 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func TestDecode_arraysAndBytes(t *testing.T) {
+func TestDecodeJSON_arraysAndBytes(t *testing.T) {
 	var got struct {
 		Pair  [2]inner `json:"pair"`
 		Bytes []byte   `json:"bytes"`
 	}
-	if err := strictjson.Decode([]byte(`{"pair":[{"city":"a"},{"city":"b"}],"bytes":"AQI="}`), &got); err != nil {
+	if err := jose.DecodeJSON([]byte(`{"pair":[{"city":"a"},{"city":"b"}],"bytes":"AQI="}`), &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.Pair[0].City != "a" || got.Pair[1].City != "b" || string(got.Bytes) != "\x01\x02" {
@@ -181,26 +181,26 @@ func TestDecode_arraysAndBytes(t *testing.T) {
 		`{"pair":{}}`,
 		`{"bytes":["a"]}`, `{"bytes":"!"}`, `{"bytes":null}`,
 	} {
-		if err := strictjson.Decode([]byte(text), &got); err == nil {
+		if err := jose.DecodeJSON([]byte(text), &got); err == nil {
 			t.Errorf("%s was taken", text)
 		}
 	}
 }
 
 // A member whose name is empty is no field's: a field without a json name has its own.
-func TestDecode_anEmptyNameIsNoField(t *testing.T) {
+func TestDecodeJSON_anEmptyNameIsNoField(t *testing.T) {
 	var got struct{ Plain string }
-	if err := strictjson.Decode([]byte(`{"":"x"}`), &got); err == nil || got.Plain != "" {
+	if err := jose.DecodeJSON([]byte(`{"":"x"}`), &got); err == nil || got.Plain != "" {
 		t.Errorf("read as %+v, %v", got, err)
 	}
 }
 
 // What is kept of a document does not keep all of it in memory, where a password may stand beside
 // it.
-func TestDecode_stringsHaveMemoryOfTheirOwn(t *testing.T) {
+func TestDecodeJSON_stringsHaveMemoryOfTheirOwn(t *testing.T) {
 	var got outer
 	text := `{"name":"plain","tags":["one"],"labels":{"key":1},"any":{"k":"v"}}`
-	if err := strictjson.DecodeKnown(text, &got); err != nil {
+	if err := jose.DecodeKnownJSON(text, &got); err != nil {
 		t.Fatal(err)
 	}
 	start := uintptr(unsafe.Pointer(unsafe.StringData(text)))

@@ -1,4 +1,4 @@
-package strictjson
+package jose
 
 import "reflect"
 
@@ -23,7 +23,7 @@ func (f Fields) Number(name string) (int, bool) {
 	return i, ok
 }
 
-// Read reads the next value into the field of a number of v, as [DecodeKnown] does, and reports
+// Read reads the next value into the field of a number of v, as [DecodeKnownJSON] does, and reports
 // whether it fits. Strings share the text's memory unless they had escapes.
 func (f Fields) Read(s *Scanner, v reflect.Value, number int) bool {
 	field := &f.plan.fields[number]

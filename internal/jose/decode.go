@@ -1,4 +1,4 @@
-package strictjson
+package jose
 
 import (
 	"encoding/json"
@@ -32,15 +32,15 @@ func (e FieldErrors) Error() string {
 // maxFieldErrors bounds an answer that lists what does not fit.
 const maxFieldErrors = 16
 
-// Decode reads one JSON object from data into the struct that v points to. Members go to the fields
+// DecodeJSON reads one JSON object from data into the struct that v points to. Members go to the fields
 // whose json name is theirs exactly, at every depth. An unknown member is a [FieldError], and so is
 // a value of the wrong type: null too, unless the field is a json.RawMessage or decodes itself.
 // Errors are a [*SyntaxError] or [FieldErrors] with all there are; then nothing is written to v.
-func Decode(data []byte, v any) error { return decode(string(data), v, true) }
+func DecodeJSON(data []byte, v any) error { return decode(string(data), v, true) }
 
-// DecodeKnown is [Decode] but for unknown members, which it skips, and null, which leaves a
+// DecodeKnownJSON is [DecodeJSON] but for unknown members, which it skips, and null, which leaves a
 // pointer, a slice or a map nil.
-func DecodeKnown(text string, v any) error { return decode(text, v, false) }
+func DecodeKnownJSON(text string, v any) error { return decode(text, v, false) }
 
 func decode(text string, v any, known bool) error {
 	// What is kept of a document shall not keep all of it, for secrets may stand beside it.

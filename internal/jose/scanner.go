@@ -1,10 +1,14 @@
-// Package strictjson reads JSON as strictly as RFC 8259 and RFC 8725 §2.4 let one: UTF-8 only, no
-// duplicate members at any depth, names by exact match, bounded depth and width, one value and
-// nothing after it.
+// Package jose reads and writes the two notations that JOSE is made of, each in its one strict form.
 //
-// [Scanner] pulls values out of a text without allocating, for headers and claims. [Decode] and
-// [DecodeKnown] fill structs, for everything else.
-package strictjson
+// JSON is read as RFC 8259 and RFC 8725 §2.4 want it: UTF-8 only, no duplicate members at any depth,
+// names by exact match, bounded depth and width, one value and nothing after it. [Scanner] pulls
+// values out of a text without allocating, for headers and claims. [DecodeJSON] and
+// [DecodeKnownJSON] fill structs, for everything else.
+//
+// Base64 here is base64url without padding (RFC 7515 §2). The decoder takes the one text that the
+// encoder makes of some bytes and no other. That of the standard library skips line breaks, and
+// needs three times as long, which would be the larger part of reading a token.
+package jose
 
 import (
 	"slices"

@@ -1,4 +1,4 @@
-package strictjson_test
+package jose_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 type (
@@ -239,9 +239,9 @@ func randomValue(r *rand.Rand, t reflect.Type, depth int) string {
 	return fitting(`0`, `1`, `7`, `100`)
 }
 
-// TestDecode_isTheReference: random documents have the same values, or are refused, by this package
+// TestDecodeJSON_isTheReference: random documents have the same values, or are refused, by this package
 // and by the slow way that leaves all but names to encoding/json.
-func TestDecode_isTheReference(t *testing.T) {
+func TestDecodeJSON_isTheReference(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	taken := map[reflect.Type]int{}
 	for n := range 60_000 {
@@ -260,7 +260,7 @@ func TestDecode_isTheReference(t *testing.T) {
 }
 
 // Each leaf as the value of each member: what random documents may have missed.
-func TestDecode_isTheReferenceInEachLeaf(t *testing.T) {
+func TestDecodeJSON_isTheReferenceInEachLeaf(t *testing.T) {
 	for _, typ := range differentialTypes {
 		for i := range typ.NumField() {
 			f := typ.Field(i)
@@ -285,9 +285,9 @@ func sameAsReference(t *testing.T, typ reflect.Type, text string, known bool) bo
 	got, want := reflect.New(typ), reflect.New(typ)
 	var err error
 	if known {
-		err = strictjson.Decode([]byte(text), got.Interface())
+		err = jose.DecodeJSON([]byte(text), got.Interface())
 	} else {
-		err = strictjson.DecodeKnown(text, got.Interface())
+		err = jose.DecodeKnownJSON(text, got.Interface())
 	}
 	fits := referenceDecode(text, want.Interface(), known)
 	if fits != (err == nil) {

@@ -1,4 +1,4 @@
-package strictjson_test
+package jose_test
 
 import (
 	"encoding/json"
@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/strictjson"
+	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
 // scan skips one value and returns what the scanner says of the whole text.
 func scan(text string) error {
-	s := strictjson.NewScanner(text)
+	s := jose.NewScanner(text)
 	s.Skip()
 	return s.End()
 }
@@ -96,7 +96,7 @@ func TestScanner_refuses(t *testing.T) {
 		"UTF-16":                       "{\x00}\x00",
 	} {
 		err := scan(text)
-		syntax, ok := errors.AsType[*strictjson.SyntaxError](err)
+		syntax, ok := errors.AsType[*jose.SyntaxError](err)
 		if !ok {
 			t.Errorf("%s was taken: %v", name, err)
 			continue
@@ -129,7 +129,7 @@ func TestScanner_isLinearInHostileObjects(t *testing.T) {
 }
 
 func TestScanner_pullsValues(t *testing.T) {
-	s := strictjson.NewScanner(`{"s":"a\u0062","n":-1.5,"l":[1,[2],"x"],"skip":{"deep":[true,null]}}`)
+	s := jose.NewScanner(`{"s":"a\u0062","n":-1.5,"l":[1,[2],"x"],"skip":{"deep":[true,null]}}`)
 	got := map[string]string{}
 	object := s.Object()
 	for name, ok := object.Next(&s); ok; name, ok = object.Next(&s) {
@@ -158,17 +158,17 @@ func TestScanner_pullsValues(t *testing.T) {
 
 func TestScanner_wrongKinds(t *testing.T) {
 	for _, text := range []string{`1`, `"a"`, `[]`, `null`} {
-		s := strictjson.NewScanner(text)
+		s := jose.NewScanner(text)
 		object := s.Object()
 		if _, ok := object.Next(&s); ok || s.End() == nil {
 			t.Errorf("%s was read as an object", text)
 		}
 	}
-	s := strictjson.NewScanner(`"a"`)
+	s := jose.NewScanner(`"a"`)
 	if _, ok := s.Number(); ok {
 		t.Error("a string was read as a number")
 	}
-	s = strictjson.NewScanner(`1`)
+	s = jose.NewScanner(`1`)
 	if _, ok := s.String(); ok {
 		t.Error("a number was read as a string")
 	}
@@ -186,7 +186,7 @@ func FuzzScanner(f *testing.F) {
 		if got != nil {
 			return
 		}
-		s := strictjson.NewScanner(text)
+		s := jose.NewScanner(text)
 		if again := s.Skip(); scan(again) != nil {
 			t.Errorf("%q was taken, and the value in it, %q, is not", text, again)
 		}
@@ -195,7 +195,7 @@ func FuzzScanner(f *testing.F) {
 			t.Skip("a number beyond float64") // well-formed all the same
 		}
 		holder := struct{ V any }{}
-		if err := strictjson.DecodeKnown(`{"V":`+text+`}`, &holder); err != nil {
+		if err := jose.DecodeKnownJSON(`{"V":`+text+`}`, &holder); err != nil {
 			return // one level deeper may be too deep
 		}
 		if !reflect.DeepEqual(holder.V, value) {
@@ -209,7 +209,7 @@ func BenchmarkScanner(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		s := strictjson.NewScanner(text)
+		s := jose.NewScanner(text)
 		object := s.Object()
 		for _, ok := object.Next(&s); ok; _, ok = object.Next(&s) {
 			s.Skip()
