@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/uid"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
 )
@@ -104,7 +103,7 @@ func (k *Kit[T]) claims(subject string, grant hallpass.Grant[T]) jwt.Claims {
 	now := time.Now()
 	return jwt.Claims{
 		Issuer: k.Issuer, Subject: subject, Audience: []string{k.Audience}, ExpiresAt: now.Add(time.Hour),
-		IssuedAt: now, ID: uid.New(now), ClientID: k.Audience, SessionID: uid.New(now), AuthTime: now,
+		IssuedAt: now, ID: rand.Text(), ClientID: k.Audience, SessionID: rand.Text(), AuthTime: now,
 		Scopes: grant.Scopes, Roles: grant.Roles,
 	}
 }

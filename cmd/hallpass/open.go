@@ -12,9 +12,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/keyring"
-	"github.com/hallpass-go/hallpass/internal/private"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
@@ -28,7 +26,7 @@ type installation struct {
 	db       *sqldb.DB
 	keys     *keyring.Ring
 	store    *sessiondb.Store
-	accounts *account.Accounts
+	accounts *users.Accounts
 	observe  func(context.Context, hallpass.Event)
 }
 
@@ -67,8 +65,8 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 				"there is no installation in %s, as %s does not exist: run hallpass serve first, or name its folder with --data", c.Data, path)
 		}
 	}
-	if err := makeDataFolder(c.Data); err != nil {
-		return nil, err
+	if err := sqldb.MakeFolder(c.Data); err != nil {
+		return nil, fmt.Errorf("opening the data folder: %w", err)
 	}
 	db, err := sqldb.Open(ctx, url)
 	if err != nil {
@@ -88,7 +86,7 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if in.accounts, err = account.New(ctx, account.Config{DB: db, Passwords: governor, Policy: o.policy}); err != nil {
+	if in.accounts, err = users.OpenAccounts(ctx, users.AccountsConfig{DB: db, Passwords: governor, Policy: o.policy}); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return in, nil
@@ -112,10 +110,10 @@ func (in *installation) issuer() (*users.Issuer, error) {
 
 // findUser returns the user that text names. If text has the shape of an ID, it is read as an ID,
 // otherwise as a name.
-func (in *installation) findUser(ctx context.Context, text string) (account.User, error) {
+func (in *installation) findUser(ctx context.Context, text string) (users.User, error) {
 	user, err := in.accounts.Find(ctx, text)
-	if errors.Is(err, account.ErrNotFound) {
-		return account.User{}, fmt.Errorf("there is no user %q: hallpass user list shows those there are", text)
+	if errors.Is(err, users.ErrNotFound) {
+		return users.User{}, fmt.Errorf("there is no user %q: hallpass user list shows those there are", text)
 	}
 	return user, err
 }
@@ -138,15 +136,3 @@ func (c *commands) listener(o func(context.Context, hallpass.Event)) func(contex
 }
 
 func (in *installation) Close() error { return in.db.Close() }
-
-// makeDataFolder creates the folder. If others can access an existing one, makeDataFolder corrects
-// its mode or fails, since its contents are enough to impersonate any user.
-func makeDataFolder(path string) error {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return fmt.Errorf("making the data folder: %w", err)
-	}
-	if err := private.Keep(path); err != nil {
-		return fmt.Errorf("opening the data folder: %w", err)
-	}
-	return nil
-}

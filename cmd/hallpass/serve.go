@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -159,7 +159,7 @@ func (c *serveCommand) stop(log *slog.Logger, api *server.Server, httpServer *ht
 }
 
 // validate reports all wrong settings at once.
-func (c *serveCommand) validate() (limits [3]limit.Rate, proxies []netip.Prefix, err error) {
+func (c *serveCommand) validate() (limits [3]users.Rate, proxies []netip.Prefix, err error) {
 	var mistakes []error
 	if c.Issuer != "" {
 		mistakes = c.tokenSettings.mistakes()
@@ -231,17 +231,17 @@ func (c *serveCommand) validate() (limits [3]limit.Rate, proxies []netip.Prefix,
 }
 
 // parseRate reads a limit like "10/1m"; "0" means no limit.
-func parseRate(text string) (limit.Rate, error) {
+func parseRate(text string) (users.Rate, error) {
 	if text == "0" {
-		return limit.Rate{}, nil
+		return users.Rate{}, nil
 	}
 	count, window, _ := strings.Cut(text, "/")
 	n, err := strconv.Atoi(count)
 	d, windowErr := time.ParseDuration(window)
 	if err != nil || windowErr != nil || n < 1 || d <= 0 {
-		return limit.Rate{}, fmt.Errorf("%q is not a limit like 10/1m, or 0 for none", text)
+		return users.Rate{}, fmt.Errorf("%q is not a limit like 10/1m, or 0 for none", text)
 	}
-	return limit.Rate{Burst: n, Per: d}, nil
+	return users.Rate{Burst: n, Per: d}, nil
 }
 
 func isLoopback(host string) bool {

@@ -7,8 +7,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/page"
-	"github.com/hallpass-go/hallpass/sessions"
+	"github.com/hallpass-go/hallpass"
 )
 
 type sessionCommand struct {
@@ -31,15 +30,19 @@ func (c *sessionListCommand) Run(ctx context.Context, all *commands, std streams
 	if err != nil {
 		return err
 	}
-	var sessions []sessions.Session
-	for after := ""; ; after = sessions[len(sessions)-1].ID {
-		some, err := in.store.Sessions(ctx, user.ID, time.Now(), after, page.MaxLimit)
+	var rows []sessionRow
+	for after := ""; ; after = rows[len(rows)-1].ID {
+		some, err := in.store.Sessions(ctx, user.ID, time.Now(), after, listBatch)
 		if err != nil {
 			return err
 		}
-		sessions = append(sessions, some...)
-		if len(some) < page.MaxLimit {
-			return printSessions(std.out, c.JSON, sessions)
+		for _, s := range some {
+			rows = append(rows, sessionRow{
+				s.ID, s.Subject, s.CreatedAt, s.LastUsedAt, s.ExpiresAt(), s.Client.IP, s.Client.UserAgent,
+			})
+		}
+		if len(some) < listBatch {
+			return printSessions(std.out, c.JSON, rows)
 		}
 	}
 }
@@ -54,30 +57,14 @@ type sessionRow struct {
 	UserAgent  string    `json:"user_agent"`
 }
 
-func printSessions(w io.Writer, asJSON bool, list []sessions.Session) error {
+func printSessions(w io.Writer, asJSON bool, rows []sessionRow) error {
 	if asJSON {
-		return printJSONLines(w, list, func(s sessions.Session) any {
-			return sessionRow{
-				s.ID,
-				s.Subject,
-				s.CreatedAt,
-				s.LastUsedAt,
-				s.ExpiresAt(),
-				s.Client.IP,
-				s.Client.UserAgent,
-			}
-		})
+		return printJSONLines(w, rows, func(row sessionRow) any { return row })
 	}
 	table := newTable(w, "ID", "CREATED", "LAST USED", "EXPIRES", "IP", "USER AGENT")
-	for _, s := range list {
-		table.row(
-			s.ID,
-			s.CreatedAt.Format(time.RFC3339),
-			s.LastUsedAt.Format(time.RFC3339),
-			s.ExpiresAt().Format(time.RFC3339),
-			s.Client.IP,
-			s.Client.UserAgent,
-		)
+	for _, row := range rows {
+		table.row(row.ID, row.CreatedAt.Format(time.RFC3339), row.LastUsedAt.Format(time.RFC3339),
+			row.ExpiresAt.Format(time.RFC3339), row.IP, row.UserAgent)
 	}
 	return table.flush()
 }
@@ -126,7 +113,7 @@ func (c *sessionRevokeCommand) Run(ctx context.Context, all *commands, std strea
 		fmt.Fprintf(std.out, "Ended every session of %s.\n", printable(user.Username))
 		return nil
 	}
-	if _, err := in.store.Session(ctx, c.ID); errors.Is(err, sessions.ErrNotFound) {
+	if _, err := issuer.Session(ctx, c.ID); errors.Is(err, hallpass.ErrNotFound) {
 		return fmt.Errorf("there is no session %q: hallpass session list USER shows those there are", c.ID)
 	} else if err != nil {
 		return err

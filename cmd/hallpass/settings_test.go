@@ -16,7 +16,7 @@ import (
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/hallpasstest"
 	"github.com/hallpass-go/hallpass/internal/attack"
-	"github.com/hallpass-go/hallpass/internal/limit"
+	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -43,7 +43,7 @@ func TestMasked(t *testing.T) {
 }
 
 func TestParseRate(t *testing.T) {
-	for text, want := range map[string]limit.Rate{"0": {}, "10/1m": {Burst: 10, Per: time.Minute}, "1/1h30m": {Burst: 1, Per: 90 * time.Minute}} {
+	for text, want := range map[string]users.Rate{"0": {}, "10/1m": {Burst: 10, Per: time.Minute}, "1/1h30m": {Burst: 1, Per: 90 * time.Minute}} {
 		if got, err := parseRate(text); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/account"
-	"github.com/hallpass-go/hallpass/internal/page"
 	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -64,19 +62,13 @@ func (c *userAddCommand) Run(ctx context.Context, all *commands, std streams) er
 		return err
 	}
 	defer in.Close()
-	users, err := in.users()
+	service, err := in.users()
 	if err != nil {
 		return err
 	}
-	user, err := users.Create(
-		ctx,
-		account.NewUser{
-			Username: c.Name,
-			Email:    c.Email,
-			Password: secret,
-			Roles:    append([]string{"user"}, c.Role...),
-		},
-	)
+	user, err := service.Create(ctx, users.NewUser{
+		Username: c.Name, Email: c.Email, Password: secret, Roles: append([]string{"user"}, c.Role...),
+	})
 	if err != nil {
 		return explain(err)
 	}
@@ -99,7 +91,7 @@ func readPassword(r io.Reader) (string, error) {
 
 // explain says in full sentences what is wrong with a user.
 func explain(err error) error {
-	invalid, ok := errors.AsType[*account.InvalidError](err)
+	invalid, ok := errors.AsType[*users.InvalidError](err)
 	switch {
 	case ok:
 		var lines []string
@@ -107,13 +99,16 @@ func explain(err error) error {
 			lines = append(lines, f.Field+": "+f.Detail)
 		}
 		return errors.New(strings.Join(lines, "\n          "))
-	case errors.Is(err, account.ErrUsernameTaken):
+	case errors.Is(err, users.ErrUsernameTaken):
 		return errors.New("another user has this name, in this or another spelling, or had it within the last 30 days")
-	case errors.Is(err, account.ErrLastAdmin):
+	case errors.Is(err, users.ErrLastAdmin):
 		return errors.New("nobody would be left to administer the server: make another administrator first")
 	}
 	return err
 }
+
+// listBatch is how many rows of a list are read at a time.
+const listBatch = 200
 
 type userListCommand struct{ jsonFlag }
 
@@ -123,15 +118,15 @@ func (c *userListCommand) Run(ctx context.Context, all *commands, std streams) e
 		return err
 	}
 	defer in.Close()
-	var users []account.User
-	for after := ""; ; after = users[len(users)-1].ID {
-		some, err := in.accounts.List(ctx, after, page.MaxLimit)
+	var list []users.User
+	for after := ""; ; after = list[len(list)-1].ID {
+		some, err := in.accounts.List(ctx, after, listBatch)
 		if err != nil {
 			return err
 		}
-		users = append(users, some...)
-		if len(some) < page.MaxLimit {
-			return printUsers(std.out, c.JSON, users...)
+		list = append(list, some...)
+		if len(some) < listBatch {
+			return printUsers(std.out, c.JSON, list...)
 		}
 	}
 }
@@ -142,7 +137,7 @@ type userShowCommand struct {
 }
 
 func (c *userShowCommand) Run(ctx context.Context, all *commands, std streams) error {
-	return c.change(ctx, all, std, c.JSON, func(_ *users.Service, user account.User) (account.User, error) {
+	return c.change(ctx, all, std, c.JSON, func(_ *users.Service, user users.User) (users.User, error) {
 		return user, nil
 	})
 }
@@ -154,8 +149,8 @@ type userSetRolesCommand struct {
 }
 
 func (c *userSetRolesCommand) Run(ctx context.Context, all *commands, std streams) error {
-	return c.change(ctx, all, std, c.JSON, func(users *users.Service, user account.User) (account.User, error) {
-		return users.SetRoles(ctx, user.ID, c.Role)
+	return c.change(ctx, all, std, c.JSON, func(s *users.Service, user users.User) (users.User, error) {
+		return s.SetRoles(ctx, user.ID, c.Role)
 	})
 }
 
@@ -165,8 +160,8 @@ type userDisableCommand struct {
 }
 
 func (c *userDisableCommand) Run(ctx context.Context, all *commands, std streams) error {
-	return c.change(ctx, all, std, c.JSON, func(users *users.Service, user account.User) (account.User, error) {
-		return users.Disable(ctx, user.ID)
+	return c.change(ctx, all, std, c.JSON, func(s *users.Service, user users.User) (users.User, error) {
+		return s.Disable(ctx, user.ID)
 	})
 }
 
@@ -176,8 +171,8 @@ type userEnableCommand struct {
 }
 
 func (c *userEnableCommand) Run(ctx context.Context, all *commands, std streams) error {
-	return c.change(ctx, all, std, c.JSON, func(users *users.Service, user account.User) (account.User, error) {
-		return users.Enable(ctx, user.ID)
+	return c.change(ctx, all, std, c.JSON, func(s *users.Service, user users.User) (users.User, error) {
+		return s.Enable(ctx, user.ID)
 	})
 }
 
@@ -187,8 +182,8 @@ type userDeleteCommand struct {
 }
 
 func (c *userDeleteCommand) Run(ctx context.Context, all *commands, std streams) error {
-	return c.change(ctx, all, std, c.JSON, func(users *users.Service, user account.User) (account.User, error) {
-		return user, users.Delete(ctx, user.ID)
+	return c.change(ctx, all, std, c.JSON, func(s *users.Service, user users.User) (users.User, error) {
+		return user, s.Delete(ctx, user.ID)
 	})
 }
 
@@ -198,7 +193,7 @@ func (a userArgument) change(
 	all *commands,
 	std streams,
 	json bool,
-	do func(*users.Service, account.User) (account.User, error),
+	do func(*users.Service, users.User) (users.User, error),
 ) error {
 	in, err := all.open(ctx, openOptions{mustExist: true})
 	if err != nil {
@@ -233,9 +228,9 @@ type userRow struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-func printUsers(w io.Writer, asJSON bool, users ...account.User) error {
+func printUsers(w io.Writer, asJSON bool, list ...users.User) error {
 	if asJSON {
-		return printJSONLines(w, users, func(u account.User) any {
+		return printJSONLines(w, list, func(u users.User) any {
 			row := userRow{
 				ID:        u.ID,
 				Username:  u.Username,
@@ -250,7 +245,7 @@ func printUsers(w io.Writer, asJSON bool, users ...account.User) error {
 		})
 	}
 	table := newTable(w, "ID", "USERNAME", "ROLES", "STATE", "CREATED", "EMAIL")
-	for _, u := range users {
+	for _, u := range list {
 		state := "enabled"
 		if u.Disabled {
 			state = "disabled"

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/users"
 )
 
 // If an administrator means one user's ID, the command never finds another user with this ID as
@@ -22,7 +22,7 @@ func TestFindUser_anIDIsAnID(t *testing.T) {
 	defer in.Close()
 	made := map[string]string{}
 	for _, name := range []string{"victim", "thief"} {
-		u, err := in.accounts.Create(t.Context(), account.NewUser{Username: name, Password: "seven green herons wade"})
+		u, err := in.accounts.Create(t.Context(), users.NewUser{Username: name, Password: "seven green herons wade"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,16 @@ type Options struct {
 	Key       jwk.SigningKey    // the server's; without it, cases that create tokens do not run
 	Variables map[string]string // values that the cases need, such as credentials
 	Client    *http.Client      // defaults to one that follows no redirect and gives up after ten seconds
+}
+
+// ReadSecret sets Key to the secret for HS256 that the file at path holds, in text.
+func (o *Options) ReadSecret(path string) error {
+	secret, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	o.Key, err = jwk.NewSecret(jwk.HS256, "server", bytes.TrimSpace(secret))
+	return err
 }
 
 // Result is the result of one case.

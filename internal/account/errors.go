@@ -3,11 +3,12 @@ package account
 import (
 	"errors"
 	"strings"
+
+	"github.com/hallpass-go/hallpass/internal/sqldb"
 )
 
-// Errors that callers check for. In addition, an error that wraps sqldb.ErrUnavailable says that
-// the database could not be reached. An error that wraps password.ErrOverloaded says that too many
-// passwords are waiting to be hashed.
+// Errors that callers check for. In addition, an error that wraps password.ErrOverloaded says that
+// too many passwords are waiting to be hashed.
 var (
 	// ErrNotFound says that there is no such user.
 	ErrNotFound = errors.New("account: no such user")
@@ -18,6 +19,8 @@ var (
 	ErrLastAdmin = errors.New("account: the last enabled administrator must stay one")
 	// ErrCredentials says that the password is wrong, or that the user is unknown or disabled.
 	ErrCredentials = errors.New("account: wrong username or password")
+	// ErrUnavailable says that the database could not be reached.
+	ErrUnavailable = sqldb.ErrUnavailable
 )
 
 // InvalidError lists everything that is wrong with a request. It contains none of its values.

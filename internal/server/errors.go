@@ -6,10 +6,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/account"
-	"github.com/hallpass-go/hallpass/internal/sqldb"
 	"github.com/hallpass-go/hallpass/internal/users"
-	"github.com/hallpass-go/hallpass/password"
 )
 
 // The refusals of the server itself.
@@ -42,14 +39,14 @@ var answers = []struct {
 	below error
 	above *hallpass.Error
 }{
-	{account.ErrCredentials, hallpass.ErrInvalidCredentials},
-	{account.ErrNotFound, hallpass.ErrNotFound},
-	{account.ErrUsernameTaken, errUsernameTaken},
-	{account.ErrLastAdmin, errLastAdmin},
+	{users.ErrCredentials, hallpass.ErrInvalidCredentials},
+	{users.ErrNotFound, hallpass.ErrNotFound},
+	{users.ErrUsernameTaken, errUsernameTaken},
+	{users.ErrLastAdmin, errLastAdmin},
 	{users.ErrNoCurrentPassword, errNoCurrent},
 	{users.ErrStrayCurrentPassword, errStrayCurrent},
 	{users.ErrWrongCurrentPassword, errNotCurrent},
-	{sqldb.ErrUnavailable, hallpass.ErrStoreUnavailable},
+	{users.ErrUnavailable, hallpass.ErrStoreUnavailable},
 }
 
 // asError says what an error of the packages below is to a client.
@@ -57,14 +54,14 @@ func asError(err error) error {
 	if _, said := errors.AsType[*hallpass.Error](err); said {
 		return err
 	}
-	if invalid, ok := errors.AsType[*account.InvalidError](err); ok {
+	if invalid, ok := errors.AsType[*users.InvalidError](err); ok {
 		fields := make([]hallpass.FieldError, len(invalid.Fields))
 		for i, f := range invalid.Fields {
 			fields[i] = hallpass.FieldError(f)
 		}
 		return hallpass.InvalidFields(fields...)
 	}
-	if overloaded, ok := errors.AsType[*password.OverloadedError](err); ok {
+	if overloaded, ok := errors.AsType[*users.OverloadedError](err); ok {
 		e := hallpass.ErrOverloaded.Because(err)
 		e.RetryAfter = max(overloaded.RetryAfter, time.Second)
 		return e

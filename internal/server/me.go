@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/users"
 )
 
 // meDocument is who is calling: the user as they are now, and what the token says.
@@ -21,7 +21,7 @@ type meDocument struct {
 
 func (s *Server) me(r request) (answer, error) {
 	user, err := s.c.Accounts.User(r.Context(), r.Identity.Subject)
-	if errors.Is(err, account.ErrNotFound) {
+	if errors.Is(err, users.ErrNotFound) {
 		err = hallpass.ErrTokenRevoked.Because(err)
 	}
 	return answer{Body: meDocument{

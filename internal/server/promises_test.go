@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/account"
-	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/password"
@@ -85,13 +83,13 @@ func TestChangePassword_putsOutALoginUnderWay(t *testing.T) {
 	_, err := f.issuerOf(time.Hour, 0).LogIn(t.Context(), hallpass.Client{},
 		func(context.Context) (string, *hallpass.Grant[struct{}], error) {
 			if looked++; looked > 1 {
-				return "", nil, account.ErrCredentials // as it is now
+				return "", nil, users.ErrCredentials // as it is now
 			}
 			changed = f.do("PATCH /v1/users/"+alice.id, nthPassword("alice", 1), alice.bearer()).
 				want(http.StatusOK, "")
 			return alice.id, nil, nil
 		})
-	if !errors.Is(err, account.ErrCredentials) {
+	if !errors.Is(err, users.ErrCredentials) {
 		t.Errorf("what was proved before the change: %v", err)
 	}
 	f.do("GET /v1/me", "", alice.bearer()).want(http.StatusOK, "") // the session that stays
@@ -248,7 +246,7 @@ func TestCut_isLaterThanEveryTokenItRefuses(t *testing.T) {
 	for round := range 6 {
 		roles := []string{"user", "editor"}
 		if round%2 == 1 {
-			roles = []string{"user", account.AdminRole}
+			roles = []string{"user", users.AdminRole}
 		}
 		ahead := time.Duration((round+1)%3) * 2 * time.Second // the first token comes before any revocation
 		minted, err := f.issuerOf(15*time.Minute, ahead).StartSession(t.Context(), alice.id, hallpass.Client{})
@@ -274,7 +272,7 @@ func TestCut_isLaterThanEveryTokenItRefuses(t *testing.T) {
 func TestLogin_strangersCannotLockOut(t *testing.T) {
 	f := newFixture(
 		t,
-		options{config: func(c *server.Config) { c.AccountLimit = limit.Rate{Burst: 4, Per: time.Hour} }},
+		options{config: func(c *server.Config) { c.AccountLimit = users.Rate{Burst: 4, Per: time.Hour} }},
 	)
 	alice := f.join("alice")
 	guess := func(from string, want int) {
@@ -298,7 +296,7 @@ func TestLogin_strangersCannotLockOut(t *testing.T) {
 func TestSignup_isLimitedByAddress(t *testing.T) {
 	f := newFixture(
 		t,
-		options{config: func(c *server.Config) { c.SignupLimit = limit.Rate{Burst: 2, Per: time.Hour} }},
+		options{config: func(c *server.Config) { c.SignupLimit = users.Rate{Burst: 2, Per: time.Hour} }},
 	)
 	for i := range 2 {
 		f.do("POST /v1/users", credentials(fmt.Sprint("user", i), passwordOf("user"))).want(http.StatusCreated, "")

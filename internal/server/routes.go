@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/page"
 	"github.com/hallpass-go/hallpass/internal/users"
 )
@@ -19,7 +18,7 @@ type (
 // wants a token. The library's own come first.
 func (s *Server) routes() []route {
 	var (
-		admin       = hallpass.Role(account.AdminRole)
+		admin       = hallpass.Role(users.AdminRole)
 		fresh       = hallpass.Fresh(users.FreshFor)
 		self        = hallpass.Self("id")
 		selfOrAdmin = hallpass.AnyOf(self, admin)

@@ -12,11 +12,8 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/keyring"
-	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/users"
-	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
@@ -30,11 +27,11 @@ type Config struct {
 	// Audience is the API that the tokens are for. Defaults to Issuer.
 	Audience string
 	// Keys sign and verify. Required.
-	Keys Keys
+	Keys *keyring.Ring
 	// Store keeps sessions and revocations. Required.
 	Store sessions.Store
 	// Accounts are the users. Required.
-	Accounts *account.Accounts
+	Accounts *users.Accounts
 	// Ping returns an error if the database does not answer. Required.
 	Ping func(context.Context) error
 	// ClosedSignup lets only administrators make users.
@@ -45,7 +42,7 @@ type Config struct {
 	// MaxSessions is how many sessions a user may have at a time. Defaults to no limit.
 	MaxSessions int
 	// AccountLimit, AddressLimit and SignupLimit are those of [users.Config].
-	AccountLimit, AddressLimit, SignupLimit limit.Rate
+	AccountLimit, AddressLimit, SignupLimit users.Rate
 	// TrustedProxies are the networks of proxies whose X-Forwarded-For is used. Defaults to none.
 	TrustedProxies []netip.Prefix
 	// Log gets a line for each request. Required.
@@ -54,16 +51,6 @@ type Config struct {
 	Observe func(context.Context, hallpass.Event)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
-}
-
-// Keys are the signing keys, which can be rotated: a [keyring.Ring].
-type Keys interface {
-	jwk.Ring
-	// Refresh reads the keys again. Advance takes the steps of a rotation that are due.
-	Refresh(ctx context.Context) error
-	Advance(ctx context.Context) error
-	Rotate(ctx context.Context, algorithm jwk.Algorithm) (keyring.KeyInfo, error)
-	List(ctx context.Context) ([]keyring.KeyInfo, error)
 }
 
 // Server is the API. It is safe for concurrent use.
@@ -98,7 +85,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.auth, err = hallpass.New(hallpass.Config[noClaims]{
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: s.revocations,
 		Authorize: users.Authorize(c.Accounts), AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL,
-		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions, AdminRole: account.AdminRole, Client: client,
+		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions, AdminRole: users.AdminRole, Client: client,
 		Observe: c.Observe, Now: c.Now,
 	})
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -205,10 +205,10 @@ func TestLogin_overloaded(t *testing.T) {
 // What a client can spend of somebody else's attempts, and what it cannot.
 func TestLogin_limits(t *testing.T) {
 	f := newFixture(t, options{config: func(c *server.Config) {
-		c.AccountLimit, c.AddressLimit = limit.Rate{
+		c.AccountLimit, c.AddressLimit = users.Rate{
 			Burst: 5,
 			Per:   time.Minute,
-		}, limit.Rate{
+		}, users.Rate{
 			Burst: 20,
 			Per:   time.Minute,
 		}
@@ -248,7 +248,7 @@ func TestLogin_limits(t *testing.T) {
 func TestReauthenticate_isLimited(t *testing.T) {
 	f := newFixture(
 		t,
-		options{config: func(c *server.Config) { c.AccountLimit = limit.Rate{Burst: 3, Per: time.Minute} }},
+		options{config: func(c *server.Config) { c.AccountLimit = users.Rate{Burst: 3, Per: time.Minute} }},
 	)
 	alice := f.join("alice")
 	f.do("POST /v1/reauthenticate", `{"password":"wrong"}`, alice.bearer()).

@@ -18,7 +18,6 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
@@ -32,7 +31,7 @@ import (
 type fixture struct {
 	t        testing.TB
 	server   *server.Server
-	accounts *account.Accounts
+	accounts *users.Accounts
 	db       *sqldb.DB
 	keys     *keyring.Ring
 	store    *sessiondb.Store
@@ -108,7 +107,7 @@ func newFixture(t testing.TB, o options) *fixture {
 	}
 	governor, err := password.NewGovernor(o.governor)
 	must(err)
-	f.accounts, err = account.New(t.Context(), account.Config{DB: f.db, Passwords: governor, Now: f.clock.Now})
+	f.accounts, err = users.OpenAccounts(t.Context(), users.AccountsConfig{DB: f.db, Passwords: governor, Now: f.clock.Now})
 	must(err)
 	c := server.Config{
 		Issuer: "https://issuer.test", Keys: f.keys, Store: f.store, Accounts: f.accounts, Ping: f.db.Ping,
@@ -230,7 +229,7 @@ func (f *fixture) admin(name string) person {
 	f.t.Helper()
 	user, err := f.accounts.Create(
 		context.Background(),
-		account.NewUser{Username: name, Password: passwordOf(name), Roles: []string{account.AdminRole}},
+		users.NewUser{Username: name, Password: passwordOf(name), Roles: []string{users.AdminRole}},
 	)
 	if err != nil {
 		f.t.Fatal(err)

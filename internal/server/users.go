@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/page"
 	"github.com/hallpass-go/hallpass/internal/users"
 )
@@ -22,7 +21,7 @@ type userDocument struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-func newUserDocument(u account.User) userDocument {
+func newUserDocument(u users.User) userDocument {
 	d := userDocument{ID: u.ID, Username: u.Username, Roles: u.Roles, Disabled: u.Disabled, CreatedAt: u.CreatedAt}
 	if u.Email != "" {
 		d.Email = &u.Email
@@ -64,7 +63,7 @@ func (s *Server) createUser(r request) (answer, error) {
 	if err := r.ReadJSON(&body); err != nil {
 		return answer{}, err
 	}
-	n := account.NewUser{Username: *body.Username, Password: *body.Password}
+	n := users.NewUser{Username: *body.Username, Password: *body.Password}
 	if body.Email.set != nil {
 		n.Email = *body.Email.set
 	}
@@ -110,7 +109,7 @@ func (s *Server) changeUser(r request) (answer, error) {
 	if err := r.ReadJSON(&body); err != nil {
 		return answer{}, err
 	}
-	id, changes := r.PathValue("id"), account.Changes{
+	id, changes := r.PathValue("id"), users.Changes{
 		Username: body.Username, Email: body.Email.set, Password: body.Password,
 	}
 	if id != r.Identity.Subject {
@@ -165,7 +164,7 @@ func wantsNothing(r request) error {
 	return r.ReadJSON(&struct{}{})
 }
 
-func userAnswer(user account.User, err error) (answer, error) {
+func userAnswer(user users.User, err error) (answer, error) {
 	return answer{Body: newUserDocument(user)}, err
 }
 

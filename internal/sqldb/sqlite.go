@@ -133,6 +133,16 @@ func createFile(path string) (os.FileInfo, error) {
 	return os.Stat(path)
 }
 
+// MakeFolder creates the folder of a database, accessible only to its owner, unless it exists. If
+// others can access an existing one, MakeFolder corrects its mode and logs a warning, or fails if the
+// folder belongs to another user: what a program keeps beside its database is as secret.
+func MakeFolder(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	return private.Keep(path)
+}
+
 // keepPrivate corrects the modes of database files that others can read or write, or fails. SQLite
 // gives the files that it creates beside the database the mode of the database.
 func keepPrivate(path string) error {

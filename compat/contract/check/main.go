@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"github.com/hallpass-go/hallpass/compat/contract"
-	"github.com/hallpass-go/hallpass/jwk"
 )
 
 func main() {
@@ -66,11 +65,7 @@ func run(ctx context.Context, args []string, out io.Writer) (bool, error) {
 		return false, err
 	}
 	if *secretFile != "" {
-		secret, err := os.ReadFile(*secretFile)
-		if err != nil {
-			return false, err
-		}
-		if o.Key, err = jwk.NewSecret(jwk.HS256, "server", []byte(strings.TrimSpace(string(secret)))); err != nil {
+		if err := o.ReadSecret(*secretFile); err != nil {
 			return false, err
 		}
 	}
