@@ -30,22 +30,24 @@ var layout = map[string][]string{
 		"internal/page",
 		"internal/query",
 		"internal/limit",
+		"internal/remembered",
 		"sessions",
 	},
-	"sessions":           {},
-	"sqlstore":           {"sessions", "internal/sessiondb"},
-	"internal/sessiondb": {"sessions", "internal/sqldb"},
-	"storetest":          {"sessions"},
-	"hallpasstest":       {".", "jwk", "jwt", "internal/uid"},
-	"internal/attack":    {"jwk"},
-	"internal/jose":      {},
-	"internal/uid":       {},
-	"internal/page":      {"internal/uid"},
-	"internal/query":     {},
-	"internal/sqldb":     {"internal/private"},
-	"internal/private":   {},
-	"internal/limit":     {},
-	"internal/conns":     {},
+	"sessions":            {},
+	"sqlstore":            {"sessions", "internal/sessiondb"},
+	"internal/sessiondb":  {"sessions", "internal/sqldb"},
+	"storetest":           {"sessions"},
+	"hallpasstest":        {".", "jwk", "jwt"},
+	"internal/attack":     {"jwk"},
+	"internal/remembered": {},
+	"internal/jose":       {},
+	"internal/uid":        {},
+	"internal/page":       {"internal/uid"},
+	"internal/query":      {},
+	"internal/sqldb":      {"internal/private"},
+	"internal/private":    {},
+	"internal/limit":      {},
+	"internal/conns":      {},
 	"internal/account": {"password", "internal/sqldb", "internal/uid",
 		"golang.org/x/text/secure/precis", "golang.org/x/text/cases", "golang.org/x/text/unicode/norm"},
 	"internal/keyring": {"jwk", "internal/sqldb", "golang.org/x/crypto/chacha20poly1305"},
@@ -126,7 +128,7 @@ var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/
 	"examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
-	seen := map[string]bool{}
+	seen, used := map[string]bool{}, map[[2]string]bool{}
 	for file, imports := range importsOf(t) {
 		dir := filepath.ToSlash(filepath.Dir(file))
 		allowed, listed := layout[dir]
@@ -136,6 +138,7 @@ func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 		}
 		seen[dir] = true
 		for _, path := range imports {
+			used[[2]string{dir, path}] = true
 			if path == "net/http" && !slices.Contains(netHTTP, dir) {
 				t.Errorf("%s imports net/http, which %s may not", file, dir)
 			}
@@ -148,9 +151,14 @@ func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 			t.Errorf("%s imports %s, which %s may not", file, path, dir)
 		}
 	}
-	for dir := range layout {
+	for dir, allowed := range layout {
 		if !seen[dir] {
 			t.Errorf("the map of the layout lists %s, which has no files", dir)
+		}
+		for _, path := range allowed {
+			if path != "*" && !used[[2]string{dir, path}] {
+				t.Errorf("the map of the layout lets %s import %s, which it does not", dir, path)
+			}
 		}
 	}
 }

@@ -148,6 +148,56 @@ func TestRemembered_isRefusedAtOnce(t *testing.T) {
 	}
 }
 
+// A remembered token holds at exactly the times at which a full verification takes it.
+func TestRemembered_holdsAsLongAsTheTokenItself(t *testing.T) {
+	issued := time.Unix(1_800_000_000, 0)
+	for name, notBefore := range map[string]time.Time{"without nbf": {}, "with nbf": issued.Add(time.Minute)} {
+		now := issued.Add(2 * time.Minute)
+		var config hallpass.VerifierConfig
+		v, key := newRemembering(t, 0, func(c *hallpass.VerifierConfig) {
+			c.Now = func() time.Time { return now }
+			config = *c
+		})
+		config.Remember = -1
+		full, err := hallpass.NewVerifier[appClaims](config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
+			Issuer: testIssuer, Subject: "alice", Audience: []string{testAudience}, ID: "1",
+			IssuedAt: issued, NotBefore: notBefore, ExpiresAt: issued.Add(10 * time.Minute),
+		}, appClaims{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken, refused := 0, 0
+		for _, border := range []time.Time{issued, notBefore, issued.Add(10 * time.Minute)} {
+			for _, leeway := range []time.Duration{-30 * time.Second, 0, 30 * time.Second} {
+				for _, by := range []time.Duration{-1, 0, 1} {
+					now = issued.Add(2 * time.Minute)
+					if _, err := v.Verify(t.Context(), token); err != nil {
+						t.Fatal(err)
+					}
+					now = border.Add(leeway + by)
+					_, got := v.Verify(t.Context(), token)
+					_, want := full.Verify(t.Context(), token)
+					if !errors.Is(got, want) {
+						t.Errorf("%s, %v: remembered %v, verified %v", name, now.Sub(issued), got, want)
+					}
+					if want == nil {
+						taken++
+					} else {
+						refused++
+					}
+				}
+			}
+		}
+		if taken == 0 || refused == 0 {
+			t.Errorf("%s: taken %d times, refused %d times", name, taken, refused)
+		}
+	}
+}
+
 // A key that comes back under the same ID is another key: what its predecessor signed stays
 // refused.
 func TestRemembered_anotherKeyOfTheSameID(t *testing.T) {

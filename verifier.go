@@ -50,9 +50,10 @@ type VerifierConfig struct {
 type Verifier[T any] struct {
 	tokens      *jwt.Verifier
 	keys        jwk.Source
-	hasCustom   bool           // T has members
-	remembered  *remembered[T] // nil for none
-	revocations *Revocations   // never nil
+	leeway      time.Duration
+	hasCustom   bool            // T has members
+	remembered  *tokenMemory[T] // nil for none
+	revocations *Revocations    // never nil
 	sources     []TokenSource
 	vary        string // the header fields that may hold a token
 	profile     Profile
@@ -63,9 +64,9 @@ type Verifier[T any] struct {
 // NewVerifier returns a verifier for tokens whose own claims decode into T, or every mistake in c
 // at once. Use struct{} as T if there are none.
 func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
-	leeway := defaultTo(c.Leeway, 30*time.Second)
+	leeway := max(defaultTo(c.Leeway, 30*time.Second), 0)
 	tokens, err := jwt.NewVerifier(jwt.Config{
-		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Leeway: max(leeway, 0), MaxLifetime: c.MaxLifetime,
+		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Leeway: leeway, MaxLifetime: c.MaxLifetime,
 	})
 	claimsType := reflect.TypeFor[T]()
 	if claimsType.Kind() != reflect.Struct {
@@ -84,11 +85,11 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 		return nil, err
 	}
 	v := &Verifier[T]{
-		tokens: tokens, keys: c.Keys, hasCustom: claimsType.NumField() > 0, revocations: c.Revocations,
-		sources: c.Sources, profile: c.Profile, observe: c.Observe, now: c.Now,
+		tokens: tokens, keys: c.Keys, leeway: leeway, hasCustom: claimsType.NumField() > 0,
+		revocations: c.Revocations, sources: c.Sources, profile: c.Profile, observe: c.Observe, now: c.Now,
 	}
-	if remember := defaultTo(c.Remember, 16<<10); remember > 0 && canCopy(claimsType, map[reflect.Type]bool{}) {
-		v.remembered = newRemembered[T](remember)
+	if remember := defaultTo(c.Remember, 16<<10); remember > 0 {
+		v.remembered = newTokenMemory[T](remember)
 	}
 	if v.revocations == nil {
 		v.revocations = NewRevocations()
@@ -120,12 +121,12 @@ func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T],
 		return id, ErrStoreUnavailable.Because(err)
 	}
 	if v.remembered != nil {
-		if e := v.remembered.find(token); e != nil {
-			if v.stillHolds(ctx, e, v.now()) {
-				v.remembered.copy(&id, &e.identity)
+		if e := v.remembered.Find(token); e != nil {
+			if v.stillHolds(ctx, &e.Value, v.now()) {
+				v.remembered.copy(&id, &e.Value.identity)
 				return id, nil
 			}
-			v.remembered.forget(e)
+			v.remembered.Forget(e)
 		}
 	}
 	if err := v.verify(ctx, token, &id); err != nil {
@@ -158,28 +159,28 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, id *Identity[T])
 	}
 	if v.remembered != nil {
 		e := v.remembered.newEntry(token, id)
-		e.key = signed.Key()
-		e.from, e.until = v.tokens.Window(&id.Claims)
-		e.unrevoked.Store(version)
-		v.remembered.add(e)
+		e.Value.key = signed.Key()
+		e.Value.from, e.Value.until = window(&id.Claims, v.leeway)
+		e.Value.unrevoked.Store(version)
+		v.remembered.Add(e)
 	}
 	return nil
 }
 
 // stillHolds checks everything that may have changed since the token's signature was checked.
-func (v *Verifier[T]) stillHolds(ctx context.Context, e *entry[T], now time.Time) bool {
-	if key, err := v.keys.Key(ctx, e.key.ID()); err != nil || key != e.key {
+func (v *Verifier[T]) stillHolds(ctx context.Context, p *proven[T], now time.Time) bool {
+	if key, err := v.keys.Key(ctx, p.key.ID()); err != nil || key != p.key {
 		return false
 	}
-	if now.Before(e.from) || !now.Before(e.until) {
+	if now.Before(p.from) || !now.Before(p.until) {
 		return false
 	}
 	version := v.revocations.version.Load()
-	if e.unrevoked.Load() != version {
-		if v.revocations.IsRevoked(&e.identity.Claims) {
+	if p.unrevoked.Load() != version {
+		if v.revocations.IsRevoked(&p.identity.Claims) {
 			return false
 		}
-		e.unrevoked.Store(version)
+		p.unrevoked.Store(version)
 	}
 	return true
 }
@@ -189,7 +190,7 @@ func (v *Verifier[T]) Remembered() RememberedStats {
 	if v.remembered == nil {
 		return RememberedStats{}
 	}
-	return v.remembered.stats()
+	return RememberedStats(v.remembered.Stats())
 }
 
 func defaultTo[V comparable](value, fallback V) V {

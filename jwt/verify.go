@@ -317,13 +317,3 @@ func (v *Verifier) validate(c *Claims, now time.Time) error {
 	}
 	return nil
 }
-
-// Window returns the period in which claims that [Verifier.Verify] has returned are valid by exp,
-// nbf and iat: from the first time until before the second.
-func (v *Verifier) Window(c *Claims) (from, until time.Time) {
-	from = c.IssuedAt
-	if c.NotBefore.After(from) {
-		from = c.NotBefore
-	}
-	return from.Add(-v.c.Leeway), c.ExpiresAt.Add(v.c.Leeway)
-}

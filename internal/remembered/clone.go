@@ -1,4 +1,4 @@
-package hallpass
+package remembered
 
 import (
 	"encoding"
@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// A remembered token's own claims are given to many requests. Each gets a copy that shares no
-// memory with the others. If T cannot be copied that way, no token is remembered.
+// An application's own claims are given to many requests. Each gets a copy that shares no memory with
+// the others. If their type cannot be copied that way, no token is remembered.
 
-// cloner returns a function that gives a T its own memory, or nil if no two values of T share any.
-func cloner[T any]() func(T) T {
+// Cloner returns a function that gives a T its own memory, or nil if no two values of T share any.
+func Cloner[T any]() func(T) T {
 	if !sharesMemory(reflect.TypeFor[T](), map[reflect.Type]bool{}) {
 		return nil
 	}
@@ -27,12 +27,7 @@ func sharesMemory(t reflect.Type, seen map[reflect.Type]bool) bool {
 	}
 	seen[t] = true
 	switch t.Kind() {
-	case reflect.Slice,
-		reflect.Map,
-		reflect.Pointer,
-		reflect.Interface,
-		reflect.Chan,
-		reflect.Func,
+	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface, reflect.Chan, reflect.Func,
 		reflect.UnsafePointer:
 		return true
 	case reflect.Array:
@@ -53,6 +48,10 @@ var (
 	unmarshalerType     = reflect.TypeFor[json.Unmarshaler]()
 	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
+
+// CanCopy reports whether the function of [Cloner] copies everything that decoding JSON can put into
+// a T.
+func CanCopy[T any]() bool { return canCopy(reflect.TypeFor[T](), map[reflect.Type]bool{}) }
 
 // canCopy reports whether [deepCopy] copies everything that decoding JSON can put into a type. It
 // does not copy what a type's own method puts into unexported members, nor the members of an
@@ -108,7 +107,8 @@ func deepCopy(v reflect.Value) reflect.Value {
 	case reflect.Slice:
 		if !v.IsNil() {
 			c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
-			if k := v.Type().Elem().Kind(); k < reflect.Array || k == reflect.String {
+			// Numbers and booleans hold no memory, and nobody can write to that of a string.
+			if k := v.Type().Elem().Kind(); isNumber(k) || k == reflect.String {
 				reflect.Copy(c, v)
 				break
 			}
@@ -137,8 +137,13 @@ func deepCopy(v reflect.Value) reflect.Value {
 	return c
 }
 
-// ownText gives the strings in v their own memory; decoded strings are pieces of a payload. Only
-// the caller may use v meanwhile.
+// isNumber reports whether a kind is of numbers or booleans.
+func isNumber(k reflect.Kind) bool { return k < reflect.Array }
+
+// OwnText gives the strings in the struct that v points to their own memory; decoded strings are
+// pieces of a payload. Only the caller may use it meanwhile.
+func OwnText(v any) { ownText(reflect.ValueOf(v).Elem()) }
+
 func ownText(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
@@ -152,6 +157,9 @@ func ownText(v reflect.Value) {
 			v.Set(textOwned(v.Elem()))
 		}
 	case reflect.Slice, reflect.Array:
+		if isNumber(v.Type().Elem().Kind()) {
+			return // bytes, mostly, of which there may be many
+		}
 		for i := range v.Len() {
 			ownText(v.Index(i))
 		}
