@@ -61,7 +61,8 @@ func TestRevocationFeed_whatTheIssuerRevokesIsRefused(t *testing.T) {
 	f := a.follower(nil)
 	alice, other, bob := a.login("alice"), a.login("alice"), a.login("bob")
 	f.update(t)
-	for _, token := range []string{alice.String(t, "access_token"), other.String(t, "access_token"), bob.String(t, "access_token")} {
+	for _, token := range []string{alice.String(t, "access_token"), other.String(t, "access_token"),
+		bob.String(t, "access_token")} {
 		for range 2 {
 			if _, err := f.Verify(t.Context(), token); err != nil {
 				t.Fatal(err)
@@ -434,7 +435,8 @@ func TestRevocationFeed_anotherEpochIsReadFromItsBeginning(t *testing.T) {
 		text, err := jwt.Sign(key, "revocations+jwt", jwt.Claims{
 			Issuer: a.kit.Issuer, Subject: "revocations", Audience: []string{a.kit.Issuer}, ID: "1",
 			ExpiresAt: a.clock.Now().Add(time.Minute), IssuedAt: a.clock.Now(),
-		}, map[string]any{"epoch": epoch, "highest": 100, "since": since, "next": 100, "more": false, "entries": entries})
+		}, map[string]any{"epoch": epoch, "highest": 100, "since": since, "next": 100,
+			"more": false, "entries": entries})
 		if err != nil {
 			t.Error(err)
 		}

@@ -67,14 +67,16 @@ func TestLogin_refuses(t *testing.T) {
 		{"a member twice", `{"username":"alice","username":"bob","password":"x"}`, "", 400, "malformed_request"},
 		{"invalid UTF-8", "{\"username\":\"\xff\",\"password\":\"x\"}", "", 400, "malformed_request"},
 		{"something after it", `{"username":"alice","password":"x"}{}`, "", 400, "malformed_request"},
-		{"too deep", `{"username":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `}`, "", 400, "malformed_request"},
+		{"too deep", `{"username":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `}`,
+			"", 400, "malformed_request"},
 		{"too large", `{"username":"` + strings.Repeat("a", 70_000) + `"}`, "", 413, "too_large"},
 		{"an unknown member", `{"username":"alice","password":"x","otp":"1"}`, "", 422, "validation_failed"},
 		{"a member in another case", `{"Username":"alice","password":"x"}`, "", 422, "validation_failed"},
 		{"a wrong type", `{"username":["alice"],"password":"x"}`, "", 422, "validation_failed"},
 		{"null", `{"username":null,"password":"x"}`, "", 422, "validation_failed"},
 		{"a member missing", `{"username":"alice"}`, "", 422, "validation_failed"},
-		{"a form", `username=alice&password=x`, "Content-Type: application/x-www-form-urlencoded", 415, "unsupported_media_type"},
+		{"a form", `username=alice&password=x`, "Content-Type: application/x-www-form-urlencoded",
+			415, "unsupported_media_type"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			headers := []string{}

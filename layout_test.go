@@ -1,6 +1,7 @@
 package hallpass_test
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const module = "github.com/hallpass-go/hallpass"
@@ -125,7 +127,8 @@ var databaseSQL = []string{
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/conns", "cmd/hallpass",
 	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended",
 	"examples/internal/exampletest", "examples/internal/refusals",
-	"examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken", "examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
+	"examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken",
+	"examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	seen, used := map[string]bool{}, map[[2]string]bool{}
@@ -247,5 +250,57 @@ func TestLayout_documentNamesWhatIsThere(t *testing.T) {
 		if len(stops) < 7 || len(stops) > 8 {
 			t.Errorf("a walk has %d stops:\n%s", len(stops), walk)
 		}
+	}
+}
+
+// Lines of code, comments and raw strings are at most 120 columns wide, with four columns to a tab,
+// and functions are at most 90 lines long. Generated files are exempt.
+func TestLayout_linesAndFunctionsAreShort(t *testing.T) {
+	const maxColumns, maxLines = 120, 90
+	files := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != "." && strings.HasPrefix(d.Name(), ".") {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(path) != ".go" {
+			return nil
+		}
+		files++
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+		if err != nil || ast.IsGenerated(f) {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if n := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    ")); n > maxColumns {
+				t.Errorf("%s:%d: %d columns", path, i+1, n)
+			}
+		}
+		if strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		for _, declared := range f.Decls {
+			function, ok := declared.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			if n := set.Position(function.End()).Line - set.Position(function.Pos()).Line + 1; n > maxLines {
+				t.Errorf("%s: %s has %d lines", path, function.Name.Name, n)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 200 {
+		t.Errorf("only %d files", files)
 	}
 }

@@ -43,7 +43,8 @@ func TestRequire_letsAPreflightThrough(t *testing.T) {
 		{"another method", "options", preflight, "", false, false},
 		{"a request", "GET", nil, token, true, true},
 	} {
-		for name, protect := range map[string]func(http.Handler) http.Handler{"Require": a.Require(), "Require a role": a.Require(hallpass.Role("user"))} {
+		for name, protect := range map[string]func(http.Handler) http.Handler{"Require": a.Require(),
+			"Require a role": a.Require(hallpass.Role("user"))} {
 			reached, known = false, false
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.Method = c.method
@@ -78,7 +79,8 @@ func TestMount_unknownParametersAreRefused(t *testing.T) {
 		c.Sources = []hallpass.TokenSource{hallpass.FromHeader("Authorization", "Bearer"), hallpass.FromQuery("token")}
 	})
 	access := a.login("alice").String(t, "access_token")
-	for _, route := range []string{"GET /auth/sessions", "POST /auth/logout", "GET /auth/revocations", "GET /auth/jwks.json", "POST /auth/refresh"} {
+	for _, route := range []string{"GET /auth/sessions", "POST /auth/logout",
+		"GET /auth/revocations", "GET /auth/jwks.json", "POST /auth/refresh"} {
 		for _, query := range []string{"?x=1", "?limit=%zz", "?a;b"} {
 			a.do(route+query, "", bearer(access)).want(t, 400, "malformed_request")
 		}

@@ -31,9 +31,12 @@ func TestRevocations_IsRevoked(t *testing.T) {
 	}{
 		{"its session", jwt.Claims{SessionID: "s1", ID: "t2", Subject: "bob", IssuedAt: at}, true},
 		{"its ID", jwt.Claims{SessionID: "s2", ID: "t1", Subject: "bob", IssuedAt: at}, true},
-		{"its subject, before", jwt.Claims{SessionID: "s2", ID: "t2", Subject: "alice", IssuedAt: at.Add(-time.Second)}, true},
-		{"its subject, in the second", jwt.Claims{SessionID: "s2", ID: "t2", Subject: "alice", IssuedAt: at.Add(999 * time.Millisecond)}, true},
-		{"its subject, after", jwt.Claims{SessionID: "s2", ID: "t2", Subject: "alice", IssuedAt: at.Add(time.Second)}, false},
+		{"its subject, before", jwt.Claims{SessionID: "s2", ID: "t2", Subject: "alice",
+			IssuedAt: at.Add(-time.Second)}, true},
+		{"its subject, in the second", jwt.Claims{SessionID: "s2", ID: "t2", Subject: "alice",
+			IssuedAt: at.Add(999 * time.Millisecond)}, true},
+		{"its subject, after", jwt.Claims{SessionID: "s2", ID: "t2", Subject: "alice",
+			IssuedAt: at.Add(time.Second)}, false},
 		{"another", jwt.Claims{SessionID: "s2", ID: "t2", Subject: "bob", IssuedAt: at}, false},
 		{"without session and ID", jwt.Claims{Subject: "bob", IssuedAt: at}, false},
 	} {

@@ -155,7 +155,8 @@ func TestHandler_mistakesOfARoute(t *testing.T) {
 	serve := func(hallpass.Request[appClaims]) (hallpass.Answer, error) { return hallpass.Answer{Status: 42}, nil }
 	for name, route := range map[string]hallpass.Route[appClaims]{
 		"no Serve":          {Pattern: "GET /x", Public: true},
-		"rules for anybody": {Pattern: "GET /x", Public: true, Rules: []hallpass.Rule{hallpass.Self("id")}, Serve: serve},
+		"rules for anybody": {Pattern: "GET /x", Public: true,
+			Rules: []hallpass.Rule{hallpass.Self("id")}, Serve: serve},
 	} {
 		func() {
 			defer func() {
@@ -169,7 +170,9 @@ func TestHandler_mistakesOfARoute(t *testing.T) {
 	failing := func(hallpass.Request[appClaims]) (hallpass.Answer, error) {
 		return hallpass.Answer{}, &hallpass.Error{Code: "without a status"}
 	}
-	for name, f := range map[string]func(hallpass.Request[appClaims]) (hallpass.Answer, error){"answer": serve, "error": failing} {
+	for name, f := range map[string]func(hallpass.Request[appClaims]) (hallpass.Answer, error){
+		"answer": serve, "error": failing,
+	} {
 		w := routed(a, hallpass.Route[appClaims]{Pattern: "GET /x", Public: true, Serve: f}, "", "GET", "/x")
 		if w.Code != 500 || !strings.Contains(w.Body.String(), `"internal"`) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)

@@ -53,8 +53,12 @@ func TestRules(t *testing.T) {
 		{"AnyOf none", hallpass.AnyOf(), 500, 500, 500},
 		{"AllOf", hallpass.AllOf(hallpass.Self("id"), hallpass.Scope("write")), 200, 403, 403},
 		{"Check", gold, 200, 403, 200},
-		{"Check of another type", hallpass.Check(func(*http.Request, hallpass.Identity[struct{}]) error { return nil }), 500, 500, 500},
-		{"Check that fails", hallpass.Check(func(*http.Request, identity) error { return errors.New("broken") }), 500, 500, 500},
+		{"Check of another type",
+			hallpass.Check(func(*http.Request, hallpass.Identity[struct{}]) error { return nil }),
+			500, 500, 500},
+		{"Check that fails", hallpass.Check(func(*http.Request, identity) error {
+			return errors.New("broken")
+		}), 500, 500, 500},
 		{"the zero Rule", hallpass.Rule{}, 500, 500, 500},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -83,7 +87,8 @@ func TestRules_challenges(t *testing.T) {
 		{hallpass.Scope("read", "write"), 403, []string{`error="insufficient_scope"`, `scope="read write"`}},
 		{hallpass.Fresh(5 * time.Minute), 401, []string{`error="insufficient_user_authentication"`, `max_age="300"`}},
 		{hallpass.AnyOf(hallpass.Role("admin"), hallpass.Fresh(5*time.Minute)), 401, []string{`max_age="300"`}},
-		{hallpass.AnyOf(hallpass.AllOf(hallpass.Self("id"), hallpass.Fresh(time.Minute)), hallpass.Role("admin")), 401, []string{`max_age="60"`}},
+		{hallpass.AnyOf(hallpass.AllOf(hallpass.Self("id"), hallpass.Fresh(time.Minute)),
+			hallpass.Role("admin")), 401, []string{`max_age="60"`}},
 		{hallpass.Role("admin"), 403, []string{`error="insufficient_scope"`}},
 	} {
 		status, header := pass(t, a, token, "/users/bob", c.rule)

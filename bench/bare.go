@@ -119,7 +119,9 @@ func primitives(alg string, k keys) (sign func([]byte) ([]byte, error), verify f
 			_, _ = h.Write(m)
 			return h.Sum(nil)
 		}
-		return func(m []byte) ([]byte, error) { return compute(m), nil }, func(m, s []byte) bool { return hmac.Equal(compute(m), s) }
+		return func(m []byte) ([]byte, error) {
+			return compute(m), nil
+		}, func(m, s []byte) bool { return hmac.Equal(compute(m), s) }
 	case "RS256":
 		key := k.private.(*rsa.PrivateKey)
 		return func(m []byte) ([]byte, error) {
@@ -141,5 +143,7 @@ func primitives(alg string, k keys) (sign func([]byte) ([]byte, error), verify f
 	}
 	key := k.private.(ed25519.PrivateKey)
 	public := key.Public().(ed25519.PublicKey)
-	return func(m []byte) ([]byte, error) { return ed25519.Sign(key, m), nil }, func(m, s []byte) bool { return ed25519.Verify(public, m, s) }
+	return func(m []byte) ([]byte, error) {
+		return ed25519.Sign(key, m), nil
+	}, func(m, s []byte) bool { return ed25519.Verify(public, m, s) }
 }

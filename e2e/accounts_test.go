@@ -9,7 +9,8 @@ import (
 func TestSignup(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	got := s.do(request{Do: "POST /v1/users", Body: object("username", "Alice", "password", passwordOf("alice"), "email", "alice@example.com")}).
+	got := s.do(request{Do: "POST /v1/users", Body: object("username", "Alice", "password",
+		passwordOf("alice"), "email", "alice@example.com")}).
 		want(201, "")
 	if got.Header.Get("Location") != "/v1/users/"+got.str("id") {
 		t.Errorf("Location %q", got.Header.Get("Location"))
@@ -60,7 +61,8 @@ func TestSignup_closed(t *testing.T) {
 	s.do(request{Do: "POST /v1/users", Body: body}).want(401, "token_missing")
 	root := s.admin("root")
 	s.do(request{Do: "POST /v1/users", Token: root.Access, Body: body}).want(201, "")
-	s.do(request{Do: "POST /v1/users", Token: s.login("bob").Access, Body: object("username", "eve", "password", passwordOf("e"))}).
+	s.do(request{Do: "POST /v1/users", Token: s.login("bob").Access, Body: object("username", "eve",
+		"password", passwordOf("e"))}).
 		want(403, "insufficient_role")
 }
 
@@ -122,7 +124,8 @@ func TestUsers_conditionalGet(t *testing.T) {
 	if again.Status != 304 || again.Text != "" || again.Header.Get("ETag") != etag {
 		t.Errorf("answered %d %q", again.Status, again.Text)
 	}
-	if other := s.do(request{Do: "GET /v1/me", Token: alice.Access, Header: map[string]string{"If-None-Match": `"x"`}}); other.Status != 200 {
+	if other := s.do(request{Do: "GET /v1/me", Token: alice.Access,
+		Header: map[string]string{"If-None-Match": `"x"`}}); other.Status != 200 {
 		t.Errorf("answered %d to another tag", other.Status)
 	}
 	if head := s.do(request{Do: "HEAD /v1/me", Token: alice.Access}); head.Status != 200 || head.Text != "" ||
@@ -139,7 +142,8 @@ func TestUsers_change(t *testing.T) {
 
 	s.do(request{Do: path, Body: object("email", "a@example.com")}).want(401, "token_missing")
 	s.do(request{Do: path, Token: bob.Access, Body: object("email", "a@example.com")}).want(403, "not_owner")
-	if got := s.do(request{Do: path, Token: alice.Access, Body: object("email", "a@example.com")}).want(200, ""); got.str(
+	if got := s.do(request{Do: path, Token: alice.Access,
+		Body: object("email", "a@example.com")}).want(200, ""); got.str(
 		"email",
 	) != "a@example.com" {
 		t.Errorf("user %s", got.Text)
@@ -169,11 +173,13 @@ func TestUsers_newPasswordEndsTheOtherSessions(t *testing.T) {
 	s.do(request{Do: path, Token: alice.Access, Body: object("password", secret, "current_password", "wrong")}).
 		want(422, "validation_failed").
 		wantField("current_password", "wrong")
-	s.do(request{Do: path, Token: alice.Access, Body: object("password", "short", "current_password", passwordOf("alice"))}).
+	s.do(request{Do: path, Token: alice.Access, Body: object("password", "short",
+		"current_password", passwordOf("alice"))}).
 		want(422, "validation_failed").
 		wantField("password", "too_short")
 	s.me(other.Access).want(200, "")
-	s.do(request{Do: path, Token: alice.Access, Body: object("password", secret, "current_password", passwordOf("alice"))}).
+	s.do(request{Do: path, Token: alice.Access, Body: object("password", secret, "current_password",
+		passwordOf("alice"))}).
 		want(200, "")
 
 	s.me(alice.Access).want(200, "")
@@ -242,7 +248,8 @@ func TestUsers_disable(t *testing.T) {
 	root, alice := s.admin("root"), s.join("alice")
 	s.do(request{Do: "POST /v1/users/" + alice.ID + "/disable", Token: alice.Access}).want(403, "insufficient_role")
 	s.do(request{Do: "POST /v1/users/nobody/disable", Token: root.Access}).want(404, "not_found")
-	if got := s.do(request{Do: "POST /v1/users/" + alice.ID + "/disable", Token: root.Access}).want(200, ""); got.JSON["disabled"] != true {
+	if got := s.do(request{Do: "POST /v1/users/" + alice.ID + "/disable",
+		Token: root.Access}).want(200, ""); got.JSON["disabled"] != true {
 		t.Errorf("user %s", got.Text)
 	}
 	s.me(alice.Access).want(401, "token_revoked")

@@ -242,7 +242,8 @@ func TestStart_modesOfWhatItMakes(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	s.signUp("alice")
-	for name, want := range map[string]os.FileMode{"": 0o700, "hallpass.db": 0o600, "hallpass.db-wal": 0o600, "secret": 0o600} {
+	for name, want := range map[string]os.FileMode{"": 0o700, "hallpass.db": 0o600,
+		"hallpass.db-wal": 0o600, "secret": 0o600} {
 		info, err := os.Stat(filepath.Join(s.data, name))
 		if err != nil {
 			t.Fatal(err)

@@ -85,7 +85,8 @@ func honestLogins(t *testing.T, s *server, c *http.Client) []time.Duration {
 	for i := range 20 {
 		time.Sleep(25 * time.Millisecond)
 		started := time.Now()
-		if status := post(c, s.URL+"/v1/login", object("username", "alice", "password", passwordOf("alice"))); status != http.StatusOK {
+		if status := post(c, s.URL+"/v1/login", object("username", "alice", "password",
+			passwordOf("alice"))); status != http.StatusOK {
 			t.Errorf("honest log-in %d is answered %d", i, status)
 		}
 		took = append(took, time.Since(started))
@@ -113,7 +114,8 @@ func TestFlood_leavesOthersTheirLogins(t *testing.T) {
 			stormy := honestLogins(t, s, honest)
 			close(stop)
 			t.Logf(
-				"log-ins of the others, calm: median %v, longest %v; beside the flood: median %v, longest %v; the flood was answered %v",
+				"log-ins of the others, calm: median %v, longest %v; beside the flood: median "+
+					"%v, longest %v; the flood was answered %v",
 				calm[10],
 				calm[19],
 				stormy[10],

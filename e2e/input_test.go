@@ -97,13 +97,15 @@ func TestBadInput(t *testing.T) {
 			}
 		}
 	}
-	s.do(request{Do: "POST /v1/login", Body: "username=alice", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}).
+	s.do(request{Do: "POST /v1/login", Body: "username=alice",
+		Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}).
 		want(415, "unsupported_media_type")
 	s.do(request{Do: "POST /v1/login", Body: object("username", "alice", "password", canary+"\x00\u2028\U0001f600")}).
 		want(401, "invalid_credentials")
 	s.me(canary).want(401, "token_invalid")
 	s.do(request{Do: "GET /v1/me?token=" + canary, Token: alice.Access}).want(400, "malformed_request")
-	s.do(request{Do: "GET /v1/me", Header: map[string]string{"Cookie": "session=" + canary, "Authorization": "Basic " + canary}}).
+	s.do(request{Do: "GET /v1/me", Header: map[string]string{"Cookie": "session=" + canary,
+		"Authorization": "Basic " + canary}}).
 		want(401, "token_missing")
 	for _, secret := range []string{canary, alice.Access, alice.Refresh, passwordOf("alice")} {
 		if strings.Contains(s.log.String(), secret) {
@@ -164,13 +166,20 @@ func TestBadRequests(t *testing.T) {
 	token := s.join("alice").Access
 	host := "Host: x\r\n"
 	for name, c := range map[string]struct{ request, want string }{
-		"two Authorization fields": {"GET /v1/me HTTP/1.1\r\n" + host + "Authorization: Bearer " + token + "\r\nAuthorization: Bearer " + token + "\r\n\r\n", "HTTP/1.1 400"},
-		"two spaces":               {"GET /v1/me HTTP/1.1\r\n" + host + "Authorization: Bearer  " + token + "\r\n\r\n", "HTTP/1.1 200"},
-		"two tokens with a comma":  {"GET /v1/me HTTP/1.1\r\n" + host + "Authorization: Bearer " + token + ", Bearer " + token + "\r\n\r\n", "HTTP/1.1 401"},
-		"a header of 10 MB":        {"GET /v1/me HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 10<<20), "HTTP/1.1 431"},
-		"two lengths":              {"POST /v1/login HTTP/1.1\r\n" + host + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "HTTP/1.1 400"},
-		"length and chunks":        {"POST /v1/login HTTP/1.1\r\n" + host + "Content-Type: application/json\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 400"},
-		"garbage":                  {"\x00\x01\x02\r\n\r\n", "HTTP/1.1 400"},
+		"two Authorization fields": {"GET /v1/me HTTP/1.1\r\n" + host + "Authorization: Bearer " +
+			token + "\r\nAuthorization: Bearer " + token + "\r\n\r\n", "HTTP/1.1 400"},
+		"two spaces": {"GET /v1/me HTTP/1.1\r\n" + host + "Authorization: Bearer  " +
+			token + "\r\n\r\n", "HTTP/1.1 200"},
+		"two tokens with a comma": {"GET /v1/me HTTP/1.1\r\n" + host + "Authorization: Bearer " +
+			token + ", Bearer " + token + "\r\n\r\n", "HTTP/1.1 401"},
+		"a header of 10 MB": {"GET /v1/me HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x",
+			10<<20), "HTTP/1.1 431"},
+		"two lengths": {"POST /v1/login HTTP/1.1\r\n" + host +
+			"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "HTTP/1.1 400"},
+		"length and chunks": {"POST /v1/login HTTP/1.1\r\n" + host +
+			"Content-Type: application/json\r\nContent-Length: 2\r\nTransfer-Encoding: " +
+			"chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 400"},
+		"garbage": {"\x00\x01\x02\r\n\r\n", "HTTP/1.1 400"},
 	} {
 		if got := s.raw(c.request); !strings.HasPrefix(got, c.want) &&
 			!(got == "cut off" && strings.Contains(name, "10 MB")) {

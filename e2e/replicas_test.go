@@ -102,7 +102,8 @@ func TestRevocation_reachesAnotherProcess(t *testing.T) {
 func TestRevocation_reachesAnOfflineService(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "offlineservice")
-	if out, err := exec.Command("go", "build", "-o", program, "github.com/hallpass-go/hallpass/examples/offlineservice").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", program,
+		"github.com/hallpass-go/hallpass/examples/offlineservice").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	s := serve(t)
@@ -193,7 +194,8 @@ func TestStore_goneAndBack(t *testing.T) {
 			}
 			back()
 			begin := time.Now()
-			for s.do(request{Do: "POST /v1/refresh", Body: object("refresh_token", p.Refresh)}).Status != http.StatusOK {
+			for s.do(request{Do: "POST /v1/refresh", Body: object("refresh_token",
+				p.Refresh)}).Status != http.StatusOK {
 				if time.Since(begin) > 5*time.Second {
 					t.Fatal("it is not back after 5 s")
 				}

@@ -51,7 +51,8 @@ func TestLogin(t *testing.T) {
 			t.Errorf("header %s", header)
 		}
 		claims := claimsOf(t, token)
-		for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "auth_time", "scope", "roles"} {
+		for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid",
+			"auth_time", "scope", "roles"} {
 			if claims[name] == nil {
 				t.Errorf("no %s in %v", name, claims)
 			}
@@ -146,7 +147,8 @@ func TestLogin_isLimited(t *testing.T) {
 	// The sibling paths that prove who somebody is count with it.
 	s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access, Body: object("password", passwordOf("alice"))}).
 		want(429, "rate_limited")
-	s.do(request{Do: "PATCH /v1/users/" + alice.ID, Token: alice.Access, Body: object("password", "some new long secret", "current_password", "x")}).
+	s.do(request{Do: "PATCH /v1/users/" + alice.ID, Token: alice.Access,
+		Body: object("password", "some new long secret", "current_password", "x")}).
 		want(429, "rate_limited")
 	for range 5 {
 		s.do(
@@ -157,7 +159,8 @@ func TestLogin_isLimited(t *testing.T) {
 			},
 		)
 	}
-	s.do(request{Do: "POST /v1/login", Body: object("username", "another", "password", "x"), Header: map[string]string{"X-Forwarded-For": "5.6.7.8"}}).
+	s.do(request{Do: "POST /v1/login", Body: object("username", "another", "password", "x"),
+		Header: map[string]string{"X-Forwarded-For": "5.6.7.8"}}).
 		want(429, "rate_limited")
 }
 
@@ -165,7 +168,8 @@ func TestRefresh(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--refresh-grace=1s")
 	alice := s.join("alice")
-	for body, code := range map[string]string{`{}`: "validation_failed", `{"refresh_token":7}`: "validation_failed", `[]`: "malformed_request"} {
+	for body, code := range map[string]string{`{}`: "validation_failed",
+		`{"refresh_token":7}`: "validation_failed", `[]`: "malformed_request"} {
 		got := s.do(request{Do: "POST /v1/refresh", Body: body})
 		got.want(map[string]int{"validation_failed": 422, "malformed_request": 400}[code], code)
 	}
@@ -263,7 +267,8 @@ func TestReauthenticate(t *testing.T) {
 	s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access, Body: `{}`}).
 		want(422, "validation_failed").
 		wantField("password", "missing")
-	got := s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access, Body: object("password", passwordOf("alice"))}).
+	got := s.do(request{Do: "POST /v1/reauthenticate", Token: alice.Access,
+		Body: object("password", passwordOf("alice"))}).
 		want(200, "")
 	if after := claimsOf(t, got.str("access_token"))["auth_time"].(float64); after <= before {
 		t.Errorf("auth_time %v, before %v", after, before)
@@ -352,7 +357,8 @@ func TestJWKS(t *testing.T) {
 func TestRoutesThatAreNone(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	for _, r := range []string{"GET /", "GET /v1", "GET /v1/nothing", "POST /nothing", "GET /v1/users/", "GET //v1/me", "GET /v1/../v1/me", "GET /v1/me/"} {
+	for _, r := range []string{"GET /", "GET /v1", "GET /v1/nothing", "POST /nothing",
+		"GET /v1/users/", "GET //v1/me", "GET /v1/../v1/me", "GET /v1/me/"} {
 		s.do(request{Do: r}).want(404, "not_found")
 	}
 	for r, allow := range map[string]string{

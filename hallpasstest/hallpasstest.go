@@ -3,7 +3,10 @@
 //
 //	kit := hallpasstest.New[Claims](t)
 //	api := newAPI(kit.Keys, kit.Issuer, kit.Audience)            // the program under test
-//	request.Header.Set("Authorization", "Bearer "+kit.Token("alice", hallpass.Grant[Claims]{Roles: []string{"admin"}}))
+//
+// request.Header.Set("Authorization", "Bearer "+kit.Token("alice", hallpass.Grant[Claims]{Roles:
+// []string{"admin"}}))
+//
 //	for name, token := range kit.Refused("alice") { … }          // each must be answered with 401
 package hallpasstest
 

@@ -39,7 +39,8 @@ func get(h http.Handler, token string) *httptest.ResponseRecorder {
 func TestKit(t *testing.T) {
 	kit := hallpasstest.New[claims](t)
 	api := newAPI(t, kit)
-	if w := get(api, kit.Token("alice", hallpass.Grant[claims]{Roles: []string{"admin"}, Custom: claims{"gold"}})); w.Code != 200 ||
+	if w := get(api, kit.Token("alice", hallpass.Grant[claims]{Roles: []string{"admin"},
+		Custom: claims{"gold"}})); w.Code != 200 ||
 		w.Body.String() != "alice gold" {
 		t.Errorf("the valid token: %d %s", w.Code, w.Body)
 	}
@@ -56,7 +57,8 @@ func TestKit(t *testing.T) {
 	if n < 9 {
 		t.Errorf("%d tokens to refuse", n)
 	}
-	if w := get(api, hallpasstest.New[claims](t).Token("alice", hallpass.Grant[claims]{Roles: []string{"admin"}})); w.Code != 401 {
+	if w := get(api, hallpasstest.New[claims](t).Token("alice",
+		hallpass.Grant[claims]{Roles: []string{"admin"}})); w.Code != 401 {
 		t.Errorf("another kit's token: %d", w.Code)
 	}
 }

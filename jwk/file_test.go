@@ -186,15 +186,16 @@ func TestOpenFile_refusesWhatIsNoRing(t *testing.T) {
 	weak := document(t, jwk.HS256)
 	weak["k"] = encode64(bytes.Repeat([]byte("k"), 32))
 	for name, text := range map[string]string{
-		"nothing":         "",
-		"half of it":      string(text[:len(text)/2]),
-		"twice":           string(text) + string(text),
-		"a duplicate":     strings.Replace(string(text), "{", `{"secret":"AA",`, 1),
-		"another member":  strings.Replace(string(text), "{", `{"more":1,`, 1),
-		"no secret":       fmt.Sprintf(`{"key":%s}`, whole["key"]),
-		"a short secret":  fmt.Sprintf(`{"key":%s,"secret":"AAAA"}`, whole["key"]),
-		"no key":          fmt.Sprintf(`{"secret":%s}`, whole["secret"]),
-		"a public key":    fmt.Sprintf(`{"key":%s,"secret":%s}`, marshal(t, generate(t, jwk.ES256).Public()), whole["secret"]),
+		"nothing":        "",
+		"half of it":     string(text[:len(text)/2]),
+		"twice":          string(text) + string(text),
+		"a duplicate":    strings.Replace(string(text), "{", `{"secret":"AA",`, 1),
+		"another member": strings.Replace(string(text), "{", `{"more":1,`, 1),
+		"no secret":      fmt.Sprintf(`{"key":%s}`, whole["key"]),
+		"a short secret": fmt.Sprintf(`{"key":%s,"secret":"AAAA"}`, whole["key"]),
+		"no key":         fmt.Sprintf(`{"secret":%s}`, whole["secret"]),
+		"a public key": fmt.Sprintf(`{"key":%s,"secret":%s}`,
+			marshal(t, generate(t, jwk.ES256).Public()), whole["secret"]),
 		"a weak secret":   fmt.Sprintf(`{"key":%s,"secret":%s}`, marshal(t, weak), whole["secret"]),
 		"more than it is": string(text) + strings.Repeat(" ", 64<<10),
 	} {

@@ -14,7 +14,8 @@ import (
 func checkPrivate(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return fmt.Errorf(
-			"its mode is %04o, so others can reach its secrets: run chmod 600 %s, and make new keys if somebody may have read them",
+			"its mode is %04o, so others can reach its secrets: run chmod 600 %s, and make new "+
+				"keys if somebody may have read them",
 			mode,
 			path,
 		)

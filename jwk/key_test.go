@@ -64,7 +64,9 @@ func TestSign_verifiesWithItsPublicHalfAndNothingElse(t *testing.T) {
 					t.Errorf("verifies with byte %d of the signature changed", i)
 				}
 			}
-			for _, wrong := range [][]byte{nil, {}, signature[:len(signature)-1], append(bytes.Clone(signature), 0), make([]byte, len(signature)), bytes.Repeat(signature, 20)} {
+			for _, wrong := range [][]byte{nil, {}, signature[:len(signature)-1],
+				append(bytes.Clone(signature), 0), make([]byte, len(signature)),
+				bytes.Repeat(signature, 20)} {
 				if verifying.Verify(message, wrong) {
 					t.Errorf("verifies a signature of %d bytes", len(wrong))
 				}
@@ -181,26 +183,32 @@ func TestNewSecret_refusesWhatIsNoSecret(t *testing.T) {
 		secret []byte
 		want   error
 	}{
-		"nothing":                        {jwk.HS256, "k", nil, jwk.ErrWeakKey},
-		"a password":                     {jwk.HS256, "k", []byte("correct horse"), jwk.ErrWeakKey},
-		"one byte short":                 {jwk.HS256, "k", random(31), jwk.ErrWeakKey},
-		"one byte short of SHA-384":      {jwk.HS384, "k", random(47), jwk.ErrWeakKey},
-		"one byte short of SHA-512":      {jwk.HS512, "k", random(63), jwk.ErrWeakKey},
-		"zeros":                          {jwk.HS256, "k", make([]byte, 64), jwk.ErrWeakKey},
-		"one letter":                     {jwk.HS256, "k", bytes.Repeat([]byte("a"), 64), jwk.ErrWeakKey},
-		"a word again and again":         {jwk.HS256, "k", bytes.Repeat([]byte("secret"), 8), jwk.ErrWeakKey},
-		"a secret of every tutorial":     {jwk.HS256, "k", []byte("your-256-bit-secret-your-256-bit-secret"), jwk.ErrWeakKey},
-		"a public key":                   {jwk.HS256, "k", []byte("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----"), jwk.ErrInvalidKey},
-		"a public key after some text":   {jwk.HS256, "k", append([]byte("Bag Attributes\n"), "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"...), jwk.ErrInvalidKey},
+		"nothing":                   {jwk.HS256, "k", nil, jwk.ErrWeakKey},
+		"a password":                {jwk.HS256, "k", []byte("correct horse"), jwk.ErrWeakKey},
+		"one byte short":            {jwk.HS256, "k", random(31), jwk.ErrWeakKey},
+		"one byte short of SHA-384": {jwk.HS384, "k", random(47), jwk.ErrWeakKey},
+		"one byte short of SHA-512": {jwk.HS512, "k", random(63), jwk.ErrWeakKey},
+		"zeros":                     {jwk.HS256, "k", make([]byte, 64), jwk.ErrWeakKey},
+		"one letter":                {jwk.HS256, "k", bytes.Repeat([]byte("a"), 64), jwk.ErrWeakKey},
+		"a word again and again":    {jwk.HS256, "k", bytes.Repeat([]byte("secret"), 8), jwk.ErrWeakKey},
+		"a secret of every tutorial": {jwk.HS256, "k",
+			[]byte("your-256-bit-secret-your-256-bit-secret"), jwk.ErrWeakKey},
+		"a public key": {jwk.HS256, "k",
+			[]byte("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END " +
+				"PUBLIC KEY-----"), jwk.ErrInvalidKey},
+		"a public key after some text": {jwk.HS256, "k", append([]byte("Bag Attributes\n"),
+			"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"...),
+			jwk.ErrInvalidKey},
 		"no ID":                          {jwk.HS256, "", random(32), jwk.ErrInvalidKey},
 		"an ID with a line break":        {jwk.HS256, "a\nb", random(32), jwk.ErrInvalidKey},
 		"an ID that is too long":         {jwk.HS256, strings.Repeat("k", 257), random(32), jwk.ErrInvalidKey},
 		"an ID that is not UTF-8":        {jwk.HS256, "\xff", random(32), jwk.ErrInvalidKey},
 		"an ID of a terminal's controls": {jwk.HS256, "a\u009b31m", random(32), jwk.ErrInvalidKey},
 		"an ID with DEL":                 {jwk.HS256, "a\x7f", random(32), jwk.ErrInvalidKey},
-		"an end that is the beginning":   {jwk.HS256, "k", append([]byte("12345678"), append(random(40), "12345678"...)...), jwk.ErrWeakKey},
-		"an asymmetric algorithm":        {jwk.ES256, "k", random(32), jwk.ErrInvalidKey},
-		"an algorithm that is none":      {"none", "k", random(32), jwk.ErrInvalidKey},
+		"an end that is the beginning": {jwk.HS256, "k",
+			append([]byte("12345678"), append(random(40), "12345678"...)...), jwk.ErrWeakKey},
+		"an asymmetric algorithm":   {jwk.ES256, "k", random(32), jwk.ErrInvalidKey},
+		"an algorithm that is none": {"none", "k", random(32), jwk.ErrInvalidKey},
 	} {
 		if key, err := jwk.NewSecret(c.alg, c.id, c.secret); !errors.Is(err, c.want) || key != nil {
 			t.Errorf("%s: %v, want %v", name, err, c.want)

@@ -50,7 +50,8 @@ func standardKeys(t *testing.T) map[jwk.Algorithm]struct{ private, public [][]by
 		k.public = append(k.public, pemOf(t, public))
 		keys[alg] = k
 	}
-	for alg, curve := range map[jwk.Algorithm]elliptic.Curve{jwk.ES256: elliptic.P256(), jwk.ES384: elliptic.P384(), jwk.ES512: elliptic.P521()} {
+	for alg, curve := range map[jwk.Algorithm]elliptic.Curve{jwk.ES256: elliptic.P256(),
+		jwk.ES384: elliptic.P384(), jwk.ES512: elliptic.P521()} {
 		key, err := ecdsa.GenerateKey(curve, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
@@ -117,20 +118,22 @@ func TestPEM_refuses(t *testing.T) {
 		id   string
 		want error
 	}{
-		"nothing":                     {nil, jwk.ES256, "k", jwk.ErrInvalidKey},
-		"no PEM":                      {[]byte("abc"), jwk.ES256, "k", jwk.ErrInvalidKey},
-		"no DER":                      {block("PUBLIC KEY", []byte("abc")), jwk.ES256, "k", jwk.ErrInvalidKey},
-		"an algorithm of other keys":  {ec.public[0], jwk.RS256, "k", jwk.ErrInvalidKey},
-		"another curve's algorithm":   {ec.public[0], jwk.ES384, "k", jwk.ErrInvalidKey},
-		"EdDSA with an EC key":        {ec.public[0], jwk.EdDSA, "k", jwk.ErrInvalidKey},
-		"HMAC with a public key":      {rsaKey.public[0], jwk.HS256, "k", jwk.ErrInvalidKey},
-		"no algorithm":                {rsaKey.public[0], "", "k", jwk.ErrInvalidKey},
-		"none":                        {rsaKey.public[0], "none", "k", jwk.ErrInvalidKey},
-		"two blocks":                  {bytes.Repeat(ec.public[0], 2), jwk.ES256, "k", jwk.ErrInvalidKey},
-		"something after the block":   {append(bytes.Clone(ec.public[0]), "x"...), jwk.ES256, "k", jwk.ErrInvalidKey},
-		"something after the DER":     {block("PUBLIC KEY", append(decodePEM(t, ec.public[0]), 0)), jwk.ES256, "k", jwk.ErrInvalidKey},
-		"a private key as public":     {ec.private[0], jwk.ES256, "k", jwk.ErrInvalidKey},
-		"a certificate":               {block("CERTIFICATE", decodePEM(t, ec.public[0])), jwk.ES256, "k", jwk.ErrInvalidKey},
+		"nothing":                    {nil, jwk.ES256, "k", jwk.ErrInvalidKey},
+		"no PEM":                     {[]byte("abc"), jwk.ES256, "k", jwk.ErrInvalidKey},
+		"no DER":                     {block("PUBLIC KEY", []byte("abc")), jwk.ES256, "k", jwk.ErrInvalidKey},
+		"an algorithm of other keys": {ec.public[0], jwk.RS256, "k", jwk.ErrInvalidKey},
+		"another curve's algorithm":  {ec.public[0], jwk.ES384, "k", jwk.ErrInvalidKey},
+		"EdDSA with an EC key":       {ec.public[0], jwk.EdDSA, "k", jwk.ErrInvalidKey},
+		"HMAC with a public key":     {rsaKey.public[0], jwk.HS256, "k", jwk.ErrInvalidKey},
+		"no algorithm":               {rsaKey.public[0], "", "k", jwk.ErrInvalidKey},
+		"none":                       {rsaKey.public[0], "none", "k", jwk.ErrInvalidKey},
+		"two blocks":                 {bytes.Repeat(ec.public[0], 2), jwk.ES256, "k", jwk.ErrInvalidKey},
+		"something after the block":  {append(bytes.Clone(ec.public[0]), "x"...), jwk.ES256, "k", jwk.ErrInvalidKey},
+		"something after the DER": {block("PUBLIC KEY", append(decodePEM(t, ec.public[0]), 0)),
+			jwk.ES256, "k", jwk.ErrInvalidKey},
+		"a private key as public": {ec.private[0], jwk.ES256, "k", jwk.ErrInvalidKey},
+		"a certificate": {block("CERTIFICATE", decodePEM(t, ec.public[0])), jwk.ES256,
+			"k", jwk.ErrInvalidKey},
 		"RSA of 1024 bits":            {pemOf(t, &small.PublicKey), jwk.RS256, "k", jwk.ErrWeakKey},
 		"an ID with a control in it":  {ec.public[0], jwk.ES256, "a\x00", jwk.ErrInvalidKey},
 		"an ID of more than it holds": {ec.public[0], jwk.ES256, strings.Repeat("k", 257), jwk.ErrInvalidKey},
@@ -154,11 +157,12 @@ func TestPEM_refuses(t *testing.T) {
 		"something after it":      append(bytes.Clone(ec.private[0]), "x"...),
 		"something after the DER": block("PRIVATE KEY", append(decodePEM(t, ec.private[0]), 0)),
 		"a certificate":           block("CERTIFICATE", decodePEM(t, ec.private[0])),
-		"the parameters first":    append(block("EC PARAMETERS", []byte{6, 8, 42, 134, 72, 206, 61, 3, 1, 7}), ec.private[1]...),
-		"another curve":           keys[jwk.ES384].private[0],
-		"another family":          keys[jwk.EdDSA].private[0],
-		"X25519":                  block("PRIVATE KEY", x25519(t)),
-		"RSA of three primes":     block("RSA PRIVATE KEY", threePrimes(t)),
+		"the parameters first": append(block("EC PARAMETERS", []byte{6, 8, 42, 134, 72, 206, 61,
+			3, 1, 7}), ec.private[1]...),
+		"another curve":       keys[jwk.ES384].private[0],
+		"another family":      keys[jwk.EdDSA].private[0],
+		"X25519":              block("PRIVATE KEY", x25519(t)),
+		"RSA of three primes": block("RSA PRIVATE KEY", threePrimes(t)),
 	} {
 		alg := jwk.ES256
 		if strings.HasPrefix(name, "RSA") {

@@ -266,9 +266,11 @@ func TestRemote_refusesAnswers(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = w.Write(good)
 		},
-		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) },
-		"no JSON":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
-		"half":       func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(good[:len(good)-1]) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
+		},
+		"no JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
+		"half":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(good[:len(good)-1]) },
 		"too much": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(append(good, strings.Repeat(" ", 256<<10)...))
 		},
@@ -283,8 +285,12 @@ func TestRemote_refusesAnswers(t *testing.T) {
 		"a weak secret": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(setText(t, map[string]string{"kty": "oct"}, with(document(t, jwk.ES256), "kty", "XX")))
 		},
-		"a secret":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(setText(t, document(t, jwk.HS256))) },
-		"a mixed set": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(setText(t, key, document(t, jwk.HS256))) },
+		"a secret": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(setText(t, document(t, jwk.HS256)))
+		},
+		"a mixed set": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(setText(t, key, document(t, jwk.HS256)))
+		},
 	} {
 		p := newPublisher(t)
 		p.respond(answer)

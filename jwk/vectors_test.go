@@ -111,7 +111,8 @@ func TestVerify_publishedSignatures(t *testing.T) {
 }
 
 func TestVerify_publishedMACs(t *testing.T) {
-	for file, alg := range map[string]jwk.Algorithm{"hmac_sha256": jwk.HS256, "hmac_sha384": jwk.HS384, "hmac_sha512": jwk.HS512} {
+	for file, alg := range map[string]jwk.Algorithm{"hmac_sha256": jwk.HS256,
+		"hmac_sha384": jwk.HS384, "hmac_sha512": jwk.HS512} {
 		t.Run(file, func(t *testing.T) {
 			var vectors struct {
 				NumberOfTests int

@@ -168,7 +168,8 @@ func newBare(b *testing.B, alg jwk.Algorithm) bare {
 		return bareHMAC(newHash)
 	case alg[0] == 'E':
 		key, err := ecdsa.GenerateKey(
-			map[jwk.Algorithm]elliptic.Curve{"256": elliptic.P256(), "384": elliptic.P384(), "512": elliptic.P521()}[alg[2:]],
+			map[jwk.Algorithm]elliptic.Curve{"256": elliptic.P256(), "384": elliptic.P384(),
+				"512": elliptic.P521()}[alg[2:]],
 			rand.Reader,
 		)
 		check(b, err)

@@ -107,14 +107,16 @@ func FuzzClaims(f *testing.F) {
 			!slices.Equal(claims.Roles, want.Roles) || strings.Join(claims.Scopes, " ") != want.Scope {
 			t.Errorf("%s was read as %+v", payload, claims)
 		}
-		for date, seconds := range map[time.Time]float64{claims.ExpiresAt: want.ExpiresAt, claims.IssuedAt: want.IssuedAt} {
+		for date, seconds := range map[time.Time]float64{claims.ExpiresAt: want.ExpiresAt,
+			claims.IssuedAt: want.IssuedAt} {
 			if difference := float64(date.UnixMicro())/1e6 - seconds; difference > 1e-3 || difference < -1e-3 {
 				t.Errorf("%s: a date was read as %v", payload, date)
 			}
 		}
 		if again, err := jwt.Sign(b.key, jwt.TypeAccess, claims, nil); err != nil {
 			t.Errorf("%s: what was accepted cannot be signed: %v", payload, err)
-		} else if _, err := b.v.Verify(t.Context(), again, at.Add(-time.Second), nil); err != nil && claims.NotBefore.IsZero() && claims.IssuedAt.Before(at) {
+		} else if _, err := b.v.Verify(t.Context(), again, at.Add(-time.Second), nil); err != nil &&
+			claims.NotBefore.IsZero() && claims.IssuedAt.Before(at) {
 			t.Errorf("%s: signed again it is refused: %v", payload, err)
 		}
 	})

@@ -72,8 +72,9 @@ func TestVerify_ownClaimsAreWrittenOnlyIfAllHolds(t *testing.T) {
 			"an expired token":          {with(good, "exp", "1700000300"), jwt.ErrExpired},
 			"another issuer's":          {with(good, "iss", `"other"`), jwt.ErrIssuer},
 			"one twice":                 {good[:len(good)-1] + `,"plan":"other"}`, jwt.ErrMalformed},
-			"one twice, late":           {b.payload[:len(b.payload)-1] + `,"plan":"a","seats":1,"plan":"b"}`, jwt.ErrMalformed},
-			"no JSON in the end":        {good[:len(good)-1] + `,}`, jwt.ErrMalformed},
+			"one twice, late": {b.payload[:len(b.payload)-1] +
+				`,"plan":"a","seats":1,"plan":"b"}`, jwt.ErrMalformed},
+			"no JSON in the end": {good[:len(good)-1] + `,}`, jwt.ErrMalformed},
 		} {
 			got := before
 			if _, err := b.v.Verify(t.Context(), forge(t, b.key, b.header, c.payload), at, &got); !errors.Is(

@@ -43,8 +43,10 @@ func TestSign_writesTheHeaderAndTheClaims(t *testing.T) {
 	segments := strings.Split(token, ".")
 	for i, want := range []string{
 		`{"alg":"ES256","typ":"other+jwt","kid":"` + key.ID() + `"}`,
-		`{"iss":"https://issuer.example","sub":"06h0co5862doud16l5g4egmsfg","aud":["a","b"],"exp":1800000900,"nbf":1800000060,` +
-			`"iat":1800000000,"jti":"06h0co58f06l9q6lloq20opqt8","client_id":"app","sid":"06h0co58f06l9q6lloq20opqt8",` +
+		`{"iss":"https://issuer.example","sub":"06h0co5862doud16l5g4egmsfg","aud":["a","b"],` +
+			`"exp":1800000900,"nbf":1800000060,` +
+			`"iat":1800000000,"jti":"06h0co58f06l9q6lloq20opqt8","client_id":"app",` +
+			`"sid":"06h0co58f06l9q6lloq20opqt8",` +
 			`"auth_time":1800000000,"scope":"read write","roles":["admin","a \"quoted\" \\ one"],"plan":"gold"}`,
 	} {
 		got := string(mustDecode(t, segments[i]))

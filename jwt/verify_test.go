@@ -49,7 +49,8 @@ func newBench(tb testing.TB, alg jwk.Algorithm) bench {
 	}
 	return bench{
 		key, v, fmt.Sprintf(`{"alg":%q,"typ":"at+jwt","kid":%q}`, alg, key.ID()),
-		`{"iss":"https://issuer.example","sub":"user-1","aud":"https://api.example","exp":1800000300,"iat":1800000000,"jti":"j1"}`,
+		`{"iss":"https://issuer.example","sub":"user-1","aud":"https://api.example",` +
+			`"exp":1800000300,"iat":1800000000,"jti":"j1"}`,
 	}
 }
 
@@ -77,22 +78,25 @@ func (b bench) verify(tb testing.TB, header, payload string) (jwt.Claims, error)
 func TestVerify_accepts(t *testing.T) {
 	b := newBench(t, jwk.ES256)
 	for name, c := range map[string]struct{ header, payload string }{
-		"the usual":                              {b.header, b.payload},
-		"blanks between":                         {strings.ReplaceAll(b.header, ",", " ,\r\n\t"), strings.ReplaceAll(b.payload, `":`, `" : `)},
-		"application/ before the typ":            {with(b.header, "typ", `"application/at+jwt"`), b.payload},
-		"an unknown header parameter":            {with(b.header, "x", `[{"y":1}]`), b.payload},
-		"keys of its own, which are passed over": {with(with(b.header, "jku", `"http://127.0.0.1:1/"`), "x5c", `["x"]`), b.payload},
-		"aud in an array":                        {b.header, with(b.payload, "aud", `["https://other.example","https://api.example"]`)},
-		"a fraction":                             {b.header, with(b.payload, "exp", `1800000300.5`)},
-		"an exponent":                            {b.header, with(b.payload, "exp", `1.8000003e9`)},
-		"exp within the leeway":                  {b.header, with(b.payload, "exp", `1799999971`)},
-		"nbf within the leeway":                  {b.header, with(b.payload, "nbf", `1800000030`)},
-		"iat within the leeway":                  {b.header, with(b.payload, "iat", `1800000030`)},
-		"a claim in other letters":               {b.header, with(b.payload, "SUB", `"admin"`)},
-		"an escape in a value":                   {b.header, with(b.payload, "sub", `"user\u002d1"`)},
-		"claims that nobody knows":               {b.header, with(b.payload, "x", `{"deep":[1,{"er":null}]}`)},
-		"no scopes and no roles":                 {b.header, with(with(b.payload, "scope", `""`), "roles", `[]`)},
-		"a day of life":                          {b.header, with(b.payload, "exp", `1800086400`)},
+		"the usual": {b.header, b.payload},
+		"blanks between": {strings.ReplaceAll(b.header, ",", " ,\r\n\t"),
+			strings.ReplaceAll(b.payload, `":`, `" : `)},
+		"application/ before the typ": {with(b.header, "typ", `"application/at+jwt"`), b.payload},
+		"an unknown header parameter": {with(b.header, "x", `[{"y":1}]`), b.payload},
+		"keys of its own, which are passed over": {with(with(b.header, "jku",
+			`"http://127.0.0.1:1/"`), "x5c", `["x"]`), b.payload},
+		"aud in an array": {b.header,
+			with(b.payload, "aud", `["https://other.example","https://api.example"]`)},
+		"a fraction":               {b.header, with(b.payload, "exp", `1800000300.5`)},
+		"an exponent":              {b.header, with(b.payload, "exp", `1.8000003e9`)},
+		"exp within the leeway":    {b.header, with(b.payload, "exp", `1799999971`)},
+		"nbf within the leeway":    {b.header, with(b.payload, "nbf", `1800000030`)},
+		"iat within the leeway":    {b.header, with(b.payload, "iat", `1800000030`)},
+		"a claim in other letters": {b.header, with(b.payload, "SUB", `"admin"`)},
+		"an escape in a value":     {b.header, with(b.payload, "sub", `"user\u002d1"`)},
+		"claims that nobody knows": {b.header, with(b.payload, "x", `{"deep":[1,{"er":null}]}`)},
+		"no scopes and no roles":   {b.header, with(with(b.payload, "scope", `""`), "roles", `[]`)},
+		"a day of life":            {b.header, with(b.payload, "exp", `1800086400`)},
 	} {
 		claims, err := b.verify(t, c.header, c.payload)
 		if err != nil || claims.Subject != "user-1" || claims.ID != "j1" {
@@ -106,8 +110,9 @@ func TestVerify_readsTheClaims(t *testing.T) {
 	got, err := b.verify(
 		t,
 		b.header,
-		`{"iss":"https://issuer.example","sub":"u","aud":["https://api.example","b"],"exp":1800000300.25,"nbf":1799999999,
-		"iat":1800000000,"jti":"j","client_id":"c","sid":"s","auth_time":1799999000,"scope":"a b:c","roles":["x","y"]}`,
+		`{"iss":"https://issuer.example","sub":"u","aud":["https://api.example","b"],"exp":1800000300.25,
+		"nbf":1799999999,"iat":1800000000,"jti":"j","client_id":"c","sid":"s","auth_time":1799999000,
+		"scope":"a b:c","roles":["x","y"]}`,
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +180,8 @@ func TestVerify_refusesHeaders(t *testing.T) {
 		"a byte order mark":           {"\ufeff" + b.header, jwt.ErrMalformed},
 		"two values":                  {b.header + `{}`, jwt.ErrMalformed},
 		"invalid UTF-8":               {with(b.header, "x", "\"\xff\""), jwt.ErrMalformed},
-		"too deep":                    {with(b.header, "x", strings.Repeat("[", 40)+strings.Repeat("]", 40)), jwt.ErrMalformed},
+		"too deep": {with(b.header, "x",
+			strings.Repeat("[", 40)+strings.Repeat("]", 40)), jwt.ErrMalformed},
 	} {
 		claims, err := b.verify(t, c.header, b.payload)
 		if !errors.Is(err, c.want) || claims.Subject != "" {
@@ -239,7 +245,8 @@ func TestVerify_refusesClaims(t *testing.T) {
 		},
 	}
 	// A claim that is there and of the wrong type is a failure, never "absent": CVE-2026-25537.
-	for _, claim := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "sid", "auth_time", "scope", "roles"} {
+	for _, claim := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id",
+		"sid", "auth_time", "scope", "roles"} {
 		for _, value := range []string{"null", "true", "false", "{}", "[]", "[1]", "7", `"7"`, `""`} {
 			isTime := strings.Contains("exp nbf iat auth_time", claim)
 			fits := isTime && value == "7" || !isTime && value == `"7"` && claim != "roles" ||
@@ -438,11 +445,14 @@ func TestVerify_customClaims(t *testing.T) {
 			t.Errorf("%s: %+v, %v", wrong, got, err)
 		}
 	}
-	if _, err := b.v.Verify(t.Context(), forge(t, b.key, b.header, with(b.payload, "PLAN", `"gold"`)), at, &got); err != nil ||
+	if _, err := b.v.Verify(t.Context(),
+		forge(t, b.key, b.header, with(b.payload, "PLAN", `"gold"`)), at, &got); err != nil ||
 		got.Plan != "before" {
 		t.Errorf("a claim in other letters: %+v, %v", got, err)
 	}
-	if _, err := b.v.Verify(t.Context(), forge(t, b.key, b.header, with(with(b.payload, "plan", `"gold"`), "exp", "1")), at, &got); err == nil ||
+	if _, err := b.v.Verify(t.Context(),
+		forge(t, b.key, b.header, with(with(b.payload, "plan", `"gold"`), "exp", "1")), at,
+		&got); err == nil ||
 		got.Plan != "before" {
 		t.Errorf("an expired token wrote: %+v, %v", got, err)
 	}

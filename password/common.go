@@ -39,7 +39,9 @@ func isCommon(password string, context []string) bool {
 	known := map[rune][][]rune{}
 	for _, c := range context {
 		addWord(known, c)
-		for _, word := range strings.FieldsFunc(c, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		for _, word := range strings.FieldsFunc(c, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		}) {
 			addWord(known, word)
 		}
 	}
@@ -114,7 +116,8 @@ var keyboardRuns = sync.OnceValue(func() [][]rune {
 	for _, keys := range []string{
 		"`1234567890-=", "!@#$%^&*()_+", "!\"§$%&/()=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./",
 		"qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm", "wxcvbn", "147258369",
-		"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/", "qazwsxedcrfvtgbyhnujmikolp", "1q2w3e4r5t6y7u8i9o0p", "q1w2e3r4t5y6u7i8o9p0",
+		"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/", "qazwsxedcrfvtgbyhnujmikolp",
+		"1q2w3e4r5t6y7u8i9o0p", "q1w2e3r4t5y6u7i8o9p0",
 	} {
 		run := []rune(keys)
 		back := slices.Clone(run)

@@ -159,7 +159,8 @@ func TestCheck_refusesHashesThatAreNotWellFormed(t *testing.T) {
 			t.Errorf("the error holds a part of the hash: %v", err)
 		}
 	}
-	for _, encoded := range []string{"", "plain", "$argon2i$v=19$m=64,t=1,p=1$" + salt16 + "$" + tag32, "argon2id$v=19", "$ARGON2ID$"} {
+	for _, encoded := range []string{"", "plain", "$argon2i$v=19$m=64,t=1,p=1$" + salt16 + "$" +
+		tag32, "argon2id$v=19", "$ARGON2ID$"} {
 		if err := password.Check(encoded, "p"); !errors.Is(err, password.ErrUnknownFormat) {
 			t.Errorf("%q: %v", encoded, err)
 		}

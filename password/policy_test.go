@@ -62,7 +62,8 @@ func TestPolicy_errorSaysTheLimitAndNotThePassword(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Limit != 15 {
 		t.Fatalf("error %#v", err)
 	}
-	for _, text := range []string{"hunter2hunter2", "passwordpassword", strings.Repeat("hunter2", 200), "hunter2hunter2hunter2\xff"} {
+	for _, text := range []string{"hunter2hunter2", "passwordpassword",
+		strings.Repeat("hunter2", 200), "hunter2hunter2hunter2\xff"} {
 		err := password.Policy{}.Validate(text)
 		if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "passwordp") {
 			t.Errorf("error %v", err)
@@ -89,7 +90,8 @@ func TestPolicy_refusesWhatGuessersTryFirst(t *testing.T) {
 			t.Errorf("%q: %q", text, got)
 		}
 	}
-	for _, text := range []string{"password", "Passw0rd", "12345678", "iloveyou", "qwertyui", "trustno1", "sunshine1", "letmein!"} {
+	for _, text := range []string{"password", "Passw0rd", "12345678", "iloveyou", "qwertyui",
+		"trustno1", "sunshine1", "letmein!"} {
 		if got := reasonOf(t, password.Policy{MinLength: 8}.Validate(text)); got != password.TooCommon {
 			t.Errorf("of 8 characters: %q: %q", text, got)
 		}
@@ -153,7 +155,8 @@ func TestPolicy_isQuickAboutTheWorst(t *testing.T) {
 }
 
 func BenchmarkPolicy(b *testing.B) {
-	for name, text := range map[string]string{"usual": "the barn owl knits at dusk", "1024 bytes": strings.Repeat("passwor", 146)} {
+	for name, text := range map[string]string{"usual": "the barn owl knits at dusk",
+		"1024 bytes": strings.Repeat("passwor", 146)} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				_ = password.Policy{}.Validate(text)

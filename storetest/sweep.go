@@ -92,10 +92,12 @@ var contextTests = []subtest{
 				_, _, err := s.store.Rotate(ctx, rotation("a", 1, time.Second))
 				return err
 			},
-			"StepUp":      func() error { return second(s.store.StepUp(ctx, stepUp("a", time.Second))) },
-			"Sweep":       func() error { return second(s.store.Sweep(ctx, start, 10)) },
-			"EndSessions": func() error { return second(s.store.EndSessions(ctx, sessions.Ending{Subject: "ada", Now: start})) },
-			"Epoch":       func() error { return second(s.store.Epoch(ctx)) },
+			"StepUp": func() error { return second(s.store.StepUp(ctx, stepUp("a", time.Second))) },
+			"Sweep":  func() error { return second(s.store.Sweep(ctx, start, 10)) },
+			"EndSessions": func() error {
+				return second(s.store.EndSessions(ctx, sessions.Ending{Subject: "ada", Now: start}))
+			},
+			"Epoch": func() error { return second(s.store.Epoch(ctx)) },
 			"EndAll": func() error {
 				_, _, err := s.store.EndAll(ctx, start)
 				return err

@@ -141,7 +141,9 @@ func golangJWT(method golang.SigningMethod, signing, verifying any, answer func(
 	return listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		var c golangClaims
-		if _, err := parser.ParseWithClaims(text, &c, func(*golang.Token) (any, error) { return verifying, nil }); !ok ||
+		if _, err := parser.ParseWithClaims(text, &c, func(*golang.Token) (any, error) {
+			return verifying, nil
+		}); !ok ||
 			err != nil {
 			http.Error(w, "no", http.StatusUnauthorized)
 			return

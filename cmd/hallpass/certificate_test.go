@@ -153,7 +153,8 @@ func TestCertificate_keepsTheOldOneInTheMiddleOfARenewal(t *testing.T) {
 func TestLoadCertificate_saysWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	certFile, _ := writePair(t, dir, "first.example")
-	for _, c := range [][2]string{{certFile, filepath.Join(dir, "none.pem")}, {filepath.Join(dir, "none.pem"), certFile}, {certFile, certFile}} {
+	for _, c := range [][2]string{{certFile, filepath.Join(dir, "none.pem")},
+		{filepath.Join(dir, "none.pem"), certFile}, {certFile, certFile}} {
 		if _, err := loadCertificate(c[0], c[1]); err == nil ||
 			!strings.Contains(err.Error(), "reading the TLS certificate") {
 			t.Errorf("%v: %v", c, err)

@@ -18,7 +18,7 @@ import (
 )
 
 type tokenInspectCommand struct {
-	Token    string        `arg:"" optional:"" default:"-" help:"The token, or - to read it from the first line of standard input, which keeps it out of the shell history."`
+	Token    string        `arg:"" optional:"" default:"-" help:"${token_inspect_token}"`
 	Keys     string        `placeholder:"FILE" help:"JWK set of the issuer. Without it the signature is not checked."`
 	Issuer   string        `placeholder:"URL" help:"Expected issuer of the token."`
 	Audience string        `placeholder:"NAME" help:"Expected audience of the token."`

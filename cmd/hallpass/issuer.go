@@ -16,7 +16,7 @@ import (
 
 // tokenSettings say what tokens contain. The commands serve and token mint must agree on them.
 type tokenSettings struct {
-	Issuer   string `placeholder:"URL" help:"Public URL of this server, used as the iss of its tokens. On loopback it defaults to the URL of --addr; otherwise it is required."`
+	Issuer   string `placeholder:"URL" help:"${token_issuer}"`
 	Audience string `placeholder:"NAME" help:"API that the tokens are for, used as their aud. Defaults to the issuer."`
 }
 
@@ -107,7 +107,8 @@ func (c *commands) likeServer(t *tokenSettings, warnings io.Writer) error {
 	if unknown && t.Issuer == "" {
 		return usageError{
 			errors.New(
-				"--issuer: no server was started on " + c.Data + " yet: give --issuer and --audience as hallpass serve will have them",
+				"--issuer: no server was started on " + c.Data +
+					" yet: give --issuer and --audience as hallpass serve will have them",
 			),
 		}
 	}
@@ -127,7 +128,8 @@ func (c *commands) likeServer(t *tokenSettings, warnings io.Writer) error {
 	if !unknown && (t.Issuer != last.Issuer || t.audience() != last.Audience) {
 		fmt.Fprintf(
 			warnings,
-			"hallpass: the server that was started last on %s refuses this token: its issuer is %s and its audience %s.\n",
+			"hallpass: the server that was started last on %s refuses this token: its issuer is "+
+				"%s and its audience %s.\n",
 			printable(c.Data),
 			printable(last.Issuer),
 			printable(last.Audience),

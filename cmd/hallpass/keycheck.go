@@ -12,7 +12,7 @@ import (
 type keyCheckCommand struct {
 	jsonFlag
 	Source    string `arg:"" name:"url-or-file" help:"URL of a JWK set (RFC 7517), or a file that holds one."`
-	Algorithm string `env:"-" placeholder:"ALG" help:"Algorithm of keys that name none, as Entra ID's: RS256 for most issuers."`
+	Algorithm string `env:"-" placeholder:"ALG" help:"${key_check_algorithm}"`
 }
 
 // Help implements kong's HelpProvider.

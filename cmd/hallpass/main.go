@@ -20,10 +20,10 @@ import (
 // commands is the command line. Each command is a field, and its flags are fields of the field's
 // type.
 type commands struct {
-	Data       string          `default:"./hallpass-data" placeholder:"DIR" help:"Folder for the database and the secret that encrypts its keys. Created on the first run with mode 0700."`
-	DB         string          `name:"db" placeholder:"URL" help:"Database. Defaults to a SQLite database in the data folder."`
-	SecretFile string          `placeholder:"FILE" help:"File with the secret that encrypts the keys. Defaults to a file in the data folder."`
-	Settings   kong.ConfigFlag `name:"config" placeholder:"FILE" help:"JSON file of settings with the names of flags: {\"addr\": \"127.0.0.1:9000\"}. Flags and the environment override it."`
+	Data       string          `default:"./hallpass-data" placeholder:"DIR" help:"${data}"`
+	DB         string          `name:"db" placeholder:"URL" help:"${db}"`
+	SecretFile string          `placeholder:"FILE" help:"${secret_file}"`
+	Settings   kong.ConfigFlag `name:"config" placeholder:"FILE" help:"${settings}"`
 
 	Verbose bool `help:"Log changes of users, sessions and keys, and who made them, to standard error."`
 
@@ -91,9 +91,8 @@ func run(ctx context.Context, stop context.CancelFunc, args []string, std stream
 		kong.Name("hallpass"),
 		kong.Description(description),
 		kong.DefaultEnvars("HALLPASS"),
-		kong.Configuration(
-			readSettings,
-		),
+		kong.Configuration(readSettings),
+		helpTexts,
 		kong.Writers(std.out, std.err),
 		kong.Exit(func(status int) { panic(exited(status)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),

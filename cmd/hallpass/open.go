@@ -62,7 +62,8 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 		path = strings.TrimPrefix(path, "//")
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf(
-				"there is no installation in %s, as %s does not exist: run hallpass serve first, or name its folder with --data", c.Data, path)
+				"there is no installation in %s, as %s does not exist: run hallpass serve first, "+
+					"or name its folder with --data", c.Data, path)
 		}
 	}
 	if err := sqldb.MakeFolder(c.Data); err != nil {
@@ -86,7 +87,8 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if in.accounts, err = users.OpenAccounts(ctx, users.AccountsConfig{DB: db, Passwords: governor, Policy: o.policy}); err != nil {
+	in.accounts, err = users.OpenAccounts(ctx, users.AccountsConfig{DB: db, Passwords: governor, Policy: o.policy})
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return in, nil

@@ -58,7 +58,8 @@ func (c *restoreCheck) check(ctx context.Context) error {
 	}
 	return fmt.Errorf(
 		"the database %s is older than this data folder remembers: it was restored from a backup, or made anew. "+
-			"Sessions that were ended since would live again. Run hallpass session revoke --all with the same --data and --db, which "+
+			"Sessions that were ended since would live again. Run hallpass session revoke --all "+
+			"with the same --data and --db, which "+
 			"logs everybody out, and start again (docs/restore.md)",
 		name,
 	)

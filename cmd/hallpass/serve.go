@@ -24,35 +24,35 @@ type serveCommand struct{ serveSettings }
 // serveSettings are all settings of a server.
 type serveSettings struct {
 	tokenSettings
-	Addr  string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Port 0 selects a free port. Default: ${default}."`
+	Addr  string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"${addr} Default: ${default}."`
 	Redis string `placeholder:"URL" help:"Redis or Valkey. Not supported yet."`
 
-	Signup            bool          `default:"true" negatable:"" help:"Let anybody create an account. With --no-signup only administrators can."`
-	PasswordMinLength int           `default:"15" placeholder:"N" help:"Minimum number of characters in a new password, at least 8. Default: ${default}."`
+	Signup            bool          `default:"true" negatable:"" help:"${signup}"`
+	PasswordMinLength int           `default:"15" placeholder:"N" help:"${password_min} Default: ${default}."`
 	AccessTTL         time.Duration `name:"access-ttl" default:"15m" help:"Access token lifetime. Default: ${default}."`
-	SessionIdle       time.Duration `default:"720h" help:"A session ends after this time without a refresh. Default: ${default}, 30 days."`
-	SessionMax        time.Duration `default:"2160h" help:"A session ends after this time, even if it is refreshed. Default: ${default}, 90 days."`
-	MaxSessions       int           `default:"100" placeholder:"N" help:"Maximum number of sessions per user. A new session beyond it ends the oldest. 0 means no limit. Default: ${default}."`
-	RefreshGrace      time.Duration `default:"30s" help:"How long a used refresh token is answered with the same successor again. Default: ${default}."`
-	SigningAlgorithm  string        `default:"ES256" placeholder:"ALG" help:"Algorithm of the first signing key: ES256, ES384, ES512, EdDSA, RS256 to RS512 or PS256 to PS512. Default: ${default}."`
+	SessionIdle       time.Duration `default:"720h" help:"${session_idle} Default: ${default}, 30 days."`
+	SessionMax        time.Duration `default:"2160h" help:"${session_max} Default: ${default}, 90 days."`
+	MaxSessions       int           `default:"100" placeholder:"N" help:"${max_sessions} Default: ${default}."`
+	RefreshGrace      time.Duration `default:"30s" help:"${refresh_grace} Default: ${default}."`
+	SigningAlgorithm  string        `default:"ES256" placeholder:"ALG" help:"${signing_algorithm} Default: ${default}."`
 
-	KeyRotation time.Duration `default:"0s" help:"Rotate the signing key after this time, for example 720h for 30 days; 0s means never. Default: ${default}."`
+	KeyRotation time.Duration `default:"0s" help:"${key_rotation} Default: ${default}."`
 
-	MaxConnections int `default:"10000" placeholder:"N" help:"Maximum number of connections, lower if the limit of file descriptors requires it. One address can use a quarter of them; loopback and proxies can use all. Default: ${default}."`
+	MaxConnections int `default:"10000" placeholder:"N" help:"${max_connections} Default: ${default}."`
 
-	LoginLimitAccount string `default:"10/1m" placeholder:"N/DURATION" help:"Limit of failed logins per user name; 0 means no limit. Default: ${default}."`
-	LoginLimitAddress string `default:"100/1m" placeholder:"N/DURATION" help:"Limit of failed logins per address; 0 means no limit. Default: ${default}."`
-	SignupLimit       string `default:"1000/1m" placeholder:"N/DURATION" help:"Limit of sign-ups per address; 0 means no limit. Default: ${default}."`
+	LoginLimitAccount string `default:"10/1m" placeholder:"N/DURATION" help:"${account_limit} Default: ${default}."`
+	LoginLimitAddress string `default:"100/1m" placeholder:"N/DURATION" help:"${address_limit} Default: ${default}."`
+	SignupLimit       string `default:"1000/1m" placeholder:"N/DURATION" help:"${signup_limit} Default: ${default}."`
 
 	TLSCert      string   `placeholder:"FILE" help:"Certificate chain in PEM format. It is read again when it changes."`
 	TLSKey       string   `placeholder:"FILE" help:"Private key of the certificate in PEM format."`
-	BehindProxy  []string `placeholder:"CIDR" help:"Networks of proxies that terminate TLS for this server and whose X-Forwarded-For is trusted."`
-	InsecureHTTP bool     `help:"Use plain HTTP on an address that others can reach. Passwords and tokens can then be read in transit."`
+	BehindProxy  []string `placeholder:"CIDR" help:"${behind_proxy}"`
+	InsecureHTTP bool     `help:"${insecure_http}"`
 
-	DrainDelay time.Duration `default:"0s" help:"How long to keep serving after a stop signal, while /readyz answers 503. Default: ${default}."`
+	DrainDelay time.Duration `default:"0s" help:"${drain_delay} Default: ${default}."`
 
 	LogFormat string `default:"text" enum:"text,json" help:"text or json. Default: ${default}."`
-	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error. Default: ${default}."`
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"${log_level} Default: ${default}."`
 }
 
 // Help implements kong's HelpProvider.
@@ -106,9 +106,12 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		return err
 	}
 	api, err := server.New(ctx, server.Config{
-		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, Accounts: in.accounts, Ping: in.db.Ping,
-		ClosedSignup: !c.Signup, AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
-		AccountLimit: limits[0], AddressLimit: limits[1], SignupLimit: limits[2], TrustedProxies: proxies, Log: log, Observe: events,
+		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, Accounts: in.accounts,
+		Ping:         in.db.Ping,
+		ClosedSignup: !c.Signup, AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle,
+		SessionTTL: c.SessionMax, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
+		AccountLimit: limits[0], AddressLimit: limits[1], SignupLimit: limits[2],
+		TrustedProxies: proxies, Log: log, Observe: events,
 	})
 	if err != nil {
 		return err
@@ -130,7 +133,8 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	go func() { served <- httpServer.Serve(listener) }()
 	log.Info("ready", "url", c.scheme()+"://"+listener.Addr().String(), "data", all.Data, "issuer", c.Issuer)
 	if admins, err := in.hasAdmin(ctx); err == nil && !admins {
-		log.Info("there is no administrator yet; make one with: hallpass user add NAME --role admin --password-stdin --data " + all.Data)
+		log.Info("there is no administrator yet; make one with: hallpass user add NAME --role " +
+			"admin --password-stdin --data " + all.Data)
 	}
 
 	select {
@@ -168,7 +172,10 @@ func (c *serveCommand) validate() (limits [3]users.Rate, proxies []netip.Prefix,
 	for _, d := range []struct {
 		flag  string
 		value time.Duration
-	}{{"access-ttl", c.AccessTTL}, {"session-idle", c.SessionIdle}, {"session-max", c.SessionMax}, {"refresh-grace", c.RefreshGrace}} {
+	}{
+		{"access-ttl", c.AccessTTL}, {"session-idle", c.SessionIdle},
+		{"session-max", c.SessionMax}, {"refresh-grace", c.RefreshGrace},
+	} {
 		if d.value <= 0 {
 			refuse("--%s: %v is no time to live", d.flag, d.value)
 		}
@@ -218,11 +225,13 @@ func (c *serveCommand) validate() (limits [3]users.Rate, proxies []netip.Prefix,
 	if err != nil {
 		refuse("--addr: %q is not HOST:PORT", c.Addr)
 	} else if c.TLSCert == "" && !isLoopback(host) && len(proxies) == 0 && !c.InsecureHTTP {
-		refuse("%s can be reached by others, and plain HTTP would show them passwords and tokens: give --tls-cert and --tls-key, "+
+		refuse("%s can be reached by others, and plain HTTP would show them passwords and "+
+			"tokens: give --tls-cert and --tls-key, "+
 			"name the proxy that speaks TLS with --behind-proxy, or accept it with --insecure-http", c.Addr)
 	}
 	if err == nil && !isLoopback(host) && c.Issuer == "" {
-		refuse("--issuer: others reach %s by a name that it cannot know: give the public URL, like https://auth.example", c.Addr)
+		refuse("--issuer: others reach %s by a name that it cannot know: give the public URL, "+
+			"like https://auth.example", c.Addr)
 	}
 	if mistakes != nil {
 		return limits, proxies, usageError{errors.Join(mistakes...)}
@@ -254,7 +263,8 @@ func isLoopback(host string) bool {
 
 func (c *serveCommand) warn(log *slog.Logger, issuerGiven bool) {
 	if !issuerGiven && len(c.BehindProxy) > 0 {
-		log.Warn("clients of the proxy know this server by another URL than its tokens name; set --issuer to it", "issuer", c.Issuer)
+		log.Warn("clients of the proxy know this server by another URL than its tokens name; set "+
+			"--issuer to it", "issuer", c.Issuer)
 	}
 	if c.InsecureHTTP {
 		log.Warn("--insecure-http: passwords and tokens can be read on the way")

@@ -72,7 +72,7 @@ func printSessions(w io.Writer, asJSON bool, rows []sessionRow) error {
 type sessionRevokeCommand struct {
 	ID   string `arg:"" optional:"" help:"ID of the session."`
 	User string `env:"-" placeholder:"USER" help:"End every session of this user, given by ID or user name."`
-	All  bool   `env:"-" help:"End all sessions of all users, and refuse all tokens issued so far. For use after a restore or a theft."`
+	All  bool   `env:"-" help:"${session_revoke_all}"`
 }
 
 func (c *sessionRevokeCommand) Run(ctx context.Context, all *commands, std streams) error {

@@ -43,12 +43,14 @@ func TestMasked(t *testing.T) {
 }
 
 func TestParseRate(t *testing.T) {
-	for text, want := range map[string]users.Rate{"0": {}, "10/1m": {Burst: 10, Per: time.Minute}, "1/1h30m": {Burst: 1, Per: 90 * time.Minute}} {
+	for text, want := range map[string]users.Rate{"0": {}, "10/1m": {Burst: 10, Per: time.Minute},
+		"1/1h30m": {Burst: 1, Per: 90 * time.Minute}} {
 		if got, err := parseRate(text); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "10", "10/", "/1m", "0/1m", "-1/1m", "10/0s", "10/-1m", "10/m", "ten/1m", "1.5/1m", "10/1m/1", "99999999999999999999/1m"} {
+	for _, text := range []string{"", "10", "10/", "/1m", "0/1m", "-1/1m", "10/0s", "10/-1m",
+		"10/m", "ten/1m", "1.5/1m", "10/1m/1", "99999999999999999999/1m"} {
 		if got, err := parseRate(text); err == nil {
 			t.Errorf("%q was taken for %+v", text, got)
 		}

@@ -41,7 +41,8 @@ func (tokenVerifyCommand) Help() string {
 The exit code is 1 if any token was invalid.
 
   curl -s http://127.0.0.1:8080/.well-known/jwks.json > keys.json
-  hallpass token verify --keys keys.json --issuer http://127.0.0.1:8080 --audience http://127.0.0.1:8080 --json < tokens.txt`
+  hallpass token verify --keys keys.json --issuer http://127.0.0.1:8080 \
+    --audience http://127.0.0.1:8080 --json < tokens.txt`
 }
 
 var errInvalidTokens = errors.New("some tokens are invalid")

@@ -78,10 +78,12 @@ func (c *tourCommand) Run(ctx context.Context, std streams) error {
 	if _, err = t.do("Log out", "POST", "/v1/logout", again.text("access_token"), nil, 204); err != nil {
 		return err
 	}
-	if _, err = t.do("The access token is refused from now on", "GET", "/v1/me", again.text("access_token"), nil, 401); err != nil {
+	if _, err = t.do("The access token is refused from now on", "GET", "/v1/me",
+		again.text("access_token"), nil, 401); err != nil {
 		return err
 	}
-	if _, err = t.do("And so is the refresh token", "POST", "/v1/refresh", "", map[string]string{"refresh_token": again.text("refresh_token")}, 401); err != nil {
+	if _, err = t.do("And so is the refresh token", "POST", "/v1/refresh", "",
+		map[string]string{"refresh_token": again.text("refresh_token")}, 401); err != nil {
 		return err
 	}
 	return t.cleanUp(user, credentials)
@@ -100,7 +102,8 @@ func (t *tour) cleanUp(user document, credentials map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if _, err = t.do("Delete the account", "DELETE", "/v1/users/"+user.text("id"), tokens.text("access_token"), nil, 204); err != nil {
+	if _, err = t.do("Delete the account", "DELETE", "/v1/users/"+user.text("id"),
+		tokens.text("access_token"), nil, 204); err != nil {
 		return err
 	}
 	fmt.Fprintf(t.w, "\nAll %d exchanges went as promised.\n", t.step)

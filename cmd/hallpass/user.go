@@ -37,9 +37,9 @@ type userAddCommand struct {
 	jsonFlag
 	Name              string   `arg:"" help:"User name."`
 	Email             string   `env:"-" placeholder:"ADDRESS" help:"E-mail address."`
-	Role              []string `env:"-" placeholder:"ROLE" help:"Role in addition to \"user\"; can be repeated. The role \"admin\" administers the server."`
+	Role              []string `env:"-" placeholder:"ROLE" help:"${user_add_role}"`
 	PasswordStdin     bool     `env:"-" help:"Read the password from the first line of standard input."`
-	PasswordMinLength int      `default:"15" placeholder:"N" help:"Minimum number of characters in the password. Default: ${default}."`
+	PasswordMinLength int      `default:"15" placeholder:"N" help:"${user_password_min} Default: ${default}."`
 }
 
 func (c *userAddCommand) Run(ctx context.Context, all *commands, std streams) error {

@@ -59,16 +59,29 @@ const get = `"request":{"method":"GET","path":"/a?b=c"}`
 
 func TestRun_passesWhatIsAsWanted(t *testing.T) {
 	for name, steps := range map[string]string{
-		"status":     `[{` + get + `,"want":{"status":200}}]`,
-		"headers":    `[{` + get + `,"want":{"status":200,"headers":{"Content-Type":"application/json","Set-Cookie":"session=${*}","Location":"${none}"}}}]`,
-		"redirect":   `[{"request":{"method":"GET","path":"/redirect"},"want":{"status":302,"headers":{"Location":"/"}}}]`,
-		"bytes":      `[{` + get + `,"want":{"status":200,"body":"{\"auth\":\"\",\"body\":\"\",\"id\":7,\"list\":[1,2],\"path\":\"/a?b=c\",\"type\":\"\",\"user\":\":\"}\n"}}]`,
-		"JSON":       `[{` + get + `,"want":{"status":200,"json":{"path":"/a?b=c","body":"${*}","type":"${*}","auth":"${*}","user":"${*}","list":[1,"${*}"],"id":7}}}]`,
-		"saved text": `[{` + get + `,"want":{"status":200},"save":{"p":"/path"}},{"request":{"method":"GET","path":"${p}"},"want":{"status":200,"body":"${*}/a?b=c${*}"}}]`,
-		"saved number": `[{` + get + `,"want":{"status":200},"save":{"id":"/id","second":"/list/1","s":"cookie session","all":"body","ct":"header Content-Type"}},
-			{"request":{"method":"POST","path":"/","json":{"id":"${id}","n":"${second}","s":"<${s}>","ct":"${ct}"}},
-			 "want":{"status":200,"body":"${*}{\\\"ct\\\":\\\"application/json\\\",\\\"id\\\":7,\\\"n\\\":2,${*}s1${*}"}}]`,
-		"Basic":    `[{"request":{"method":"GET","path":"/","basic":{"user":"${user}","password":"p"}},"want":{"status":200,"body":"${*}ann:p${*}"}}]`,
+		"status": `[{` + get + `,"want":{"status":200}}]`,
+		"headers": `[{` + get +
+			`,"want":{"status":200,"headers":{"Content-Type":"application/json",` +
+			`"Set-Cookie":"session=${*}","Location":"${none}"}}}]`,
+		"redirect": `[{"request":{"method":"GET","path":"/redirect"},"want":{"status":302,` +
+			`"headers":{"Location":"/"}}}]`,
+		"bytes": `[{` + get +
+			`,"want":{"status":200,"body":"{\"auth\":\"\",\"body\":\"\",\"id\":7,\"list\":[1,2],` +
+			`\"path\":\"/a?b=c\",\"type\":\"\",\"user\":\":\"}\n"}}]`,
+		"JSON": `[{` + get +
+			`,"want":{"status":200,"json":{"path":"/a?b=c","body":"${*}","type":"${*}",` +
+			`"auth":"${*}","user":"${*}","list":[1,"${*}"],"id":7}}}]`,
+		"saved text": `[{` + get +
+			`,"want":{"status":200},"save":{"p":"/path"}},{"request":{"method":"GET",` +
+			`"path":"${p}"},"want":{"status":200,"body":"${*}/a?b=c${*}"}}]`,
+		"saved number": `[{` + get + `,"want":{"status":200},
+			"save":{"id":"/id","second":"/list/1","s":"cookie session","all":"body","ct":"header Content-Type"}},
+			{"request":{"method":"POST","path":"/",
+				"json":{"id":"${id}","n":"${second}","s":"<${s}>","ct":"${ct}"}},
+			 "want":{"status":200,
+				"body":"${*}{\\\"ct\\\":\\\"application/json\\\",\\\"id\\\":7,\\\"n\\\":2,${*}s1${*}"}}]`,
+		"Basic": `[{"request":{"method":"GET","path":"/","basic":{"user":"${user}",` +
+			`"password":"p"}},"want":{"status":200,"body":"${*}ann:p${*}"}}]`,
 		"original": `[{` + get + `,"want":{"status":200},"original":{"status":500,"unsafe":"it falls over"}}]`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,10 +102,14 @@ func TestRun_failsWhatIsNot(t *testing.T) {
 		"bytes":           `[{` + get + `,"want":{"status":200,"body":"{}"}}]`,
 		"bytes and more":  `[{` + get + `,"want":{"status":200,"body":"{"}}]`,
 		"a member less":   `[{` + get + `,"want":{"status":200,"json":{"path":"/a?b=c"}}}]`,
-		"another value":   `[{` + get + `,"want":{"status":200,"json":{"path":"/","body":"${*}","type":"${*}","auth":"${*}","user":"${*}","list":"${*}","id":7}}}]`,
-		"a text for a number": `[{` + get + `,"want":{"status":200,"json":{"path":"${*}","body":"${*}","type":"${*}","auth":"${*}","user":"${*}","list":"${*}",
-			"id":"7"}}}]`,
-		"a longer list":   `[{` + get + `,"want":{"status":200,"json":{"path":"${*}","body":"${*}","type":"${*}","auth":"${*}","user":"${*}","list":[1],"id":7}}}]`,
+		"another value": `[{` + get +
+			`,"want":{"status":200,"json":{"path":"/","body":"${*}","type":"${*}","auth":"${*}",` +
+			`"user":"${*}","list":"${*}","id":7}}}]`,
+		"a text for a number": `[{` + get + `,"want":{"status":200,"json":{"path":"${*}","body":"${*}",
+			"type":"${*}","auth":"${*}","user":"${*}","list":"${*}","id":"7"}}}]`,
+		"a longer list": `[{` + get +
+			`,"want":{"status":200,"json":{"path":"${*}","body":"${*}","type":"${*}",` +
+			`"auth":"${*}","user":"${*}","list":[1],"id":7}}}]`,
 		"nothing to save": `[{` + get + `,"want":{"status":200},"save":{"p":"/nowhere"}}]`,
 		"no such cookie":  `[{` + get + `,"want":{"status":200},"save":{"p":"cookie other"}}]`,
 		"unknown name":    `[{"request":{"method":"GET","path":"${nobody}"},"want":{"status":200}}]`,
@@ -148,8 +165,10 @@ func TestRun_mintsTokens(t *testing.T) {
 	mint := func(key string) string {
 		return fmt.Sprintf(
 			`[{"mint":{"as":"t","header":{"alg":"HS256"},"claims":{"exp":"${now-11}"},"key":%q}},
-			{"request":{"method":"GET","path":"/","headers":{"Authorization":"JWT ${t}"}},"want":{"status":200},"save":{"t":"/auth"}},
-			{"request":{"method":"GET","path":"/","headers":{"Authorization":"${t}"}},"want":{"status":200,"body":"${*}JWT %s.%s.${*}"}}]`,
+			{"request":{"method":"GET","path":"/","headers":{"Authorization":"JWT ${t}"}},
+				"want":{"status":200},"save":{"t":"/auth"}},
+			{"request":{"method":"GET","path":"/","headers":{"Authorization":"${t}"}},
+				"want":{"status":200,"body":"${*}JWT %s.%s.${*}"}}]`,
 			key,
 			base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`)),
 			strings.TrimRight(base64.RawURLEncoding.EncodeToString([]byte(`{"exp":1`)), "=")[:8]+"${*}",
@@ -169,8 +188,10 @@ func TestRun_mintsTokens(t *testing.T) {
 }
 
 func TestParse_refusesStepsThatDoNothing(t *testing.T) {
-	for _, step := range []string{`{}`, `{` + get + `}`, `{"want":{"status":200}}`, `{` + get + `,"wnat":{"status":200}}`} {
-		if _, err := contract.Parse([]byte(`{"system":"s","about":"a","setup":[` + step + `],"cases":[]}`)); err == nil {
+	for _, step := range []string{`{}`, `{` + get + `}`, `{"want":{"status":200}}`,
+		`{` + get + `,"wnat":{"status":200}}`} {
+		if _, err := contract.Parse([]byte(`{"system":"s","about":"a","setup":[` + step +
+			`],"cases":[]}`)); err == nil {
 			t.Errorf("%s was taken", step)
 		}
 	}
@@ -215,7 +236,8 @@ func TestCases_differencesAreDocumented(t *testing.T) {
 		for _, c := range append(system.Cases, contract.Case{Name: "setup", Steps: system.Setup}) {
 			for _, step := range c.Steps {
 				if step.Original != nil {
-					rows[fmt.Sprintf("| %s | %s | %d: %s | %d |", name, c.Name, step.Original.Status, step.Original.Unsafe, step.Want.Status)] = true
+					rows[fmt.Sprintf("| %s | %s | %d: %s | %d |", name, c.Name,
+						step.Original.Status, step.Original.Unsafe, step.Want.Status)] = true
 				}
 			}
 		}

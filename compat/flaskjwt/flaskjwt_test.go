@@ -221,7 +221,8 @@ func TestNew_settings(t *testing.T) {
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
 		t.Fatal(err)
 	}
-	for after, want := range map[time.Duration]int{0: 401, 2 * time.Second: 200, 59 * time.Second: 200, 61 * time.Second: 401} {
+	for after, want := range map[time.Duration]int{0: 401, 2 * time.Second: 200,
+		59 * time.Second: 200, 61 * time.Second: 401} {
 		now = time.Unix(1_800_000_000, 0).Add(after)
 		if got := get(t, url, "token "+answer.Token); got.StatusCode != want {
 			t.Errorf("after %v: %d, want %d", after, got.StatusCode, want)
@@ -244,7 +245,8 @@ func TestWriteFailure_indentedIsWhatTheChapterQuotes(t *testing.T) {
 	)
 	request.Header.Set("Content-Type", "application/json")
 	newAuth(t, c).Login().ServeHTTP(response, request)
-	want := "{\n  \"description\": \"Invalid credentials\", \n  \"error\": \"Bad Request\", \n  \"status_code\": 401\n}\n"
+	want := "{\n  \"description\": \"Invalid credentials\", \n  \"error\": \"Bad Request\", \n  " +
+		"\"status_code\": 401\n}\n"
 	if response.Body.String() != want {
 		t.Errorf("got %q", response.Body)
 	}

@@ -32,7 +32,8 @@ func TestToken_isTakenByPyJWT(t *testing.T) {
 		claims["nbf"] != claims["iat"] {
 		t.Errorf("got %v, %q", claims, problem)
 	}
-	if _, problem := python.Decode(t, token, append(c.Secret, 'x'), options); problem != "Signature verification failed" {
+	if _, problem := python.Decode(t, token, append(c.Secret, 'x'),
+		options); problem != "Signature verification failed" {
 		t.Errorf("with another secret: %q", problem)
 	}
 }
@@ -56,10 +57,12 @@ func TestFunc_takesATokenOfPyJWT(t *testing.T) {
 			t.Errorf("got %d, want %d", got.StatusCode, want)
 		}
 	}
-	if got := get(t, url, "JWT "+python.Encode(t, append(c.Secret, 'x'), "HS256", nil, claims(now+300))); got.StatusCode != http.StatusUnauthorized {
+	if got := get(t, url, "JWT "+python.Encode(t, append(c.Secret, 'x'), "HS256", nil,
+		claims(now+300))); got.StatusCode != http.StatusUnauthorized {
 		t.Errorf("another secret: %d", got.StatusCode)
 	}
-	if got := get(t, url, "JWT "+python.Encode(t, c.Secret, "HS512", nil, claims(now+300))); got.StatusCode != http.StatusUnauthorized {
+	if got := get(t, url, "JWT "+python.Encode(t, c.Secret, "HS512", nil,
+		claims(now+300))); got.StatusCode != http.StatusUnauthorized {
 		t.Errorf("another algorithm: %d", got.StatusCode)
 	}
 }

@@ -121,7 +121,8 @@ func (c *Config[U]) mistakes() []error {
 		mistake("Locations: %w", err)
 	}
 	for name, cookie := range map[string]CookieNames{"AccessCookie": c.AccessCookie, "RefreshCookie": c.RefreshCookie} {
-		for _, one := range []http.Cookie{{Name: cookie.Name, Path: cookie.Path}, {Name: cookie.CSRFName, Path: cookie.CSRFPath}} {
+		for _, one := range []http.Cookie{{Name: cookie.Name, Path: cookie.Path},
+			{Name: cookie.CSRFName, Path: cookie.CSRFPath}} {
 			one.Domain = c.CookieDomain
 			if err := one.Valid(); err != nil {
 				mistake("%s: %w", name, err)

@@ -128,15 +128,19 @@ func TestNew_keys(t *testing.T) {
 		{"a pair", fje.Config[user]{PrivateKey: private, PublicKey: public, Algorithm: jwk.ES256}, true},
 		{"a private key", fje.Config[user]{PrivateKey: private, Algorithm: jwk.ES256}, true},
 		{"a public key", fje.Config[user]{PublicKey: public, Algorithm: jwk.ES256}, true},
-		{"halves of two pairs", fje.Config[user]{PrivateKey: private, PublicKey: otherPublic, Algorithm: jwk.ES256}, false},
+		{"halves of two pairs", fje.Config[user]{PrivateKey: private, PublicKey: otherPublic,
+			Algorithm: jwk.ES256}, false},
 		{"a key for HS256", fje.Config[user]{PrivateKey: private}, false},
 		{"a public key for HS256", fje.Config[user]{PublicKey: public}, false},
 		{"a public key as the secret", fje.Config[user]{Secret: public}, false},
 		{"another secret", fje.Config[user]{Secret: c.Secret, AlsoVerify: []jwk.Key{hs384}}, true},
 		{"another secret of the algorithm", fje.Config[user]{Secret: c.Secret, AlsoVerify: []jwk.Key{hs256}}, false},
-		{"a public key beside a secret", fje.Config[user]{Secret: c.Secret, AlsoVerify: []jwk.Key{es384.Public()}}, false},
-		{"a secret beside a public key", fje.Config[user]{PublicKey: public, Algorithm: jwk.ES256, AlsoVerify: []jwk.Key{hs256}}, false},
-		{"another public key", fje.Config[user]{PublicKey: public, Algorithm: jwk.ES256, AlsoVerify: []jwk.Key{es384.Public()}}, true},
+		{"a public key beside a secret", fje.Config[user]{Secret: c.Secret,
+			AlsoVerify: []jwk.Key{es384.Public()}}, false},
+		{"a secret beside a public key", fje.Config[user]{PublicKey: public, Algorithm: jwk.ES256,
+			AlsoVerify: []jwk.Key{hs256}}, false},
+		{"another public key", fje.Config[user]{PublicKey: public, Algorithm: jwk.ES256,
+			AlsoVerify: []jwk.Key{es384.Public()}}, true},
 	} {
 		if _, err := fje.New(test.config); (err == nil) != test.ok {
 			t.Errorf("%s: %v", test.name, err)
@@ -151,7 +155,8 @@ func TestFunc_keysOfTwoAlgorithms(t *testing.T) {
 	c, _ := config()
 	c.Algorithm, c.Secret = jwk.HS384, append(c.Secret, "and some more"...)
 	c.AlsoVerify = []jwk.Key{serverKey(t, old.Secret)}
-	for name, token := range map[string]string{"the key": access(t, c, fje.Mint{}).Text, "the further key": access(t, old, fje.Mint{}).Text} {
+	for name, token := range map[string]string{"the key": access(t, c, fje.Mint{}).Text,
+		"the further key": access(t, old, fje.Mint{}).Text} {
 		if status, body := ask(t, c, fje.Guard{}, bearer(token)); status != http.StatusOK {
 			t.Errorf("a token of %s: %d %s", name, status, body)
 		}
@@ -314,8 +319,9 @@ func TestFunc_settings(t *testing.T) {
 		body    string
 	}{
 		{"the header", header("JWT " + token), 200, "ann headers"},
-		{"another type", header("Bearer " + token), 401, `{"message":"Missing JWT in headers or query_string (Missing 'JWT' type in 'X-Token' header.` +
-			` Expected 'X-Token: JWT <JWT>'; Missing 'token' query paramater)"}`},
+		{"another type", header("Bearer " + token), 401,
+			`{"message":"Missing JWT in headers or query_string (Missing 'JWT' type in ` +
+				`'X-Token' header. Expected 'X-Token: JWT <JWT>'; Missing 'token' query paramater)"}`},
 		{"the query", httptest.NewRequest("GET", "/?token=Bearer+"+token, nil), 200, "ann query_string"},
 		{"the query's prefix", httptest.NewRequest("GET", "/?token="+token, nil), 422,
 			`{"message":"Invalid value for query parameter 'token'. Expected the value to start with 'Bearer '"}`},
@@ -373,7 +379,8 @@ func TestFunc_leeway(t *testing.T) {
 	c.Now = func() time.Time { return now }
 	c.Leeway = 10 * time.Second
 	token := access(t, c, fje.Mint{Expires: time.Minute}).Text
-	for after, want := range map[time.Duration]int{-10 * time.Second: 200, -11 * time.Second: 422, 69 * time.Second: 200, 70 * time.Second: 401} {
+	for after, want := range map[time.Duration]int{-10 * time.Second: 200, -11 * time.Second: 422,
+		69 * time.Second: 200, 70 * time.Second: 401} {
 		now = time.Unix(1_800_000_000, 0).Add(after)
 		if status, body := ask(t, c, fje.Guard{}, bearer(token)); status != want {
 			t.Errorf("after %v: %d %s", after, status, body)
@@ -417,7 +424,8 @@ func TestFunc_answerStandsForTheLoaders(t *testing.T) {
 		t.Errorf("got %d %s", status, body)
 	}
 	token := access(t, c, fje.Mint{}).Text
-	if _, body := ask(t, c, fje.Guard{Fresh: true}, bearer(token)); body != "needs_fresh_token: Fresh token required\n" {
+	if _, body := ask(t, c, fje.Guard{Fresh: true},
+		bearer(token)); body != "needs_fresh_token: Fresh token required\n" {
 		t.Errorf("got %s", body)
 	}
 }

@@ -54,7 +54,9 @@ func config() (fje.Config[user], *revoked) {
 			id, _ := claims.String("jti")
 			return gone.has(id), nil
 		},
-		VerifyClaims: func(_ context.Context, claims fje.Claims) (bool, error) { return claims["banned"] != "true", nil },
+		VerifyClaims: func(_ context.Context, claims fje.Claims) (bool, error) {
+			return claims["banned"] != "true", nil
+		},
 		Lookup: func(_ context.Context, claims fje.Claims) (user, bool, error) {
 			subject, _ := claims.String("sub")
 			return user{subject}, !strings.HasPrefix(subject, "gone"), nil

@@ -53,12 +53,14 @@ func TestSetCookies_areSecureUnlessToldOtherwise(t *testing.T) {
 func TestSetCookies_settings(t *testing.T) {
 	c, _ := config()
 	c.Now = func() time.Time { return time.Date(2026, 11, 23, 8, 21, 30, 0, time.UTC) }
-	c.InsecureCookies, c.PersistentCookies, c.CookieDomain, c.CookieSameSite = true, true, ".example.com", http.SameSiteStrictMode
+	c.InsecureCookies, c.PersistentCookies, c.CookieDomain, c.CookieSameSite = true, true,
+		".example.com", http.SameSiteStrictMode
 	c.AccessCookie = fje.CookieNames{Name: "a", Path: "/api", CSRFName: "ca", CSRFPath: "/x"}
 	auth := newAuth(t, c)
 	got := setCookies(func(w http.ResponseWriter) { auth.SetCookies(w, access(t, c, fje.Mint{})) })
 	const year = "Domain=example.com; Expires=Tue, 23 Nov 2027 09:28:10 GMT; Max-Age=31540000"
-	if want := []string{"a; " + year + "; HttpOnly; Path=/api; SameSite=Strict", "ca; " + year + "; Path=/x; SameSite=Strict"}; !slices.Equal(
+	if want := []string{"a; " + year + "; HttpOnly; Path=/api; SameSite=Strict", "ca; " + year +
+		"; Path=/x; SameSite=Strict"}; !slices.Equal(
 		got,
 		want,
 	) {
@@ -66,7 +68,8 @@ func TestSetCookies_settings(t *testing.T) {
 	}
 	const past = "Domain=example.com; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
 	got = setCookies(auth.UnsetAccessCookies)
-	if want := []string{"a; " + past + "; HttpOnly; Path=/api; SameSite=Strict", "ca; " + past + "; Path=/x; SameSite=Strict"}; !slices.Equal(
+	if want := []string{"a; " + past + "; HttpOnly; Path=/api; SameSite=Strict", "ca; " + past +
+		"; Path=/x; SameSite=Strict"}; !slices.Equal(
 		got,
 		want,
 	) {
@@ -99,7 +102,8 @@ func TestFunc_methodsThatNeedACSRFValue(t *testing.T) {
 	c, _ := config()
 	c.AccessCookie.CSRFHeader = "X-Double"
 	token := access(t, c, fje.Mint{})
-	for method, want := range map[string]int{"GET": 200, "HEAD": 200, "POST": 401, "PUT": 401, "PATCH": 401, "DELETE": 401} {
+	for method, want := range map[string]int{"GET": 200, "HEAD": 200, "POST": 401, "PUT": 401,
+		"PATCH": 401, "DELETE": 401} {
 		if status, body := ask(t, c, inCookies, withCookie(method, token.Text)); status != want {
 			t.Errorf("%s: got %d %s", method, status, body)
 		}
@@ -159,7 +163,8 @@ func TestFunc_leavesTheBodyWhole(t *testing.T) {
 	_, _ = io.WriteString(file, long)
 	form.Close()
 	for _, test := range []struct{ name, mediaType, body string }{
-		{"a form", "application/x-www-form-urlencoded", url.Values{"csrf_token": {token.CSRF}, "long": {long}}.Encode()},
+		{"a form", "application/x-www-form-urlencoded", url.Values{"csrf_token": {token.CSRF},
+			"long": {long}}.Encode()},
 		{"a multipart form", form.FormDataContentType(), parts.String()},
 		{"JSON", "application/json", `{"access_token":"` + token.Text + `","x":"` + long[:1000] + `"}`},
 	} {

@@ -109,7 +109,8 @@ func TestFunc_takesNoOtherKindOfToken(t *testing.T) {
 			fje.Guard{},
 		), "refresh": auth.Func(called, fje.Guard{Refresh: true}), "any": auth.Func(called, fje.Guard{AnyType: true}),
 	}
-	for kind, taken := range map[any]string{"access": "access any", "refresh": "refresh any", "Refresh": "", "ACCESS": "", "": "", nil: "", true: "", 1: ""} {
+	for kind, taken := range map[any]string{"access": "access any", "refresh": "refresh any",
+		"Refresh": "", "ACCESS": "", "": "", nil: "", true: "", 1: ""} {
 		target.Claims["type"] = kind
 		for name, route := range routes {
 			request := httptest.NewRequest(http.MethodGet, "/", nil)

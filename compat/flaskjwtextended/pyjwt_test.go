@@ -44,7 +44,8 @@ func TestAccessToken_isTakenByPyJWT(t *testing.T) {
 	if len(claims) != 11 {
 		t.Errorf("got other claims: %v", claims)
 	}
-	if _, problem := python.Decode(t, token.Text, append(c.Secret, 'x'), options(c)); problem != "Signature verification failed" {
+	if _, problem := python.Decode(t, token.Text, append(c.Secret, 'x'),
+		options(c)); problem != "Signature verification failed" {
 		t.Errorf("with another secret: %q", problem)
 	}
 	refresh, err := auth.RefreshToken(t.Context(), "ann", fje.Mint{})

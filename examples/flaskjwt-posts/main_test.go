@@ -82,7 +82,8 @@ func join(t *testing.T, p *exampletest.Program, name string) string {
 func TestHole_anotherUsersPostDeleted(t *testing.T) {
 	p, _ := start(t)
 	ann, bob := join(t, p, "ann"), join(t, p, "bob")
-	if status, answer := send(t, http.MethodPost, p.URL+"/users/1/posts", ann, `{"title":"ann's","body":"text"}`); status != http.StatusOK {
+	if status, answer := send(t, http.MethodPost, p.URL+"/users/1/posts", ann,
+		`{"title":"ann's","body":"text"}`); status != http.StatusOK {
 		t.Fatalf("%d %s", status, answer)
 	}
 	for _, path := range []string{"/users/1/posts/1", "/users/2/posts/1", "/users/2/posts/01", "/users/1/posts/1%20"} {
@@ -137,7 +138,8 @@ func TestHole_anotherUserRemoved(t *testing.T) {
 	p, _ := start(t)
 	ann, bob := join(t, p, "ann"), join(t, p, "bob")
 	for _, method := range []string{http.MethodDelete, http.MethodPut, http.MethodGet} {
-		if status, answer := send(t, method, p.URL+"/users/1", bob, `{"username":"eve","password":"x"}`); status != http.StatusForbidden {
+		if status, answer := send(t, method, p.URL+"/users/1", bob,
+			`{"username":"eve","password":"x"}`); status != http.StatusForbidden {
 			t.Errorf("%s: %d %s", method, status, answer)
 		}
 	}
@@ -152,7 +154,8 @@ func TestHole_postAsAnyone(t *testing.T) {
 	p, _ := start(t)
 	ann, bob := join(t, p, "ann"), join(t, p, "bob")
 	for token, want := range map[string]int{"": http.StatusUnauthorized, bob: http.StatusForbidden} {
-		if status, _ := send(t, http.MethodPost, p.URL+"/users/1/posts", token, `{"title":"x","user_id":"1"}`); status != want {
+		if status, _ := send(t, http.MethodPost, p.URL+"/users/1/posts", token,
+			`{"title":"x","user_id":"1"}`); status != want {
 			t.Errorf("%d, want %d", status, want)
 		}
 	}

@@ -118,7 +118,9 @@ func (p *posts) update(w http.ResponseWriter, r *http.Request, caller user) {
 
 func (p *posts) remove(w http.ResponseWriter, r *http.Request, caller user) {
 	var id int64
-	err := p.QueryRowContext(r.Context(), "DELETE FROM posts WHERE id = ? AND user_id = ? RETURNING id", r.PathValue("post"), caller.ID).
+	err := p.QueryRowContext(r.Context(),
+		"DELETE FROM posts WHERE id = ? AND user_id = ? RETURNING id", r.PathValue("post"),
+		caller.ID).
 		Scan(&id)
 	answer(w, nothing, err)
 }

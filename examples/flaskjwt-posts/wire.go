@@ -47,7 +47,8 @@ type message struct {
 var nothing = new(struct{})
 
 // notFound is Flask's message.
-const notFound = "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again."
+const notFound = "The requested URL was not found on the server. If you entered the URL manually " +
+	"please check your spelling and try again."
 
 func answer(w http.ResponseWriter, v any, err error) {
 	switch {

@@ -152,7 +152,8 @@ func TestHole_anotherUserChanged(t *testing.T) {
 	p, _ := start(t)
 	matt, elie := join(t, p, "matt"), join(t, p, "elie")
 	for _, method := range []string{http.MethodGet, http.MethodPatch} {
-		if status := send(t, method, p.URL+"/users/1", elie, `{"username":"eve","password":"x"}`); status != http.StatusForbidden {
+		if status := send(t, method, p.URL+"/users/1", elie,
+			`{"username":"eve","password":"x"}`); status != http.StatusForbidden {
 			t.Errorf("%s: %d", method, status)
 		}
 	}
@@ -223,7 +224,8 @@ func TestHole_floodOfLogins(t *testing.T) {
 // the tutorial's secret is refused.
 func TestHole_secretInTheSource(t *testing.T) {
 	t.Setenv("JWT_SECRET_KEY", "Ill never tell")
-	if err := run(t.Context(), []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "users.db")}, io.Discard); err == nil {
+	if err := run(t.Context(), []string{"-addr", "127.0.0.1:0", "-db",
+		filepath.Join(t.TempDir(), "users.db")}, io.Discard); err == nil {
 		t.Error("the tutorial's secret was taken")
 	}
 }

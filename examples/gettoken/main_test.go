@@ -73,7 +73,8 @@ func TestHole_emailEnumeration(t *testing.T) {
 	took := map[string]time.Duration{}
 	answers := map[string]bool{}
 	for range 5 {
-		for _, body := range []string{`{"email":"harry@example.com","password":"x"}`, `{"email":"nobody@example.com","password":"x"}`} {
+		for _, body := range []string{`{"email":"harry@example.com","password":"x"}`,
+			`{"email":"nobody@example.com","password":"x"}`} {
 			begin := time.Now()
 			status, answer := send(t, http.MethodPost, p.URL+"/auth/get-token/", "", body)
 			if since := time.Since(begin); took[body] == 0 || since < took[body] {
@@ -163,7 +164,8 @@ func TestHole_anOldTokenSetsANewPassword(t *testing.T) {
 	send(t, http.MethodPost, p.URL+"/users/", "", harry)
 	stolen := login(t, p, harry)
 	changed := strings.Replace(harry, `"password":"`, `"password":"new `, 1)
-	if status, answer := send(t, http.MethodPut, p.URL+"/users/1/", login(t, p, harry), changed); status != http.StatusOK {
+	if status, answer := send(t, http.MethodPut, p.URL+"/users/1/", login(t, p, harry),
+		changed); status != http.StatusOK {
 		t.Fatalf("the change: %d %s", status, answer)
 	}
 	if status, answer := send(t, http.MethodPut, p.URL+"/users/1/", stolen, harry); status != http.StatusUnauthorized {

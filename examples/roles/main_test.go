@@ -73,7 +73,8 @@ func TestHole_anyPasswordLogin(t *testing.T) {
 func TestHole_aRoleOfOnesOwnChoice(t *testing.T) {
 	p, _ := start(t)
 	post(t, p.URL+"/register", `{"username":"eve","password":"pw"}`)
-	for _, body := range []string{`{"username":"eve","password":"pw","role":"admin"}`, `{"username":"eve","password":"pw","roles":["admin"]}`} {
+	for _, body := range []string{`{"username":"eve","password":"pw","role":"admin"}`,
+		`{"username":"eve","password":"pw","roles":["admin"]}`} {
 		if status, _ := post(t, p.URL+"/login", body); status == http.StatusOK {
 			t.Errorf("%s was taken", body)
 		}

@@ -112,9 +112,11 @@ func harmless(name string) string {
 
 const uploadPage = `<!DOCTYPE html>
 <html lang="en">
-<head><meta charset="UTF-8"><meta name="viewport" content="width=device-width, initial-scale=1.0"><title>File Upload</title></head>
+<head><meta charset="UTF-8">` +
+	`<meta name="viewport" content="width=device-width, initial-scale=1.0"><title>File Upload</title></head>
 <body>
-<form style="display: flex; flex-direction: column; width: 20%;" method="POST" action="/upload{{query}}" enctype="multipart/form-data">
+<form style="display: flex; flex-direction: column; width: 20%;" ` +
+	`method="POST" action="/upload{{query}}" enctype="multipart/form-data">
 <input type="file" name="inputFile">
 <textarea name="description" rows="4" placeholder="description..."></textarea>
 <button type="submit">Submit</button>
@@ -155,8 +157,8 @@ func writeLogin(w http.ResponseWriter, status int, problem string) {
 func writePage(w http.ResponseWriter, status int, page string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().
-		Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
+	w.Header().Set("Content-Security-Policy",
+		"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
 	w.Header().Set("Referrer-Policy", "same-origin") // the URL may hold a token
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, page)

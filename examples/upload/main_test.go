@@ -93,7 +93,8 @@ func send(
 func TestHole_openUpload(t *testing.T) {
 	p, _ := start(t)
 	for _, query := range []string{"", "?token=", "?token=abc"} {
-		if status, answer := send(t, http.DefaultClient, p.URL+"/upload"+query, "x", 1, nil); status != http.StatusForbidden {
+		if status, answer := send(t, http.DefaultClient, p.URL+"/upload"+query, "x", 1,
+			nil); status != http.StatusForbidden {
 			t.Errorf("%s: %d %s", query, status, answer)
 		}
 	}
@@ -167,8 +168,10 @@ func TestBrowser_isToldToWait(t *testing.T) {
 func TestHole_noLimitOfSize(t *testing.T) {
 	p, _ := start(t, "-max-file", "1000")
 	client := browser(t, p)
-	for size, want := range map[int]int{1000: http.StatusOK, 1001: http.StatusRequestEntityTooLarge, 1 << 20: http.StatusRequestEntityTooLarge} {
-		if status, answer := send(t, client, p.URL+"/upload", strings.Repeat("x", size%199+1), size, nil); status != want {
+	for size, want := range map[int]int{1000: http.StatusOK, 1001: http.StatusRequestEntityTooLarge,
+		1 << 20: http.StatusRequestEntityTooLarge} {
+		if status, answer := send(t, client, p.URL+"/upload", strings.Repeat("x", size%199+1), size,
+			nil); status != want {
 			t.Errorf("%d bytes: %d %s", size, status, answer)
 		}
 	}

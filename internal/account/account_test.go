@@ -207,7 +207,8 @@ func TestCreate_ofOneNameManyTimesAtOnceGivesOneUser(t *testing.T) {
 func TestCreate_allowsOneAddressTwice(t *testing.T) {
 	a, _ := newAccounts(t)
 	for _, name := range []string{"anna", "bert"} {
-		if _, err := a.Create(t.Context(), account.NewUser{Username: name, Email: "both@example.org", Password: secret}); err != nil {
+		if _, err := a.Create(t.Context(), account.NewUser{Username: name,
+			Email: "both@example.org", Password: secret}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -127,6 +127,7 @@ func policyDetail(e *password.PolicyError) string {
 	case password.HoldsNUL:
 		return "A password holds no NUL."
 	default:
-		return "This password would be guessed: it is a common one, or made of common words, simple sequences or your name."
+		return "This password would be guessed: it is a common one, or made of common words, " +
+			"simple sequences or your name."
 	}
 }

@@ -164,7 +164,8 @@ func TestCreate_refusesANameWithTheShapeOfAnID(t *testing.T) {
 	if n := count(t, db); n != 1 {
 		t.Errorf("%d users, want 1", n)
 	}
-	for _, name := range []string{anna.ID + "0", anna.ID[1:], strings.Repeat("w", uid.Len), anna.ID[:20] + "-" + anna.ID[21:]} {
+	for _, name := range []string{anna.ID + "0", anna.ID[1:], strings.Repeat("w", uid.Len),
+		anna.ID[:20] + "-" + anna.ID[21:]} {
 		create(t, a, name)
 	}
 }

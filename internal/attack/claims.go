@@ -94,7 +94,8 @@ func (f *forger) claimTypes() {
 		if !optional[name] {
 			f.add("missing claim", name, f.signed(f.header(), with(f.claims(), name, nil)))
 		}
-		for _, value := range []any{json.RawMessage("null"), true, false, "", "\x00", "a\nb", 1.5, -1, []any{}, []any{nil}, []any{1}, []any{[]any{}}, members{}, members{"a": 1}} {
+		for _, value := range []any{json.RawMessage("null"), true, false, "", "\x00", "a\nb", 1.5,
+			-1, []any{}, []any{nil}, []any{1}, []any{[]any{}}, members{}, members{"a": 1}} {
 			if fits(name, value) {
 				continue
 			}
@@ -199,7 +200,8 @@ func (f *forger) spellings() {
 			}
 		}
 		place := rand.IntN(len(part)-1) + 1
-		for _, odd := range []string{"=", "==", "\n", "\r", "\r\n", " ", "\t", "\x00", "%", "+", "/", "?", "é", "\u200b", ".", "\"", "{"} {
+		for _, odd := range []string{"=", "==", "\n", "\r", "\r\n", " ", "\t", "\x00", "%", "+",
+			"/", "?", "é", "\u200b", ".", "\"", "{"} {
 			change("with "+odd+" after", part+odd)
 			change("with "+odd+" before", odd+part)
 			change("with "+odd+" inside", part[:place]+odd+part[place:])
@@ -261,9 +263,11 @@ func (f *forger) otherForms() {
 		"nothing": "", "a dot": ".", "two dots": "..", "three dots": "...", "four dots": "....",
 		"a word": "token", "two segments": p[0] + "." + p[1], "four segments": token + ".x",
 		"a JWE": p[0] + ".." + p[1] + "." + p[2] + ".x", "five segments": token + ".." + "x",
-		"flattened JSON":    fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, p[0], p[1], p[2]),
-		"general JSON":      fmt.Sprintf(`{"payload":%q,"signatures":[{"protected":%q,"signature":%q}]}`, p[1], p[0], p[2]),
-		"a polyglot":        fmt.Sprintf(`{"a":"%s.%s.%s","protected":%q,"payload":%q,"signature":%q}`, p[0], p[1], p[2], p[0], p[1], p[2]),
+		"flattened JSON": fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, p[0], p[1], p[2]),
+		"general JSON": fmt.Sprintf(`{"payload":%q,"signatures":[{"protected":%q,`+
+			`"signature":%q}]}`, p[1], p[0], p[2]),
+		"a polyglot": fmt.Sprintf(`{"a":"%s.%s.%s","protected":%q,"payload":%q,`+
+			`"signature":%q}`, p[0], p[1], p[2], p[0], p[1], p[2]),
 		"a polyglot's tail": fmt.Sprintf(`%s.%s.%s","payload":"x"}`, p[0], p[1], p[2]),
 		"detached":          p[0] + ".." + p[2],
 		"nested":            f.sign(encode(text(with(f.header(), "cty", "JWT"))), encode(token)),

@@ -42,7 +42,8 @@ func standardPublic(tb testing.TB, key *jwk.PrivateKey) any {
 			E: int(new(big.Int).SetBytes(raw(parts.E)).Int64()),
 		}
 	}
-	curve := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}[parts.Crv]
+	curve := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(),
+		"P-521": elliptic.P521()}[parts.Crv]
 	public, err := ecdsa.ParseUncompressedPublicKey(curve, append(append([]byte{4}, raw(parts.X)...), raw(parts.Y)...))
 	if err != nil {
 		tb.Fatal(err)

@@ -219,7 +219,8 @@ func TestListener_closeWakesWhoWaitsForAPlace(t *testing.T) {
 	s := open(t, conns.Config{Max: 1})
 	s.busy(t, "127.0.0.2", 1)
 	late := s.dial(t, "127.0.0.3")
-	for begin := time.Now(); !strings.Contains(s.log.String(), "as many connections as there may be"); time.Sleep(time.Millisecond) {
+	for begin := time.Now(); !strings.Contains(s.log.String(),
+		"as many connections as there may be"); time.Sleep(time.Millisecond) {
 		if time.Since(begin) > 5*time.Second {
 			t.Fatal("the second connection has a place although the only one is taken")
 		}

@@ -46,7 +46,8 @@ func TestDecodeBase64_takesOneTextOnly(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"A", "AAAAA", "AA==", "AAA=", "AA\n", "AAAA\n", "AAAA\r\nAAAA", " AAAA", "AAAA ", "AB", "AAB", "AA+A", "AA/A", "AAAA\x00"} {
+	for _, text := range []string{"A", "AAAAA", "AA==", "AAA=", "AA\n", "AAAA\n", "AAAA\r\nAAAA",
+		" AAAA", "AAAA ", "AB", "AAB", "AA+A", "AA/A", "AAAA\x00"} {
 		if _, ok := decodeBase64(text); ok {
 			t.Errorf("%q was taken", text)
 		}

@@ -44,8 +44,9 @@ type outer struct {
 func TestDecodeJSON_fillsEveryKindOfField(t *testing.T) {
 	var got outer
 	err := jose.DecodeJSON([]byte(`{
-		"note":"n","name":"a","age":-7,"ratio":1.5,"on":true,"tags":["x","y"],"home":{"city":"c","zip":8},"others":[{"city":"d"}],
-		"labels":{"one":1},"nick":"k","at":"2026-11-23T10:00:00Z","raw":{"b": 1},"any":[1,"z"],"Plain":"p","deep":{"k":{"city":"e"}}}`), &got)
+		"note":"n","name":"a","age":-7,"ratio":1.5,"on":true,"tags":["x","y"],"home":{"city":"c","zip":8},
+		"others":[{"city":"d"}],"labels":{"one":1},"nick":"k","at":"2026-11-23T10:00:00Z","raw":{"b": 1},
+		"any":[1,"z"],"Plain":"p","deep":{"k":{"city":"e"}}}`), &got)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,8 @@ func TestDecodeJSON_fillsEveryKindOfField(t *testing.T) {
 func TestDecodeJSON_listsEveryMisfit(t *testing.T) {
 	got := outer{Name: "before"}
 	err := jose.DecodeJSON([]byte(`{
-		"Name":"a","name":1,"age":300,"ratio":"1","on":"true","tags":["x",1],"home":{"City":"c","city":null},"others":{},"labels":{"one":"1"},
+		"Name":"a","name":1,"age":300,"ratio":"1","on":"true","tags":["x",1],"home":{"City":"c","city":null},
+		"others":{},"labels":{"one":"1"},
 		"nick":null,"at":"yesterday","plain":"p","Hidden":"h","private":"p"}`), &got)
 	fields, ok := errors.AsType[jose.FieldErrors](err)
 	if !ok {
@@ -126,7 +128,8 @@ func TestDecodeJSON_showsNoMoreOfAHostileNameThanIsFit(t *testing.T) {
 // exactly, at every depth.
 func TestDecodeKnownJSON(t *testing.T) {
 	var got outer
-	if err := jose.DecodeKnownJSON(`{"other":[1],"NAME":"x","name":"a","home":{"CITY":"x"},"nick":null}`, &got); err != nil {
+	if err := jose.DecodeKnownJSON(`{"other":[1],"NAME":"x","name":"a","home":{"CITY":"x"},`+
+		`"nick":null}`, &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.Name != "a" || got.Home.City != "" || got.Nick != nil {

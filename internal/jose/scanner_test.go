@@ -175,7 +175,8 @@ func TestScanner_wrongKinds(t *testing.T) {
 }
 
 func FuzzScanner(f *testing.F) {
-	for _, seed := range []string{`{"a":1}`, `[1,2,{"b":null}]`, `"\ud83d\ude00"`, `{"a":1,"a":2}`, "\"\xff\"", `1e5`, strings.Repeat("[", 40)} {
+	for _, seed := range []string{`{"a":1}`, `[1,2,{"b":null}]`, `"\ud83d\ude00"`, `{"a":1,"a":2}`,
+		"\"\xff\"", `1e5`, strings.Repeat("[", 40)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -205,7 +206,10 @@ func FuzzScanner(f *testing.F) {
 }
 
 func BenchmarkScanner(b *testing.B) {
-	text := `{"iss":"https://issuer.example","sub":"06h0co5862doud16l5g4egmsfg","aud":"https://api.example","exp":1800000900,"iat":1800000000,"jti":"06h0co58f06l9q6lloq20opqt8","client_id":"app","sid":"06h0co58f06l9q6lloq20opqt8","auth_time":1800000000,"scope":"read write"}`
+	text := `{"iss":"https://issuer.example","sub":"06h0co5862doud16l5g4egmsfg",` +
+		`"aud":"https://api.example","exp":1800000900,"iat":1800000000,` +
+		`"jti":"06h0co58f06l9q6lloq20opqt8","client_id":"app","sid":"06h0co58f06l9q6lloq20opqt8",` +
+		`"auth_time":1800000000,"scope":"read write"}`
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -222,7 +222,8 @@ func TestDatabase_refusesASecondActiveKey(t *testing.T) {
 	f.open()
 	err := f.database().Write(t.Context(), func(tx *sqldb.Tx) error {
 		_, err := tx.Exec(
-			`INSERT INTO signing_keys (id, algorithm, state, sealed, sealed_by, created_at) VALUES ('x', 'ES256', 'active', '', '', 0)`,
+			`INSERT INTO signing_keys (id, algorithm, state, sealed, sealed_by, created_at) ` +
+				`VALUES ('x', 'ES256', 'active', '', '', 0)`,
 		)
 		return err
 	})
@@ -342,9 +343,10 @@ func TestOpen_refusesARowThatWasTamperedWith(t *testing.T) {
 		) + `) AS BLOB)`
 	}
 	for name, statement := range map[string]string{
-		"nonce":                 flip(3),
-		"ciphertext":            flip(40),
-		"tag":                   `UPDATE signing_keys SET sealed = CAST(substr(sealed, 1, length(sealed) - 2) || x'00ff' AS BLOB)`,
+		"nonce":      flip(3),
+		"ciphertext": flip(40),
+		"tag": `UPDATE signing_keys SET sealed = CAST(substr(sealed, 1, ` +
+			`length(sealed) - 2) || x'00ff' AS BLOB)`,
 		"cut short":             `UPDATE signing_keys SET sealed = substr(sealed, 1, 10)`,
 		"emptied":               `UPDATE signing_keys SET sealed = x''`,
 		"renamed":               `UPDATE signing_keys SET id = 'another'`,

@@ -20,7 +20,8 @@ SELECT id, algorithm, state, sealed, sealed_by, created_at, activated_at, retire
 ORDER BY created_at, id`
 
 const insertActiveKey = `
-INSERT INTO signing_keys (id, algorithm, state, sealed, sealed_by, created_at, activated_at) VALUES (?, ?, 'active', ?, ?, ?, ?)`
+INSERT INTO signing_keys (id, algorithm, state, sealed, sealed_by, created_at, activated_at)
+VALUES (?, ?, 'active', ?, ?, ?, ?)`
 
 // State is the state of a key: next, active, retired or gone, in that order.
 type State string

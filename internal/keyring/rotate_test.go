@@ -117,7 +117,8 @@ func TestRotate_fromNextToGone(t *testing.T) {
 		t.Errorf("states %v", states)
 	}
 	var sealed int
-	if err := f.database().QueryRow(t.Context(), "SELECT length(sealed) FROM signing_keys WHERE state = 'gone'").Scan(&sealed); err != nil ||
+	if err := f.database().QueryRow(t.Context(),
+		"SELECT length(sealed) FROM signing_keys WHERE state = 'gone'").Scan(&sealed); err != nil ||
 		sealed != 0 {
 		t.Errorf("of the key that is gone %d bytes are left: %v", sealed, err)
 	}

@@ -60,7 +60,8 @@ func TestUnseal_refusesAKeyThatIsNotWhatItsRowSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, as := range []KeyInfo{{ID: key.ID(), Algorithm: jwk.ES256}, {ID: "another", Algorithm: jwk.ES256}, {ID: key.ID(), Algorithm: jwk.ES384}} {
+	for _, as := range []KeyInfo{{ID: key.ID(), Algorithm: jwk.ES256},
+		{ID: "another", Algorithm: jwk.ES256}, {ID: key.ID(), Algorithm: jwk.ES384}} {
 		sealed := r.sealer.seal(as.ID, as.Algorithm, plain)
 		_, err := r.unseal(row{KeyInfo: as, sealed: sealed, sealedBy: r.sealer.fingerprint})
 		if right := as.ID == key.ID() && as.Algorithm == jwk.ES256; right != (err == nil) ||

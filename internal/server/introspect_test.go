@@ -32,7 +32,8 @@ func TestIntrospect(t *testing.T) {
 	}
 	for token, kind := range map[string]string{alice.access: "Bearer", alice.refresh: "refresh_token"} {
 		got := ask(token)
-		for _, member := range []string{`"active":true`, `"token_type":"` + kind + `"`, `"sub":"` + alice.id + `"`, `"sid":"` + alice.session + `"`, `"exp":`} {
+		for _, member := range []string{`"active":true`, `"token_type":"` + kind + `"`,
+			`"sub":"` + alice.id + `"`, `"sid":"` + alice.session + `"`, `"exp":`} {
 			if !strings.Contains(got, member) {
 				t.Errorf("no %s in %s", member, got)
 			}
@@ -52,7 +53,8 @@ func TestIntrospect(t *testing.T) {
 	}
 	bob := f.login("root")
 	f.clock.Advance(16 * time.Minute)
-	if a := f.do("POST /v1/introspect", tokenForm(bob.access), form, f.login("root").bearer()).want(http.StatusOK, ""); strings.TrimSpace(
+	if a := f.do("POST /v1/introspect", tokenForm(bob.access), form,
+		f.login("root").bearer()).want(http.StatusOK, ""); strings.TrimSpace(
 		a.Body,
 	) != `{"active":false}` {
 		t.Errorf("an expired token: %s", a.Body)
@@ -69,7 +71,9 @@ func TestIntrospect(t *testing.T) {
 
 func TestRevoke(t *testing.T) {
 	f := newFixture(t, options{})
-	for _, token := range []func(person) string{func(p person) string { return p.access }, func(p person) string { return p.refresh }} {
+	for _, token := range []func(person) string{func(p person) string {
+		return p.access
+	}, func(p person) string { return p.refresh }} {
 		alice := person{}
 		if _, err := f.accounts.UserByUsername(t.Context(), "alice"); err != nil {
 			alice = f.join("alice")
@@ -103,7 +107,8 @@ func TestVerify_forwardAuth(t *testing.T) {
 	alice := f.join("alice")
 	a := f.do("GET /v1/verify?role=user", "", alice.bearer(), "X-Auth-Subject: root", "X-Auth-Roles: admin").
 		want(http.StatusNoContent, "")
-	for name, want := range map[string]string{"X-Auth-Subject": alice.id, "X-Auth-Roles": "user", "X-Auth-Scope": "", "X-Auth-Session": alice.session} {
+	for name, want := range map[string]string{"X-Auth-Subject": alice.id, "X-Auth-Roles": "user",
+		"X-Auth-Scope": "", "X-Auth-Session": alice.session} {
 		if got := a.Header.Values(name); len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %q", name, got)
 		}

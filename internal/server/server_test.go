@@ -58,7 +58,8 @@ func TestRoutes_whoMay(t *testing.T) {
 	} {
 		f.do(c.request, c.body, bob.bearer()).want(http.StatusForbidden, c.code)
 	}
-	for _, request := range []string{"GET /v1/users/none", "DELETE /v1/users/none", "POST /v1/users/none/disable", "POST /v1/users/none/enable"} {
+	for _, request := range []string{"GET /v1/users/none", "DELETE /v1/users/none",
+		"POST /v1/users/none/disable", "POST /v1/users/none/enable"} {
 		f.do(request, "", root.bearer()).want(http.StatusNotFound, "not_found")
 	}
 	f.do("PUT /v1/users/none/roles", `{"roles":["user"]}`, root.bearer()).want(http.StatusNotFound, "not_found")
@@ -233,7 +234,8 @@ func TestLogin_limits(t *testing.T) {
 	f.do("POST /v1/login", credentials("bob", passwordOf("bob"))).want(http.StatusOK, "")
 	// The address has its own limit, whatever the names; a network of IPv6 is one address.
 	for i := range 20 {
-		f.do("POST /v1/login", credentials(fmt.Sprint("nobody", i), "wrong"), fmt.Sprintf("From: [2001:db8::%x]:1", i+1)).
+		f.do("POST /v1/login", credentials(fmt.Sprint("nobody", i), "wrong"),
+			fmt.Sprintf("From: [2001:db8::%x]:1", i+1)).
 			want(http.StatusUnauthorized, "invalid_credentials")
 	}
 	f.do("POST /v1/login", credentials("nobody", "wrong"), "From: [2001:db8::ffff]:1").
@@ -253,7 +255,8 @@ func TestReauthenticate_isLimited(t *testing.T) {
 	alice := f.join("alice")
 	f.do("POST /v1/reauthenticate", `{"password":"wrong"}`, alice.bearer()).
 		want(http.StatusUnauthorized, "invalid_credentials")
-	f.do("PATCH /v1/users/"+alice.id, `{"password":"another good password","current_password":"wrong"}`, alice.bearer()).
+	f.do("PATCH /v1/users/"+alice.id,
+		`{"password":"another good password","current_password":"wrong"}`, alice.bearer()).
 		want(http.StatusUnprocessableEntity, "validation_failed")
 	f.do("POST /v1/login", credentials("alice", "wrong")).want(http.StatusUnauthorized, "invalid_credentials")
 	f.do("POST /v1/reauthenticate", `{"password":"wrong"}`, alice.bearer()).
@@ -417,7 +420,8 @@ func TestHandler_answersOfEveryKind(t *testing.T) {
 			t.Errorf("%s: %q", name, a.Header.Get(name))
 		}
 	}
-	for _, tags := range []string{a.Header.Get("ETag"), "W/" + a.Header.Get("ETag"), `"x", ` + a.Header.Get("ETag"), "*"} {
+	for _, tags := range []string{a.Header.Get("ETag"), "W/" + a.Header.Get("ETag"),
+		`"x", ` + a.Header.Get("ETag"), "*"} {
 		if n := f.do("GET /healthz", "", "If-None-Match: "+tags); n.Status != http.StatusNotModified || n.Body != "" {
 			t.Errorf("If-None-Match %s: %d %s", tags, n.Status, n.Body)
 		}
@@ -565,7 +569,8 @@ func TestStepUp(t *testing.T) {
 		str("access_token")
 	f.do("PATCH /v1/users/"+alice.id, `{"email":"new@alice.example"}`, "Authorization: Bearer "+fresh).
 		want(http.StatusOK, "")
-	if a := f.do("PATCH /v1/users/"+alice.id, `{"email":null}`, "Authorization: Bearer "+fresh).want(http.StatusOK, ""); !strings.Contains(
+	if a := f.do("PATCH /v1/users/"+alice.id, `{"email":null}`, "Authorization: Bearer "+
+		fresh).want(http.StatusOK, ""); !strings.Contains(
 		a.Body,
 		`"email":null`,
 	) {

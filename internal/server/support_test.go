@@ -107,7 +107,8 @@ func newFixture(t testing.TB, o options) *fixture {
 	}
 	governor, err := password.NewGovernor(o.governor)
 	must(err)
-	f.accounts, err = users.OpenAccounts(t.Context(), users.AccountsConfig{DB: f.db, Passwords: governor, Now: f.clock.Now})
+	f.accounts, err = users.OpenAccounts(t.Context(), users.AccountsConfig{DB: f.db,
+		Passwords: governor, Now: f.clock.Now})
 	must(err)
 	c := server.Config{
 		Issuer: "https://issuer.test", Keys: f.keys, Store: f.store, Accounts: f.accounts, Ping: f.db.Ping,
@@ -166,7 +167,8 @@ func (a answer) want(status int, code string) answer {
 		a.t.Fatalf("answered %d %s, want %d %s", a.Status, a.Body, status, code)
 	}
 	if code != "" &&
-		(a.Header.Get("Content-Type") != "application/problem+json" || a.str("request_id") == "" || a.str("detail") == "") {
+		(a.Header.Get("Content-Type") != "application/problem+json" || a.str("request_id") == "" ||
+			a.str("detail") == "") {
 		a.t.Errorf("a refusal of another form: %v %s", a.Header, a.Body)
 	}
 	return a

@@ -133,7 +133,8 @@ func TestSessions_haveAnETag(t *testing.T) {
 	alice, bob := f.join("alice"), f.join("bob")
 	first := f.do("GET /v1/sessions", "", alice.bearer()).want(http.StatusOK, "")
 	tag := "If-None-Match: " + first.Header.Get("ETag")
-	if got := first.Header.Get("Cache-Control") + "; " + first.Header.Get("Vary"); got != "private, no-cache; Authorization" {
+	if got := first.Header.Get("Cache-Control") + "; " +
+		first.Header.Get("Vary"); got != "private, no-cache; Authorization" {
 		t.Errorf("Cache-Control and Vary: %s", got)
 	}
 	f.do("GET /v1/sessions", "", alice.bearer(), tag).wantStatus(http.StatusNotModified)

@@ -31,7 +31,8 @@ func TestStart_withManyRevocations(t *testing.T) {
 	err = db.Write(t.Context(), func(tx *sqldb.Tx) error {
 		for i := range *revocations {
 			_, err := tx.Exec(
-				`INSERT INTO revocations (sequence, kind, revoked_id, before, expires_at) VALUES (?, 'session', ?, 0, ?)`,
+				`INSERT INTO revocations (sequence, kind, revoked_id, before, expires_at) VALUES `+
+					`(?, 'session', ?, 0, ?)`,
 				i+1,
 				uid.New(now),
 				now.Add(time.Hour).UnixMicro(),

@@ -61,7 +61,8 @@ func refreshAll(tb testing.TB, issuer *hallpass.Issuer[struct{}], clients, n int
 		}
 		group.Go(func() {
 			for left.Add(-1) >= 0 {
-				if tokens, err = issuer.Refresh(context.Background(), tokens.RefreshToken, sessions.Client{}); err != nil {
+				if tokens, err = issuer.Refresh(context.Background(), tokens.RefreshToken,
+					sessions.Client{}); err != nil {
 					tb.Error(err)
 					return
 				}
@@ -89,7 +90,8 @@ func BenchmarkRefresh(b *testing.B) {
 		}
 		defer db.Close()
 		db.SetMaxOpenConns(1)
-		if _, err := db.Exec("CREATE TABLE sessions (id TEXT PRIMARY KEY, generation INTEGER) WITHOUT ROWID; INSERT INTO sessions VALUES ('a', 0)"); err != nil {
+		if _, err := db.Exec("CREATE TABLE sessions (id TEXT PRIMARY KEY, generation INTEGER) " +
+			"WITHOUT ROWID; INSERT INTO sessions VALUES ('a', 0)"); err != nil {
 			b.Fatal(err)
 		}
 		for b.Loop() {

@@ -45,7 +45,8 @@ func insertRevocation(tx *sqldb.Tx, r sessions.Revocation) (sessions.Revocation,
 
 const selectEnding = `SELECT id, access_expiry FROM sessions WHERE id = ? AND revoked_at = 0`
 
-const selectEndings = `SELECT id, access_expiry FROM sessions WHERE subject = ? AND id <> ? AND revoked_at = 0 ORDER BY created_at, id`
+const selectEndings = `SELECT id, access_expiry FROM sessions WHERE subject = ? AND id <> ? AND ` +
+	`revoked_at = 0 ORDER BY created_at, id`
 
 const updateRevokedAt = `UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at = 0`
 

@@ -125,8 +125,8 @@ func collect[T any](rows *sqldb.Rows, scan func(scanner) (T, error)) ([]T, error
 }
 
 const updateSession = `UPDATE sessions
-	SET generation = ?, rotated_at = ?, last_used_at = ?, idle_expiry = ?, revoked_at = ?, auth_time = ?, access_expiry = ?,
-		stepped_up = ?
+	SET generation = ?, rotated_at = ?, last_used_at = ?, idle_expiry = ?, revoked_at = ?,
+		auth_time = ?, access_expiry = ?, stepped_up = ?
 	WHERE id = ? AND generation = ? AND revoked_at = 0`
 
 const updateSessionAsRead = updateSession + ` AND auth_time = ? AND access_expiry = ?

@@ -355,7 +355,8 @@ func TestWrite_transactionHasALimit(t *testing.T) {
 	start := time.Now()
 	err := db.WriteWithin(context.Background(), 100*time.Millisecond, func(tx *sqldb.Tx) error {
 		_, err := tx.Exec(
-			"WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) UPDATE counters SET n = (SELECT count(*) FROM r)",
+			"WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) UPDATE counters " +
+				"SET n = (SELECT count(*) FROM r)",
 		)
 		return err
 	})

@@ -153,7 +153,8 @@ func compareMigrations(applied, known []migration) error {
 		}
 		if k := known[i]; m.version != k.version || m.sha256 != k.sha256 {
 			return fmt.Errorf(
-				"%04d_%s.sql is not what was run in this database as %04d_%s: restore the file and put the change in a new one",
+				"%04d_%s.sql is not what was run in this database as %04d_%s: restore the file "+
+					"and put the change in a new one",
 				k.version,
 				k.name,
 				m.version,

@@ -78,10 +78,14 @@ func TestMigrate_refuses(t *testing.T) {
 		files map[string]string
 		says  string
 	}{
-		"a changed file":      {map[string]string{"0001_books.sql": first + " ", "0002_title.sql": two["0002_title.sql"]}, "0001_books.sql is not what was run"},
-		"an older program":    {map[string]string{"0001_books.sql": first}, "0002_title, which this program does not know"},
-		"a gap":               {map[string]string{"0001_books.sql": first, "0003_title.sql": ""}, "expected number 0002"},
-		"two of one number":   {map[string]string{"0001_books.sql": first, "0001_films.sql": ""}, "expected number 0002"},
+		"a changed file": {map[string]string{"0001_books.sql": first + " ",
+			"0002_title.sql": two["0002_title.sql"]}, "0001_books.sql is not what was run"},
+		"an older program": {map[string]string{"0001_books.sql": first},
+			"0002_title, which this program does not know"},
+		"a gap": {map[string]string{"0001_books.sql": first, "0003_title.sql": ""},
+			"expected number 0002"},
+		"two of one number": {map[string]string{"0001_books.sql": first, "0001_films.sql": ""},
+			"expected number 0002"},
 		"a name out of shape": {map[string]string{"1_books.sql": first}, "not NNNN_name.sql"},
 		"no file":             {nil, "there are none"},
 	} {

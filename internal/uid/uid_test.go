@@ -33,7 +33,8 @@ func TestBytes_isTheInverseOfFromBytes(t *testing.T) {
 		t.Errorf("%s came back as %s, %v", id, uid.FromBytes(b), err)
 	}
 	// The last character has two unused bits, which must be zero.
-	for _, wrong := range []string{"", id[:25], id + "0", strings.ToUpper(id), id[:25] + "1", "\n" + id[1:], id[:25] + "\n", strings.Repeat("w", 26)} {
+	for _, wrong := range []string{"", id[:25], id + "0", strings.ToUpper(id), id[:25] + "1",
+		"\n" + id[1:], id[:25] + "\n", strings.Repeat("w", 26)} {
 		if wrong == id {
 			continue
 		}

@@ -20,7 +20,8 @@ func TestRun_reportsEachCase(t *testing.T) {
 	}))
 	defer server.Close()
 	var out strings.Builder
-	if _, err := run(t.Context(), []string{"-system", "querytoken", "-url", server.URL + "/", "-var", "username=a", "-var", "password=b"}, &out); err != nil {
+	if _, err := run(t.Context(), []string{"-system", "querytoken", "-url", server.URL + "/",
+		"-var", "username=a", "-var", "password=b"}, &out); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), "ok    anyone reads the unprotected page\n") {

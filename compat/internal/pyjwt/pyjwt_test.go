@@ -63,10 +63,13 @@ func TestDecode_saysWhatIsWrongInItsWords(t *testing.T) {
 		{"one segment", "abc", "Not enough segments"},
 		{"two segments", header + "." + payload, "Not enough segments"},
 		{"header encoding", "A." + payload + "." + signature, "Invalid header padding"},
-		{"header is no JSON", signed(t, key, "abc", "{}"), "Invalid header string: Expecting value: line 1 column 1 (char 0)"},
+		{"header is no JSON", signed(t, key, "abc", "{}"),
+			"Invalid header string: Expecting value: line 1 column 1 (char 0)"},
 		{"header is a list", signed(t, key, "[]", "{}"), "Invalid header string: must be a json object"},
-		{"critical extension", signed(t, key, `{"alg":"HS256","crit":["x"],"x":1}`, "{}"), "Invalid header string: crit is not supported"},
-		{"kid is a number", signed(t, key, `{"alg":"HS256","kid":1}`, "{}"), "Key ID header parameter must be a string"},
+		{"critical extension", signed(t, key, `{"alg":"HS256","crit":["x"],"x":1}`, "{}"),
+			"Invalid header string: crit is not supported"},
+		{"kid is a number", signed(t, key, `{"alg":"HS256","kid":1}`, "{}"),
+			"Key ID header parameter must be a string"},
 		{"payload encoding", header + ".A." + signature, "Invalid payload padding"},
 		{"four segments", good + ".AAAA", "Invalid payload padding"},
 		{"signature encoding", header + "." + payload + ".A", "Invalid crypto padding"},
@@ -82,7 +85,8 @@ func TestDecode_saysWhatIsWrongInItsWords(t *testing.T) {
 		{"no iat", claims(`{"exp":0}`), `Token is missing the "iat" claim`},
 		{"no nbf", claims(`{"exp":0,"iat":9000000000}`), `Token is missing the "nbf" claim`},
 		{"iat in words", claims(`{"exp":0,"iat":"now","nbf":"x"}`), "Issued At claim (iat) must be an integer."},
-		{"iat in the future", claims(`{"exp":0,"iat":1800000011,"nbf":"x"}`), "Issued At claim (iat) cannot be in the future."},
+		{"iat in the future", claims(`{"exp":0,"iat":1800000011,"nbf":"x"}`),
+			"Issued At claim (iat) cannot be in the future."},
 		{"nbf a list", claims(`{"exp":[],"iat":0,"nbf":[]}`), "Not Before claim (nbf) must be an integer."},
 		{"nbf in the future", claims(`{"exp":[],"iat":0,"nbf":1800000011}`), "The token is not yet valid (nbf)"},
 		{"exp in words", claims(`{"exp":"never","iat":0,"nbf":0}`), "Expiration Time claim (exp) must be an integer."},
@@ -106,7 +110,8 @@ func TestDecode_saysWhatIsWrongInItsWords(t *testing.T) {
 
 func TestDecode_timesAreWhatPythonTakesForIntegers(t *testing.T) {
 	key := secret(t)
-	for _, exp := range []string{"1800000300", "1800000300.9", `"1800000300"`, `" 1800000300 "`, "1.8000003e9", "1799999990"} {
+	for _, exp := range []string{"1800000300", "1800000300.9", `"1800000300"`, `" 1800000300 "`,
+		"1.8000003e9", "1799999990"} {
 		d := pyjwt.Decoder{Version: pyjwt.V1, Key: key, Leeway: 10 * time.Second}
 		if _, err := d.Decode(signed(t, key, head, `{"exp":`+exp+`}`), now); err != nil {
 			t.Errorf("exp %s: %v", exp, err)

@@ -1,0 +1,49 @@
+package main
+
+import "github.com/alecthomas/kong"
+
+// helpTexts are the help of those flags whose text is too long for a line of their struct. A flag's
+// tag names its text, like ${addr}.
+var helpTexts = kong.Vars{
+	"data": "Folder for the database and the secret that encrypts its keys. Created on " +
+		"the first run with mode 0700.",
+	"db": "Database. Defaults to a SQLite database in the data folder.",
+	"secret_file": "File with the secret that encrypts the keys. Defaults to a file in the " +
+		"data folder.",
+	"settings": `JSON file of settings with the names of flags: {"addr": "127.0.0.1:9000"}. ` +
+		"Flags and the environment override it.",
+	"addr":         "Address to listen on. Port 0 selects a free port.",
+	"signup":       "Let anybody create an account. With --no-signup only administrators can.",
+	"password_min": "Minimum number of characters in a new password, at least 8.",
+	"session_idle": "A session ends after this time without a refresh.",
+	"session_max":  "A session ends after this time, even if it is refreshed.",
+	"max_sessions": "Maximum number of sessions per user. A new session beyond it ends the " +
+		"oldest. 0 means no limit.",
+	"refresh_grace": "How long a used refresh token is answered with the same successor again.",
+	"signing_algorithm": "Algorithm of the first signing key: ES256, ES384, ES512, EdDSA, RS256 to " +
+		"RS512 or PS256 to PS512.",
+	"key_rotation": "Rotate the signing key after this time, for example 720h for 30 days; 0s " +
+		"means never.",
+	"max_connections": "Maximum number of connections, lower if the limit of file descriptors " +
+		"requires it. One address can use a quarter of them; loopback and proxies " +
+		"can use all.",
+	"account_limit": "Limit of failed logins per user name; 0 means no limit.",
+	"address_limit": "Limit of failed logins per address; 0 means no limit.",
+	"signup_limit":  "Limit of sign-ups per address; 0 means no limit.",
+	"behind_proxy": "Networks of proxies that terminate TLS for this server and whose " +
+		"X-Forwarded-For is trusted.",
+	"insecure_http": "Use plain HTTP on an address that others can reach. Passwords and tokens " +
+		"can then be read in transit.",
+	"drain_delay": "How long to keep serving after a stop signal, while /readyz answers 503.",
+	"log_level":   "debug, info, warn or error.",
+	"token_issuer": "Public URL of this server, used as the iss of its tokens. On loopback it " +
+		"defaults to the URL of --addr; otherwise it is required.",
+	"token_inspect_token": "The token, or - to read it from the first line of standard input, which " +
+		"keeps it out of the shell history.",
+	"key_check_algorithm": "Algorithm of keys that name none, as Entra ID's: RS256 for most issuers.",
+	"session_revoke_all": "End all sessions of all users, and refuse all tokens issued so far. For " +
+		"use after a restore or a theft.",
+	"user_add_role": `Role in addition to "user"; can be repeated. The role "admin" administers ` +
+		"the server.",
+	"user_password_min": "Minimum number of characters in the password.",
+}
