@@ -71,12 +71,8 @@ func TestRemember_nothingIsShared(t *testing.T) {
 	shared(t, withShown{Shown{[]string{"a"}}}, true, func(c *withShown) { c.Tags[0] += "x" })
 	shared(t, withInner{inner{[]string{"a"}}}, false, func(c *withInner) { c.Inner.tags[0] += "x" })
 	shared(t, withPointer{&inner{[]string{"a"}}}, false, func(c *withPointer) { c.Inner.tags[0] += "x" })
-	shared(
-		t,
-		withMapOf{map[string][]inner{"a": {{[]string{"a"}}}}},
-		false,
-		func(c *withMapOf) { c.Inner["a"][0].tags[0] += "x" },
-	)
+	shared(t, withMapOf{map[string][]inner{"a": {{[]string{"a"}}}}}, false,
+		func(c *withMapOf) { c.Inner["a"][0].tags[0] += "x" })
 	shared(t, withBig{big.NewInt(7)}, false, func(c *withBig) { c.Big.Add(c.Big, c.Big) })
 	shared(t, withRaw{json.RawMessage(`[1]`), map[string]any{"a": []any{"b"}}}, true, func(c *withRaw) {
 		c.Raw[1]++

@@ -306,12 +306,8 @@ func (f *RevocationFeed) fetch(ctx context.Context) (page feedPage, issuedAt tim
 		separator = "&"
 	}
 	refuse := func(err error) (feedPage, time.Time, error) { return feedPage{}, time.Time{}, err }
-	r, err := http.NewRequestWithContext(
-		ctx,
-		http.MethodGet,
-		fmt.Sprintf("%s%ssince=%d", f.c.URL, separator, f.sequence),
-		nil,
-	)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		fmt.Sprintf("%s%ssince=%d", f.c.URL, separator, f.sequence), nil)
 	if err != nil {
 		return refuse(err)
 	}

@@ -318,11 +318,8 @@ func TestRevocationPages_answers(t *testing.T) {
 	a.clock.Advance(time.Second) // a page says how recent it is, so the next one is another
 	next := a.do("GET /auth/revocations?since=0", "", "If-None-Match: "+tag)
 	if next.Status != 200 || next.Header.Get("ETag") == tag {
-		t.Errorf(
-			"a second later: %d with ETag %s, which was that of another answer",
-			next.Status,
-			next.Header.Get("ETag"),
-		)
+		t.Errorf("a second later: %d with ETag %s, which was that of another answer", next.Status,
+			next.Header.Get("ETag"))
 	}
 	tag = next.Header.Get("ETag")
 	login := a.login("alice")

@@ -181,11 +181,8 @@ func TestReauthenticate_nobodyElseProfits(t *testing.T) {
 	a := newAPI(t, nil)
 	login := a.login("alice")
 	stolen := login.String(t, "refresh_token")
-	got := a.do(
-		"POST /auth/reauthenticate",
-		`{"password":"alice's password"}`,
-		bearer(login.String(t, "access_token")),
-	)
+	got := a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`,
+		bearer(login.String(t, "access_token")))
 	got.want(t, 200, "")
 	a.refresh(stolen).want(t, 401, "refresh_token_invalid")
 	a.do("GET /func", "", bearer(got.String(t, "access_token"))).want(t, 200, "")

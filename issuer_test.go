@@ -171,10 +171,8 @@ func TestRefresh_asksForTheGrantAnew(t *testing.T) {
 func TestStartSession_ofADisabledSubject(t *testing.T) {
 	a := newAPI(t, nil)
 	a.users.Disable("alice")
-	if _, err := a.StartSession(t.Context(), "alice", hallpass.Client{}); !errors.Is(
-		err,
-		hallpass.ErrInvalidCredentials,
-	) {
+	if _, err := a.StartSession(t.Context(), "alice", hallpass.Client{}); !errors.Is(err,
+		hallpass.ErrInvalidCredentials) {
 		t.Errorf("StartSession: %v", err)
 	}
 	if s, err := a.Sessions(t.Context(), "alice", "", 10); err != nil || len(s) != 0 {

@@ -218,11 +218,8 @@ func TestRemembered_anotherKeyOfTheSameID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf(
-		`{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":%q,"x":%q}]}`,
-		key.ID(),
-		member(t, replaced.Public(), "x"),
-	)
+	text := fmt.Sprintf(`{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":%q,"x":%q}]}`,
+		key.ID(), member(t, replaced.Public(), "x"))
 	set, err := jwk.ParseSet([]byte(text))
 	if err != nil {
 		t.Fatal(err)

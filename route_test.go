@@ -154,7 +154,7 @@ func TestHandler_mistakesOfARoute(t *testing.T) {
 	a := newAPI(t, nil)
 	serve := func(hallpass.Request[appClaims]) (hallpass.Answer, error) { return hallpass.Answer{Status: 42}, nil }
 	for name, route := range map[string]hallpass.Route[appClaims]{
-		"no Serve":          {Pattern: "GET /x", Public: true},
+		"no Serve": {Pattern: "GET /x", Public: true},
 		"rules for anybody": {Pattern: "GET /x", Public: true,
 			Rules: []hallpass.Rule{hallpass.Self("id")}, Serve: serve},
 	} {

@@ -67,11 +67,8 @@ func (ours) signer(alg string, k keys) (jwk.SigningKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return jwk.ParsePrivatePEM(
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
-		jwk.Algorithm(alg),
-		keyID,
-	)
+	return jwk.ParsePrivatePEM(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+		jwk.Algorithm(alg), keyID)
 }
 
 func sourceOf(key jwk.SigningKey) (jwk.Source, error) {

@@ -52,13 +52,9 @@ func newGolangClaims(p payload) golangClaims {
 
 func (golangJWT) work(alg string, k keys) (work, error) {
 	method := golangjwt.GetSigningMethod(alg)
-	parser := golangjwt.NewParser(
-		golangjwt.WithValidMethods([]string{alg}),
-		golangjwt.WithIssuer(issuer),
-		golangjwt.WithAudience(audience),
-		golangjwt.WithExpirationRequired(),
-		golangjwt.WithStrictDecoding(),
-	)
+	parser := golangjwt.NewParser(golangjwt.WithValidMethods([]string{alg}),
+		golangjwt.WithIssuer(issuer), golangjwt.WithAudience(audience),
+		golangjwt.WithExpirationRequired(), golangjwt.WithStrictDecoding())
 	keyOf := func(*golangjwt.Token) (any, error) { return k.verifying(), nil }
 	return work{
 		sign: func(p payload) (string, error) {
@@ -143,12 +139,8 @@ func (jwx) work(alg string, k keys) (work, error) {
 			return string(signed), err
 		},
 		verify: func(token string) error {
-			t, err := jwxjwt.Parse(
-				[]byte(token),
-				jwxjwt.WithKey(algorithm, k.verifying()),
-				jwxjwt.WithIssuer(issuer),
-				jwxjwt.WithAudience(audience),
-			)
+			t, err := jwxjwt.Parse([]byte(token), jwxjwt.WithKey(algorithm, k.verifying()),
+				jwxjwt.WithIssuer(issuer), jwxjwt.WithAudience(audience))
 			if err != nil {
 				return err
 			}
@@ -157,12 +149,8 @@ func (jwx) work(alg string, k keys) (work, error) {
 			p.Issuer, _ = t.Issuer()
 			p.Subject, _ = t.Subject()
 			p.ID, _ = t.JwtID()
-			return errors.Join(
-				t.Get("client_id", &p.ClientID),
-				t.Get("sid", &p.SessionID),
-				t.Get("auth_time", &authTime),
-				t.Get("scope", &p.Scope),
-			)
+			return errors.Join(t.Get("client_id", &p.ClientID), t.Get("sid", &p.SessionID),
+				t.Get("auth_time", &authTime), t.Get("scope", &p.Scope))
 		},
 	}, nil
 }

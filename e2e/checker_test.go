@@ -39,19 +39,9 @@ func (b breach) String() string {
 	if b.Call.Theft > 0 {
 		who = fmt.Sprint("thief ", b.Call.Theft)
 	}
-	return fmt.Sprintf(
-		"not kept: %s.\n\t%s of %s's session %s by %s, %s to %s: %d %s; %s",
-		b.Promise,
-		b.Call.Ask,
-		b.Call.Owner,
-		b.Call.Session,
-		who,
-		b.Call.Sent,
-		b.Call.Received,
-		b.Call.Status,
-		b.Call.Code,
-		b.Detail,
-	)
+	return fmt.Sprintf("not kept: %s.\n\t%s of %s's session %s by %s, %s to %s: %d %s; %s",
+		b.Promise, b.Call.Ask, b.Call.Owner, b.Call.Session, who, b.Call.Sent, b.Call.Received,
+		b.Call.Status, b.Call.Code, b.Detail)
 }
 
 const (

@@ -91,12 +91,8 @@ func TestConnections_idleOnesKeepNobodyOut(t *testing.T) {
 				if scheme == "http" {
 					return d.DialContext(t.Context(), "tcp", address)
 				}
-				return tls.DialWithDialer(
-					d,
-					"tcp",
-					address,
-					&tls.Config{InsecureSkipVerify: true},
-				) // its own certificate
+				return tls.DialWithDialer(d, "tcp", address,
+					&tls.Config{InsecureSkipVerify: true}) // its own certificate
 			}
 			for i := range 270 {
 				c, err := dial()

@@ -66,11 +66,8 @@ func flood(s *server, clients []*http.Client, stop <-chan struct{}) map[int]int 
 			if i%2 == 1 {
 				path, name = "/v1/login", fmt.Sprint("hostile", i%1000)
 			}
-			status := post(
-				clients[i/2%len(clients)],
-				s.URL+path,
-				object("username", name, "password", "a password of the flood"),
-			)
+			status := post(clients[i/2%len(clients)], s.URL+path,
+				object("username", name, "password", "a password of the flood"))
 			mu.Lock()
 			defer mu.Unlock()
 			answers[status]++

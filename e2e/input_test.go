@@ -72,15 +72,8 @@ func TestBadInput(t *testing.T) {
 				continue
 			}
 			if code, _ := got.JSON["code"].(string); got.Status != b.status || code != b.code {
-				t.Errorf(
-					"%s, %s: answered %d %.300s, want %d %s",
-					route.do,
-					b.name,
-					got.Status,
-					got.Text,
-					b.status,
-					b.code,
-				)
+				t.Errorf("%s, %s: answered %d %.300s, want %d %s", route.do, b.name, got.Status,
+					got.Text, b.status, b.code)
 			}
 		}
 		if got := s.do(request{Do: route.do, Token: route.token, Body: `{}`}); route.empty != 0 &&

@@ -78,13 +78,8 @@ func measure(t *testing.T, s *server, elsewhere string) []time.Duration {
 		took[i] = until(t, elsewhere, p.Access)
 	}
 	slices.Sort(took)
-	t.Logf(
-		"%d trials: median %v, p99 %v, longest %v",
-		len(took),
-		took[len(took)/2],
-		took[len(took)*99/100],
-		took[len(took)-1],
-	)
+	t.Logf("%d trials: median %v, p99 %v, longest %v", len(took), took[len(took)/2],
+		took[len(took)*99/100], took[len(took)-1])
 	return took
 }
 

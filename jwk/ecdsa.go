@@ -37,11 +37,8 @@ func (k ecdsaPublic) verify(message, signature []byte) bool {
 	}
 	var sum [maxDigest]byte
 	var der [maxDER]byte
-	return ecdsa.VerifyASN1(
-		k.key,
-		digest(&sum, k.hash, message),
-		appendDER(der[:0], signature[:k.size], signature[k.size:]),
-	)
+	return ecdsa.VerifyASN1(k.key, digest(&sum, k.hash, message),
+		appendDER(der[:0], signature[:k.size], signature[k.size:]))
 }
 
 // appendDER appends SEQUENCE { INTEGER r, INTEGER s }, the form that the standard library verifies.

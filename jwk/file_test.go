@@ -251,16 +251,8 @@ func TestFile_isNeverPrinted(t *testing.T) {
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
 		hidden := struct{ ring jwk.File }{*ring} // fmt calls no methods of unexported fields
-		printed := fmt.Sprintf(
-			verb,
-			ring,
-		) + fmt.Sprintf(
-			verb,
-			*ring,
-		) + fmt.Sprintf(
-			verb,
-			hidden,
-		) + logged(
+		printed := fmt.Sprintf(verb, ring) + fmt.Sprintf(verb, *ring) + fmt.Sprintf(verb,
+			hidden) + logged(
 			ring,
 			hidden,
 		)

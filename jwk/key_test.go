@@ -39,13 +39,8 @@ func TestSign_verifiesWithItsPublicHalfAndNothingElse(t *testing.T) {
 				t.Fatal("its own signature does not verify")
 			}
 			if verifying.ID() != key.ID() || verifying.Algorithm() != alg || key.ID() == "" || key.ID() == other.ID() {
-				t.Errorf(
-					"IDs %q, %q and %q, algorithm %s",
-					key.ID(),
-					verifying.ID(),
-					other.ID(),
-					verifying.Algorithm(),
-				)
+				t.Errorf("IDs %q, %q and %q, algorithm %s", key.ID(), verifying.ID(), other.ID(),
+					verifying.Algorithm())
 			}
 			if other.Verify(message, signature) {
 				t.Error("another key's signature verifies")
@@ -270,14 +265,9 @@ func TestKeys_areNeverPrinted(t *testing.T) {
 		for name, value := range unmarshal(t, whole) {
 			if strings.Contains("d p q dp dq qi k", name) {
 				raw := decode64(t, value.(string))
-				private = append(
-					private,
-					value.(string),
-					fmt.Sprintf("%x", raw),
-					fmt.Sprintf("%X", raw),
-					inner(fmt.Sprint(raw)),
-					new(big.Int).SetBytes(raw).String(),
-				)
+				private = append(private, value.(string), fmt.Sprintf("%x", raw),
+					fmt.Sprintf("%X", raw), inner(fmt.Sprint(raw)),
+					new(big.Int).SetBytes(raw).String())
 			}
 		}
 		if private == nil {

@@ -251,11 +251,7 @@ func TestParseSet_skipsWhatItDoesNotKnow(t *testing.T) {
 	good, other := document(t, jwk.ES256), document(t, jwk.EdDSA)
 	set, err := jwk.ParseSet(setText(
 		t,
-		with(
-			good,
-			"kid",
-			"a",
-		),
+		with(good, "kid", "a"),
 		with(good, "use", "enc"),
 		map[string]any{"kty": "AKP", "alg": "ML-DSA-44", "kid": "pq"},
 		map[string]any{},

@@ -183,15 +183,8 @@ func TestParseSet_publishedKeySets(t *testing.T) {
 			run++
 			got := err == nil && verifyJWS(t, set, c.JWS)
 			if want := c.Result == "valid"; got != want {
-				t.Errorf(
-					"tcId %d (%s, %s): verified = %v, want %v (%v)",
-					c.TcID,
-					group.Comment,
-					c.Comment,
-					got,
-					want,
-					err,
-				)
+				t.Errorf("tcId %d (%s, %s): verified = %v, want %v (%v)", c.TcID, group.Comment,
+					c.Comment, got, want, err)
 			}
 		}
 	}

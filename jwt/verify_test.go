@@ -307,12 +307,8 @@ func TestVerify_refusesForms(t *testing.T) {
 	for n := range 9 { // wherever it stands, and however long the segment is
 		for length := range 4 {
 			payload := encode(with(b.payload, "pad", `"`+strings.Repeat("x", length)+`"`))
-			cases[fmt.Sprintf("%d line breaks, signed, %d", n, length)] = forgeRaw(
-				t,
-				b.key,
-				s[0],
-				payload[:4]+strings.Repeat("\n", n+1)+payload[4:],
-			)
+			cases[fmt.Sprintf("%d line breaks, signed, %d", n, length)] = forgeRaw(t, b.key, s[0],
+				payload[:4]+strings.Repeat("\n", n+1)+payload[4:])
 		}
 	}
 	if spared := spare(s[0]); spared != s[0] {

@@ -37,15 +37,8 @@ func TestDerivation_agreesWithXCrypto(t *testing.T) {
 					got := d.tag(m.take(d.blockCount()))
 					want := argon2.IDKey(d.password, d.salt, passes, memoryKiB, uint8(lanes), tagLength)
 					if !bytes.Equal(got, want) {
-						t.Fatalf(
-							"m=%d t=%d p=%d, tag of %d: %x, want %x",
-							memoryKiB,
-							passes,
-							lanes,
-							tagLength,
-							got,
-							want,
-						)
+						t.Fatalf("m=%d t=%d p=%d, tag of %d: %x, want %x", memoryKiB, passes, lanes,
+							tagLength, got, want)
 					}
 				}
 			}

@@ -246,12 +246,8 @@ func TestGovernor_memoryIsThatOfItsWorkers(t *testing.T) {
 		m.take(101)
 		m.shrink(100)
 		if kept != 100 || len(m.blocks) != 0 {
-			t.Errorf(
-				"mapped %v: %d blocks are kept for reuse, and %d after a costly hash",
-				mapped,
-				kept,
-				len(m.blocks),
-			)
+			t.Errorf("mapped %v: %d blocks are kept for reuse, and %d after a costly hash", mapped,
+				kept, len(m.blocks))
 		}
 	}
 }

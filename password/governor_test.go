@@ -166,12 +166,8 @@ func TestGovernor_requestsStayFastBesideIt(t *testing.T) {
 		late []time.Duration
 	}{{"no logins", calm}, {"plain goroutines", plain}, {"governor", governed}} {
 		n := len(r.late)
-		t.Logf(
-			"%-16s p50 %8v  p99 %8v",
-			r.name,
-			r.late[n/2].Round(time.Microsecond),
-			r.late[n*99/100].Round(time.Microsecond),
-		)
+		t.Logf("%-16s p50 %8v  p99 %8v", r.name, r.late[n/2].Round(time.Microsecond),
+			r.late[n*99/100].Round(time.Microsecond))
 	}
 	ratio := float64(plain[len(plain)/2]) / float64(governed[len(governed)/2])
 	t.Logf("plain goroutines / governor: %.0f", ratio)

@@ -23,11 +23,9 @@ func staleRead(s *suite) {
 	reauthenticated := s.session("a")
 	s.stepUp("a", 2*time.Minute)
 	s.rotate(read(3, 2*time.Minute, reauthenticated), sessions.Gone) // the step-up's generation is 4
-	s.equal(
-		"AuthTime",
+	s.equal("AuthTime",
 		s.rotate(read(4, 3*time.Minute, reauthenticated), sessions.Rotated).AuthTime,
-		at(2*time.Minute),
-	)
+		at(2*time.Minute))
 	living := s.session("a")
 	s.end(sessions.Ending{SessionID: "a", Now: at(4 * time.Minute), ExpiresAt: at(time.Hour)})
 	s.rotate(read(5, 5*time.Minute, living), sessions.Gone)

@@ -60,11 +60,8 @@ var sessionTests = []subtest{
 		short := session("short", "ada", 0)
 		short.Expiry = start.Add(time.Minute)
 		s.create(revoked, short, session("idle", "ada", time.Microsecond), session("young", "ada", time.Second))
-		s.equal(
-			"sessions",
-			s.sessions("ada", time.Minute-time.Microsecond, "", 10),
-			[]string{"young", "idle", "short"},
-		)
+		s.equal("sessions", s.sessions("ada", time.Minute-time.Microsecond, "", 10),
+			[]string{"young", "idle", "short"})
 		s.equal("sessions at the absolute expiry", s.sessions("ada", time.Minute, "", 10), []string{"young", "idle"})
 		s.equal("sessions at the idle expiry", s.sessions("ada", idle+time.Microsecond, "", 10), []string{"young"})
 		s.equal("sessions at the end", s.sessions("ada", idle+time.Second, "", 10), []string{})
@@ -79,13 +76,9 @@ var sessionTests = []subtest{
 		s.create(session("a", "ada", 0), session("b", "ada", 0))
 		want := kept(session("a", "ada", 0))
 		want.SteppedUp = true
-		want.Generation, want.AuthTime, want.RotatedAt, want.LastUsedAt = 2, at(
+		want.Generation, want.AuthTime, want.RotatedAt, want.LastUsedAt = 2, at(time.Minute), at(
 			time.Minute,
-		), at(
-			time.Minute,
-		), at(
-			time.Minute,
-		)
+		), at(time.Minute)
 		want.IdleExpiry, want.AccessExpiry = at(time.Minute+idle), at(time.Minute+alive)
 		s.equal("session", s.stepUp("a", time.Minute), want)
 		s.equal("the other session", s.session("b"), kept(session("b", "ada", 0)))

@@ -81,12 +81,9 @@ func measure(w io.Writer, only string, requests, clients, rounds int) error {
 			}
 		}
 	}
-	fmt.Fprintf(
-		w,
+	fmt.Fprintf(w,
 		"Processor time of the server for one request, medians of %d rounds of %d requests.\n",
-		rounds,
-		requests,
-	)
+		rounds, requests)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	bare := all[0].median()
 	for _, p := range all {

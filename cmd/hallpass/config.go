@@ -74,12 +74,8 @@ func (c *configCommand) print(std streams, rows []settingRow) error {
 	}
 	table := newTable(std.out, "SETTING", "VALUE", "FROM", "ENVIRONMENT")
 	for _, r := range rows {
-		table.row(
-			r.Name,
-			fmt.Sprint(r.Value),
-			r.Origin,
-			"HALLPASS_"+strings.ToUpper(strings.ReplaceAll(r.Name, "-", "_")),
-		)
+		table.row(r.Name, fmt.Sprint(r.Value), r.Origin,
+			"HALLPASS_"+strings.ToUpper(strings.ReplaceAll(r.Name, "-", "_")))
 	}
 	return table.flush()
 }

@@ -127,11 +127,8 @@ func (i *inspection) readHeader(segment string) {
 		return
 	}
 	alg := i.text(i.header, "alg")
-	i.check(
-		"alg",
-		alg != "" && !strings.EqualFold(alg, "none"),
-		fmt.Sprintf("%q; it must be the algorithm of the key that kid names", alg),
-	)
+	i.check("alg", alg != "" && !strings.EqualFold(alg, "none"),
+		fmt.Sprintf("%q; it must be the algorithm of the key that kid names", alg))
 	i.check("kid", i.text(i.header, "kid") != "", fmt.Sprintf("%q", i.text(i.header, "kid")))
 	typ := strings.TrimPrefix(i.text(i.header, "typ"), "application/")
 	i.check("typ", typ == jwt.TypeAccess, fmt.Sprintf("%q, expected %q", i.text(i.header, "typ"), jwt.TypeAccess))

@@ -211,11 +211,8 @@ func (c *tokenMintCommand) Run(ctx context.Context, all *commands, std streams) 
 		return err
 	}
 	if user.Disabled {
-		return fmt.Errorf(
-			"%s is disabled: hallpass user enable %s lets them have tokens",
-			printable(user.Username),
-			user.ID,
-		)
+		return fmt.Errorf("%s is disabled: hallpass user enable %s lets them have tokens",
+			printable(user.Username), user.ID)
 	}
 	authorize := users.Authorize(in.accounts)
 	issuer, err := hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{

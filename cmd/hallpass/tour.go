@@ -91,14 +91,8 @@ func (c *tourCommand) Run(ctx context.Context, std streams) error {
 
 // cleanUp deletes the tour's user, for which it logs in again.
 func (t *tour) cleanUp(user document, credentials map[string]string) error {
-	tokens, err := t.do(
-		"Log in again, to delete the account, which wants a fresh login",
-		"POST",
-		"/v1/login",
-		"",
-		credentials,
-		200,
-	)
+	tokens, err := t.do("Log in again, to delete the account, which wants a fresh login", "POST",
+		"/v1/login", "", credentials, 200)
 	if err != nil {
 		return err
 	}

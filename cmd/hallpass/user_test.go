@@ -29,12 +29,8 @@ func TestFindUser_anIDIsAnID(t *testing.T) {
 		made[name] = u.ID
 	}
 	err = in.db.Write(t.Context(), func(tx *sqldb.Tx) error {
-		_, err := tx.Exec(
-			"UPDATE users SET username = ?, username_key = ? WHERE id = ?",
-			made["victim"],
-			made["victim"],
-			made["thief"],
-		)
+		_, err := tx.Exec("UPDATE users SET username = ?, username_key = ? WHERE id = ?",
+			made["victim"], made["victim"], made["thief"])
 		return err
 	})
 	if err != nil {

@@ -30,15 +30,7 @@ func (c *versionCommand) Run(std streams) error {
 			"platform": runtime.GOOS + "/" + runtime.GOARCH,
 		})
 	}
-	_, err := fmt.Fprintf(
-		std.out,
-		"hallpass %s%s%s %s %s/%s\n",
-		version,
-		revision,
-		modified,
-		runtime.Version(),
-		runtime.GOOS,
-		runtime.GOARCH,
-	)
+	_, err := fmt.Fprintf(std.out, "hallpass %s%s%s %s %s/%s\n", version, revision, modified,
+		runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }

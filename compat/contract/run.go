@@ -113,14 +113,8 @@ func (p *player) exchange(ctx context.Context, step Step) error {
 		want = step.Original
 	}
 	if err := p.compare(want, response, body); err != nil {
-		return fmt.Errorf(
-			"%s %s: %w\nthe answer was %s\n%s",
-			request.Method,
-			request.URL.Path,
-			err,
-			response.Status,
-			body,
-		)
+		return fmt.Errorf("%s %s: %w\nthe answer was %s\n%s", request.Method, request.URL.Path, err,
+			response.Status, body)
 	}
 	for _, name := range slices.Sorted(maps.Keys(step.Save)) {
 		value, err := saved(step.Save[name], response, body)

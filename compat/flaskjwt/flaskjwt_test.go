@@ -238,11 +238,8 @@ func TestWriteFailure_indentedIsWhatTheChapterQuotes(t *testing.T) {
 	c := config()
 	c.Indented = true
 	response := httptest.NewRecorder()
-	request := httptest.NewRequest(
-		http.MethodPost,
-		"/auth",
-		strings.NewReader(`{"username": "matt", "password": "alwkjef"}`),
-	)
+	request := httptest.NewRequest(http.MethodPost, "/auth",
+		strings.NewReader(`{"username": "matt", "password": "alwkjef"}`))
 	request.Header.Set("Content-Type", "application/json")
 	newAuth(t, c).Login().ServeHTTP(response, request)
 	want := "{\n  \"description\": \"Invalid credentials\", \n  \"error\": \"Bad Request\", \n  " +
@@ -312,11 +309,8 @@ func TestError_isTheAnswer(t *testing.T) {
 	if got := get(t, url, "JWT "+token); got.StatusCode != http.StatusUnauthorized {
 		t.Errorf("revoked: %d", got.StatusCode)
 	}
-	response, err := http.Post(
-		url+"/auth",
-		"application/json",
-		strings.NewReader(`{"username":"joe","password":"pass"}`),
-	)
+	response, err := http.Post(url+"/auth", "application/json",
+		strings.NewReader(`{"username":"joe","password":"pass"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,11 +333,8 @@ func TestToken_lacksARequiredClaim(t *testing.T) {
 }
 
 func TestLogin_bodiesOverTheLimitAreRefused(t *testing.T) {
-	request := httptest.NewRequest(
-		http.MethodPost,
-		"/auth",
-		strings.NewReader(`{"username":"`+strings.Repeat("x", 1<<20)+`"}`),
-	)
+	request := httptest.NewRequest(http.MethodPost, "/auth",
+		strings.NewReader(`{"username":"`+strings.Repeat("x", 1<<20)+`"}`))
 	request.Header.Set("Content-Type", "application/json")
 	response := httptest.NewRecorder()
 	newAuth(t, config()).Login().ServeHTTP(response, request)

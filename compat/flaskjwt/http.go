@@ -37,11 +37,8 @@ func (a *Auth[U]) Login() http.Handler {
 		}
 		members, err := readBody(w, r)
 		if err != nil {
-			writePage(
-				w,
-				http.StatusBadRequest,
-				"The browser (or proxy) sent a request that this server could not understand.",
-			)
+			writePage(w, http.StatusBadRequest,
+				"The browser (or proxy) sent a request that this server could not understand.")
 			return
 		}
 		token, failed := a.login(r, members)

@@ -105,10 +105,8 @@ func pair(t *testing.T) (private, public []byte) {
 		t.Fatal(err)
 	}
 	return pem.EncodeToMemory(
-			&pem.Block{Type: "PRIVATE KEY", Bytes: privateDER},
-		), pem.EncodeToMemory(
-			&pem.Block{Type: "PUBLIC KEY", Bytes: publicDER},
-		)
+		&pem.Block{Type: "PRIVATE KEY", Bytes: privateDER},
+	), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: publicDER})
 }
 
 func TestNew_keys(t *testing.T) {

@@ -41,10 +41,8 @@ func TestSetCookies_areSecureUnlessToldOtherwise(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	c.InsecureCookies, c.CookieSameSite = true, http.SameSiteDefaultMode
-	if got := set(); !slices.Equal(
-		got,
-		[]string{"access_token_cookie; HttpOnly; Path=/", "csrf_access_token; Path=/"},
-	) {
+	if got := set(); !slices.Equal(got,
+		[]string{"access_token_cookie; HttpOnly; Path=/", "csrf_access_token; Path=/"}) {
 		t.Errorf("as the original: got %q", got)
 	}
 }

@@ -32,11 +32,8 @@ func scan(row interface{ Scan(...any) error }, owner user) (post, error) {
 }
 
 func (p *posts) of(ctx context.Context, owner user) ([]post, error) {
-	rows, err := p.QueryContext(
-		ctx,
-		"SELECT "+postColumns+" FROM posts WHERE user_id = ? ORDER BY id LIMIT 1000",
-		owner.ID,
-	)
+	rows, err := p.QueryContext(ctx,
+		"SELECT "+postColumns+" FROM posts WHERE user_id = ? ORDER BY id LIMIT 1000", owner.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -84,12 +81,9 @@ func (p *posts) create(w http.ResponseWriter, r *http.Request, caller user) {
 
 func (p *posts) show(w http.ResponseWriter, r *http.Request, caller user) {
 	found, err := scan(
-		p.QueryRowContext(
-			r.Context(),
-			"SELECT "+postColumns+" FROM posts WHERE id = ? AND user_id = ?",
-			r.PathValue("post"),
-			caller.ID,
-		),
+		p.QueryRowContext(r.Context(),
+			"SELECT "+postColumns+" FROM posts WHERE id = ? AND user_id = ?", r.PathValue("post"),
+			caller.ID),
 		caller,
 	)
 	answer(w, found, err)

@@ -121,11 +121,8 @@ func TestHole_twoUsersOfOneName(t *testing.T) {
 	statuses := make(chan int, 4)
 	for range cap(statuses) {
 		go func() {
-			answer, err := http.Post(
-				p.URL+"/users",
-				"application/json",
-				strings.NewReader(`{"username":"tim","password":"x"}`),
-			)
+			answer, err := http.Post(p.URL+"/users", "application/json",
+				strings.NewReader(`{"username":"tim","password":"x"}`))
 			if err != nil {
 				statuses <- 0
 				return

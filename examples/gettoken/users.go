@@ -131,13 +131,9 @@ func goneIfNone(err error) error {
 
 func (a *api) create(w http.ResponseWriter, r *http.Request) {
 	a.save(w, r, http.StatusCreated, func(ctx context.Context, u newUser, hash string) (user, error) {
-		return a.users.one(
-			ctx,
+		return a.users.one(ctx,
 			"INSERT INTO user (name, email, password) VALUES (?, ?, ?) RETURNING id, name, email",
-			u.Name,
-			u.Email,
-			hash,
-		)
+			u.Name, u.Email, hash)
 	})
 }
 

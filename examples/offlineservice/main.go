@@ -44,10 +44,8 @@ func main() {
 
 // run serves until ctx ends.
 func run(ctx context.Context, listener net.Listener, server, issuer, audience string) error {
-	keys, err := jwk.NewRemote(
-		server+"/.well-known/jwks.json",
-		jwk.RemoteConfig{AllowPrivate: true},
-	) // the server is our own
+	keys, err := jwk.NewRemote(server+"/.well-known/jwks.json",
+		jwk.RemoteConfig{AllowPrivate: true}) // the server is our own
 	if err != nil {
 		return err
 	}

@@ -68,13 +68,8 @@ func (u *users) add(ctx context.Context, c credentials, role string) error {
 	if err != nil {
 		return refusal(err)
 	}
-	_, err = u.ExecContext(
-		ctx,
-		"INSERT INTO users (username, password, role) VALUES (?, ?, ?)",
-		c.Username,
-		hash,
-		role,
-	)
+	_, err = u.ExecContext(ctx, "INSERT INTO users (username, password, role) VALUES (?, ?, ?)",
+		c.Username, hash, role)
 	if err != nil && strings.Contains(err.Error(), "UNIQUE") {
 		return errTaken
 	}

@@ -116,17 +116,8 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 		if err := takeName(tx, key, u.ID, now); err != nil {
 			return err
 		}
-		_, err := tx.Exec(
-			insertUser,
-			u.ID,
-			u.Username,
-			key,
-			u.Email,
-			hash,
-			joinRoles(roles),
-			isAdmin(roles),
-			sqldb.Micros(now),
-		)
+		_, err := tx.Exec(insertUser, u.ID, u.Username, key, u.Email, hash, joinRoles(roles),
+			isAdmin(roles), sqldb.Micros(now))
 		return err
 	})
 	if err != nil {

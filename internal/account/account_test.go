@@ -159,10 +159,8 @@ func TestCreate_listsAllProblemsAtOnce(t *testing.T) {
 
 func TestCreate_refusesAPasswordMadeOfTheName(t *testing.T) {
 	a, _ := newAccounts(t)
-	_, err := a.Create(
-		t.Context(),
-		account.NewUser{Username: "annemarie-wilhelmina", Password: "annemarie-wilhelmina"},
-	)
+	_, err := a.Create(t.Context(),
+		account.NewUser{Username: "annemarie-wilhelmina", Password: "annemarie-wilhelmina"})
 	if got := problems(t, err); !slices.Equal(got, []string{"password too_common"}) {
 		t.Errorf("problems = %q", got)
 	}
@@ -182,10 +180,8 @@ func TestCreate_ofOneNameManyTimesAtOnceGivesOneUser(t *testing.T) {
 	for i := range callers {
 		done.Go(func() {
 			ready.Wait()
-			_, errs[i] = processes[i%2].Create(
-				context.Background(),
-				account.NewUser{Username: spellings[i%5], Password: secret},
-			)
+			_, errs[i] = processes[i%2].Create(context.Background(),
+				account.NewUser{Username: spellings[i%5], Password: secret})
 		})
 	}
 	ready.Done()
@@ -293,11 +289,8 @@ func TestUpdate_changesNothingWhenItFails(t *testing.T) {
 	if !errors.Is(err, account.ErrUsernameTaken) {
 		t.Errorf("err = %v, want ErrUsernameTaken", err)
 	}
-	_, err = a.Update(
-		t.Context(),
-		u.ID,
-		account.Changes{Username: pointer(""), Email: pointer("@"), Password: pointer("")},
-	)
+	_, err = a.Update(t.Context(), u.ID,
+		account.Changes{Username: pointer(""), Email: pointer("@"), Password: pointer("")})
 	want := []string{"username too_short", "email invalid", "password too_short"}
 	if got := problems(t, err); !slices.Equal(got, want) {
 		t.Errorf("problems = %q, want %q", got, want)

@@ -197,10 +197,8 @@ func measure(t *testing.T, a *account.Accounts, logins []login) []time.Duration 
 	for range rounds {
 		for i, l := range logins {
 			begin := time.Now()
-			if _, err := authenticate(t.Context(), a, l.username, l.password); !errors.Is(
-				err,
-				account.ErrCredentials,
-			) {
+			if _, err := authenticate(t.Context(), a, l.username, l.password); !errors.Is(err,
+				account.ErrCredentials) {
 				t.Fatal(err)
 			}
 			all[i] = append(all[i], time.Since(begin))

@@ -146,11 +146,8 @@ func (f *forger) none() {
 		for _, end := range []string{"", ".", "." + signature, ".AA", "." + encode("none")} {
 			f.add("alg none", fmt.Sprintf("%v%.4s", alg, end), unsigned+end)
 		}
-		f.add(
-			"alg none",
-			fmt.Sprintf("%v without kid", alg),
-			encode(text(members{"alg": alg, "typ": "at+jwt"}))+"."+encode(text(f.claims()))+".",
-		)
+		f.add("alg none", fmt.Sprintf("%v without kid", alg),
+			encode(text(members{"alg": alg, "typ": "at+jwt"}))+"."+encode(text(f.claims()))+".")
 	}
 }
 

@@ -47,10 +47,8 @@ func laxTexts(object, member, value string) map[string]string {
 		"a dot without digits":  "{" + inside + `,"x":1.}`,
 		"an unknown word":       "{" + inside + `,"x":nul}`,
 		"33 levels":             "{" + inside + `,"x":` + strings.Repeat("[", 33) + strings.Repeat("]", 33) + "}",
-		"1000 levels": "{" + inside + `,"x":` + strings.Repeat(
-			`{"a":`,
-			1000,
-		) + "1" + strings.Repeat(
+		"1000 levels": "{" + inside + `,"x":` + strings.Repeat(`{"a":`,
+			1000) + "1" + strings.Repeat(
 			"}",
 			1000,
 		) + "}",
@@ -99,21 +97,15 @@ func (f *forger) claimTypes() {
 			if fits(name, value) {
 				continue
 			}
-			f.add(
-				"claim of a wrong type",
-				fmt.Sprintf("%s %v", name, value),
-				f.signed(f.header(), with(f.claims(), name, value)),
-			)
+			f.add("claim of a wrong type", fmt.Sprintf("%s %v", name, value),
+				f.signed(f.header(), with(f.claims(), name, value)))
 		}
 	}
 	f.add("claim of a wrong type", "nbf null", f.signed(f.header(), with(f.claims(), "nbf", json.RawMessage("null"))))
 	f.add("claim of a wrong type", "nbf in words", f.signed(f.header(), with(f.claims(), "nbf", "0")))
 	f.add("claim of a wrong type", "roles in a string", f.signed(f.header(), with(f.claims(), "roles", "admin")))
-	f.add(
-		"claim of a wrong type",
-		"scope in a list",
-		f.signed(f.header(), with(f.claims(), "scope", []string{"read"})),
-	)
+	f.add("claim of a wrong type", "scope in a list",
+		f.signed(f.header(), with(f.claims(), "scope", []string{"read"})))
 	for _, scope := range []string{" read", "read ", "read  write", "read\twrite", `re"ad`, `re\ad`, "réad"} {
 		f.add("claim of a wrong type", "scope "+scope, f.signed(f.header(), with(f.claims(), "scope", scope)))
 	}

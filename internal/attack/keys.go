@@ -114,11 +114,8 @@ func (f *forger) extensions() {
 		[]any{1}, []any{nil}, members{"x": 1},
 	} {
 		f.add("crit", fmt.Sprintf("%v", crit), f.signed(with(f.header(), "crit", crit), f.claims()))
-		f.add(
-			"crit",
-			fmt.Sprintf("%v, which is there", crit),
-			f.signed(with(with(f.header(), "crit", crit), "x", 1), f.claims()),
-		)
+		f.add("crit", fmt.Sprintf("%v, which is there", crit),
+			f.signed(with(with(f.header(), "crit", crit), "x", 1), f.claims()))
 	}
 	for _, b64 := range []any{true, false, "false", json.RawMessage("null")} {
 		f.add("b64", fmt.Sprint(b64), f.signed(with(f.header(), "b64", b64), f.claims()))

@@ -116,14 +116,8 @@ func (l *Listener) place(c *conn) bool {
 	defer l.mu.Unlock()
 	l.sweep()
 	if !l.exempt(c.address) && l.byAddr[c.address] >= l.c.PerAddress {
-		l.greedy.tell(
-			l,
-			"an address has as many connections as it may have",
-			"address",
-			c.address,
-			"connections",
-			l.c.PerAddress,
-		)
+		l.greedy.tell(l, "an address has as many connections as it may have", "address", c.address,
+			"connections", l.c.PerAddress)
 		if !l.closeIdle(c.address) {
 			return false
 		}

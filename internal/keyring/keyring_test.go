@@ -112,10 +112,8 @@ func TestOpen_makesOneActiveKeyAndKeepsIt(t *testing.T) {
 func TestOpen_usesTheAlgorithmForTheFirstKeyOnly(t *testing.T) {
 	f := newFolder(t)
 	open := func(algorithm jwk.Algorithm) jwk.SigningKey {
-		r, err := keyring.Open(
-			t.Context(),
-			keyring.Config{DB: f.database(), SecretFile: f.secret, Algorithm: algorithm, Now: now},
-		)
+		r, err := keyring.Open(t.Context(),
+			keyring.Config{DB: f.database(), SecretFile: f.secret, Algorithm: algorithm, Now: now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,10 +186,8 @@ func TestOpen_bySeveralProcessesAtOnceGivesOneKey(t *testing.T) {
 		done.Go(func() {
 			ready.Wait()
 			var err error
-			rings[i], err = keyring.Open(
-				context.Background(),
-				keyring.Config{DB: databases[i], SecretFile: f.secret, Now: now},
-			)
+			rings[i], err = keyring.Open(context.Background(),
+				keyring.Config{DB: databases[i], SecretFile: f.secret, Now: now})
 			if err != nil {
 				t.Error(err)
 			}
@@ -338,9 +334,7 @@ func TestOpen_refusesARowThatWasTamperedWith(t *testing.T) {
 	flip := func(offset int) string {
 		return `UPDATE signing_keys SET sealed = CAST(substr(sealed, 1, ` + itoa(
 			offset,
-		) + `) || x'00ff00ff' || substr(sealed, ` + itoa(
-			offset+5,
-		) + `) AS BLOB)`
+		) + `) || x'00ff00ff' || substr(sealed, ` + itoa(offset+5) + `) AS BLOB)`
 	}
 	for name, statement := range map[string]string{
 		"nonce":      flip(3),
@@ -507,10 +501,8 @@ func TestSecret_differsByPurposeAndBySecret(t *testing.T) {
 
 func TestRing_ofHMACSecretsPublishesNothing(t *testing.T) {
 	f := newFolder(t)
-	r, err := keyring.Open(
-		t.Context(),
-		keyring.Config{DB: f.database(), SecretFile: f.secret, Algorithm: jwk.HS256, Now: now},
-	)
+	r, err := keyring.Open(t.Context(),
+		keyring.Config{DB: f.database(), SecretFile: f.secret, Algorithm: jwk.HS256, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -201,10 +201,8 @@ func TestRotate_underLoad(t *testing.T) {
 	t.Parallel()
 	f, begin := newFolder(t), time.Now()
 	now := func() time.Time { return begin.Add(50 * time.Since(begin)) }
-	ring, err := keyring.Open(
-		t.Context(),
-		keyring.Config{DB: f.database(), SecretFile: f.secret, Rotation: time.Minute, Now: now},
-	)
+	ring, err := keyring.Open(t.Context(),
+		keyring.Config{DB: f.database(), SecretFile: f.secret, Rotation: time.Minute, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,14 +267,8 @@ func TestRotate_underLoad(t *testing.T) {
 	stop()
 	group.Wait()
 	took := time.Since(begin)
-	t.Logf(
-		"%d rotations in %v, %d tokens (%.0f a second), %d refused",
-		*rotations,
-		took,
-		verified.Load(),
-		float64(verified.Load())/took.Seconds(),
-		refused.Load(),
-	)
+	t.Logf("%d rotations in %v, %d tokens (%.0f a second), %d refused", *rotations, took,
+		verified.Load(), float64(verified.Load())/took.Seconds(), refused.Load())
 }
 
 // Refresh reports changes made by any process.

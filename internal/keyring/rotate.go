@@ -51,14 +51,8 @@ func (r *Ring) Rotate(ctx context.Context, algorithm jwk.Algorithm) (KeyInfo, er
 		return KeyInfo{}, err
 	}
 	err = r.db.Write(ctx, func(tx *sqldb.Tx) error {
-		_, err := tx.Exec(
-			insertNextKey,
-			made.ID,
-			made.Algorithm,
-			made.sealed,
-			made.sealedBy,
-			sqldb.Micros(made.CreatedAt),
-		)
+		_, err := tx.Exec(insertNextKey, made.ID, made.Algorithm, made.sealed, made.sealedBy,
+			sqldb.Micros(made.CreatedAt))
 		return err
 	})
 	if err != nil && !sqldb.IsUnique(err) {

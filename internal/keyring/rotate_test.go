@@ -104,13 +104,8 @@ func TestRotate_fromNextToGone(t *testing.T) {
 		clock.Store(int64(c.after))
 		s.tick()
 		if key := activeKey(t, s.Ring); key.ID() != c.signs || s.has(first) != c.first || s.has(next.ID) != c.second {
-			t.Errorf(
-				"after %v: %s signs, the first verifies: %v, the second: %v",
-				c.after,
-				key.ID(),
-				s.has(first),
-				s.has(next.ID),
-			)
+			t.Errorf("after %v: %s signs, the first verifies: %v, the second: %v", c.after,
+				key.ID(), s.has(first), s.has(next.ID))
 		}
 	}
 	if states := s.states(); states[keyring.Active] != 1 || states[keyring.Gone] != 1 || len(states) != 2 {

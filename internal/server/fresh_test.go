@@ -112,11 +112,8 @@ func TestRoutes_thatGivePowerWantAFreshLogin(t *testing.T) {
 	s := newFixture(t, options{}).server
 	routes, table := slices.Sorted(slices.Values(s.Patterns())), slices.Sorted(maps.Keys(told))
 	if mux := patterns(s.Mux()); !slices.Equal(routes, mux) {
-		t.Errorf(
-			"the table of routes has\n%s\nand the mux has\n%s",
-			strings.Join(routes, "\n"),
-			strings.Join(mux, "\n"),
-		)
+		t.Errorf("the table of routes has\n%s\nand the mux has\n%s", strings.Join(routes, "\n"),
+			strings.Join(mux, "\n"))
 	}
 	if !slices.Equal(routes, table) {
 		t.Errorf("the server has the routes\n%s\nand the table has\n%s",

@@ -162,11 +162,8 @@ func TestChangePassword_onceWithOneCurrentPassword(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range cap(answers) {
 		group.Go(func() {
-			body := fmt.Sprintf(
-				`{"password":"one of many passwords %d","current_password":%q}`,
-				i,
-				passwordOf("alice"),
-			)
+			body := fmt.Sprintf(`{"password":"one of many passwords %d","current_password":%q}`, i,
+				passwordOf("alice"))
 			answers <- f.do("PATCH /v1/users/"+alice.id, body, alice.bearer())
 		})
 	}
@@ -332,11 +329,8 @@ func TestLogin_floodLeavesOthersTheirLogins(t *testing.T) {
 				if i%4 < 2 {
 					request, name = "POST /v1/users", fmt.Sprintf("flood-%d-%d", i, n)
 				}
-				if f.do(
-					request,
-					credentials(name, "a password of the flood"),
-					from,
-				).Status == http.StatusServiceUnavailable {
+				if f.do(request, credentials(name, "a password of the flood"),
+					from).Status == http.StatusServiceUnavailable {
 					refused.Add(1)
 					time.Sleep(50 * time.Millisecond)
 				}

@@ -264,13 +264,8 @@ func TestReauthenticate_isLimited(t *testing.T) {
 }
 
 func TestClient_addressIsTheConnectionsUnlessAProxyIsTrusted(t *testing.T) {
-	open, trusting := newFixture(
-		t,
-		options{},
-	), newFixture(
-		t,
-		options{config: func(c *server.Config) { c.TrustedProxies = proxies }},
-	)
+	open, trusting := newFixture(t, options{}), newFixture(t,
+		options{config: func(c *server.Config) { c.TrustedProxies = proxies }})
 	for _, c := range []struct {
 		f                     *fixture
 		from, forwarded, want string
@@ -353,20 +348,15 @@ func TestLog_oneLineARequestAndNoSecrets(t *testing.T) {
 	f := newFixture(t, options{})
 	alice := f.join("alice")
 	again := f.do("POST /v1/refresh", `{"refresh_token":"`+alice.refresh+`"}`).want(http.StatusOK, "")
-	f.do(
-		"POST /v1/reauthenticate",
-		credentials("alice", "x")[:0]+`{"password":"`+passwordOf("alice")+`"}`,
-		alice.bearer(),
-	)
+	f.do("POST /v1/reauthenticate",
+		credentials("alice", "x")[:0]+`{"password":"`+passwordOf("alice")+`"}`, alice.bearer())
 	f.do("POST /v1/login", credentials("alice", "a wrong secret")).want(http.StatusUnauthorized, "invalid_credentials")
 	f.do("GET /v1/me?access_token="+alice.access, "").want(http.StatusUnauthorized, "token_missing")
 	f.do("POST /v1/login", "", "Authorization: Basic YWxpY2U6YSB3cm9uZyBzZWNyZXQ=", "Cookie: session=a-cookie-value").
 		want(http.StatusUnauthorized, "invalid_credentials")
-	f.do(
-		"PATCH /v1/users/"+alice.id,
+	f.do("PATCH /v1/users/"+alice.id,
 		`{"password":"the next good password","current_password":"`+passwordOf("alice")+`"}`,
-		alice.bearer(),
-	)
+		alice.bearer())
 	me := f.do("GET /v1/me", "", "Authorization: Bearer "+again.str("access_token"))
 	for _, secret := range []string{
 		alice.access, alice.refresh, again.str("access_token"), again.str("refresh_token"), passwordOf("alice"),
@@ -550,10 +540,8 @@ func TestStepUp(t *testing.T) {
 		{"PUT /v1/users/" + alice.id + "/roles", `{"roles":["user","admin"]}`, root},
 	} {
 		a := f.do(c.request, c.body, c.by.bearer()).want(http.StatusUnauthorized, "fresh_token_required")
-		if challenge := a.Header.Get("WWW-Authenticate"); !strings.Contains(
-			challenge,
-			`error="insufficient_user_authentication"`,
-		) ||
+		if challenge := a.Header.Get("WWW-Authenticate"); !strings.Contains(challenge,
+			`error="insufficient_user_authentication"`) ||
 			!strings.Contains(challenge, `max_age="300"`) {
 			t.Errorf("%s: challenge %s", c.request, challenge)
 		}

@@ -229,10 +229,8 @@ func (f *fixture) login(name string) person {
 // admin makes a user an administrator, as the command line does, and logs them in.
 func (f *fixture) admin(name string) person {
 	f.t.Helper()
-	user, err := f.accounts.Create(
-		context.Background(),
-		users.NewUser{Username: name, Password: passwordOf(name), Roles: []string{users.AdminRole}},
-	)
+	user, err := f.accounts.Create(context.Background(),
+		users.NewUser{Username: name, Password: passwordOf(name), Roles: []string{users.AdminRole}})
 	if err != nil {
 		f.t.Fatal(err)
 	}

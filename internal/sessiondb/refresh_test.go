@@ -111,14 +111,8 @@ func TestRefresh_aMillionTimesIsOneRowASession(t *testing.T) {
 	begin := time.Now()
 	refreshAll(t, issuer, clients, *refreshes/4*3)
 	after := size(t, file)
-	t.Logf(
-		"%d refreshes: %d bytes; %d more in %v: %d bytes",
-		*refreshes/4,
-		before,
-		*refreshes/4*3,
-		time.Since(begin),
-		after,
-	)
+	t.Logf("%d refreshes: %d bytes; %d more in %v: %d bytes", *refreshes/4, before, *refreshes/4*3,
+		time.Since(begin), after)
 	// The second round has started its own sessions, which add a little. The write-ahead log must
 	// stay within its maximum length.
 	if after > before+96<<10 {

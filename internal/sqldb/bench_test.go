@@ -36,10 +36,8 @@ func BenchmarkWrite(b *testing.B) {
 	b.Run("bare", func(b *testing.B) {
 		_, url := open(b)
 		path := strings.TrimPrefix(url, "sqlite:")
-		bare, err := sql.Open(
-			"sqlite",
-			"file:"+path+"?_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate",
-		)
+		bare, err := sql.Open("sqlite",
+			"file:"+path+"?_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate")
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -35,19 +35,12 @@ func run(ctx context.Context, args []string, out io.Writer) (bool, error) {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.SetOutput(out)
 	name := flags.String("system", "", "the system whose cases to run: "+strings.Join(contract.Systems(), ", "))
-	secretFile := flags.String(
-		"secret-file",
-		"",
-		"a file with the server's HS256 secret, for the cases that make tokens",
-	)
+	secretFile := flags.String("secret-file", "",
+		"a file with the server's HS256 secret, for the cases that make tokens")
 	o := contract.Options{Variables: map[string]string{}}
 	flags.StringVar(&o.URL, "url", "http://127.0.0.1:5000", "the server")
-	flags.BoolVar(
-		&o.Original,
-		"original",
-		false,
-		"the server is the first system itself: want what it answers where that is unsafe",
-	)
+	flags.BoolVar(&o.Original, "original", false,
+		"the server is the first system itself: want what it answers where that is unsafe")
 	flags.Func("var", "`name=value` of a variable that the cases need; may be repeated", func(text string) error {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok {

@@ -39,9 +39,7 @@ func signed(t *testing.T, key jwk.SigningKey, header, payload string) string {
 	t.Helper()
 	input := base64.RawURLEncoding.EncodeToString(
 		[]byte(header),
-	) + "." + base64.RawURLEncoding.EncodeToString(
-		[]byte(payload),
-	)
+	) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
 	signature, err := key.Sign([]byte(input))
 	if err != nil {
 		t.Fatal(err)
@@ -193,12 +191,8 @@ func TestDecode_errorsHaveKinds(t *testing.T) {
 // TestDecode_takesWhatEncodeWrites also compares the members.
 func TestDecode_takesWhatEncodeWrites(t *testing.T) {
 	key := secret(t)
-	token := mint(
-		t,
-		key,
-		members{"typ": "JWT", "alg": "HS256"},
-		members{"identity": 7, "name": "<a&b>", "exp": now.Unix() + 1},
-	)
+	token := mint(t, key, members{"typ": "JWT", "alg": "HS256"},
+		members{"identity": 7, "name": "<a&b>", "exp": now.Unix() + 1})
 	d := pyjwt.Decoder{Version: pyjwt.V2, Key: key}
 	got, err := d.Decode(token, now)
 	if err != nil {
