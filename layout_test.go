@@ -17,8 +17,8 @@ import (
 
 const module = "github.com/hallpass-go/hallpass"
 
-// layout is who may import whom: package → what it may import of this module and of others, beside
-// the standard library. docs/layout.md explains it. Test files are free, as long as the result
+// layout is who imports whom: package → what it imports of this module and of others, beside the
+// standard library. docs/layout.md explains it. Test files are free, as long as the result
 // compiles.
 var layout = map[string][]string{
 	"jwk":      {"internal/jose"},
