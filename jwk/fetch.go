@@ -150,10 +150,8 @@ func freshness(header http.Header) time.Duration {
 			if errors.Is(err, strconv.ErrRange) {
 				return longest
 			}
-			return min(time.Duration(min(maxAge, uint64(longest/time.Second)))*time.Second,
-				longest) - time.Duration(
-				age,
-			)*time.Second
+			lasts := time.Duration(min(maxAge, uint64(longest/time.Second))) * time.Second
+			return min(lasts, longest) - time.Duration(age)*time.Second
 		}
 	}
 	return defaultMaxAge

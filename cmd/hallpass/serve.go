@@ -107,9 +107,9 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	}
 	api, err := server.New(ctx, server.Config{
 		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, Accounts: in.accounts,
-		Ping:         in.db.Ping,
-		ClosedSignup: !c.Signup, AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle,
-		SessionTTL: c.SessionMax, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
+		Ping: in.db.Ping, ClosedSignup: !c.Signup,
+		AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax,
+		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
 		AccountLimit: limits[0], AddressLimit: limits[1], SignupLimit: limits[2],
 		TrustedProxies: proxies, Log: log, Observe: events,
 	})

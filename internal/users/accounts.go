@@ -8,7 +8,7 @@ import (
 	"github.com/hallpass-go/hallpass/password"
 )
 
-// What a caller of this package reads and passes on is defined below it.
+// The packages below define what callers of this one pass and get. They need to import this one only.
 type (
 	// Accounts are the users as they are stored. Only [Service] changes them, because it also ends
 	// their sessions.
