@@ -23,7 +23,7 @@ const module = "github.com/hallpass-go/hallpass"
 var layout = map[string][]string{
 	"jwk":      {"internal/jose"},
 	"jwt":      {"jwk", "internal/jose"},
-	"password": {"golang.org/x/crypto/blake2b", "golang.org/x/sys/cpu"},
+	"password": {"golang.org/x/crypto/blake2b", "golang.org/x/sys/cpu", "golang.org/x/text/secure/precis"},
 	".": {
 		"jwk",
 		"jwt",

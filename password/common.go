@@ -33,11 +33,13 @@ func addWord(words map[rune][][]rune, word string) {
 	}
 }
 
-// isCommon reports whether password is made of little but what a guesser tries first.
+// isCommon reports whether password, which is prepared, is made of little but what a guesser tries
+// first.
 func isCommon(password string, context []string) bool {
 	text := fold(password)
 	known := map[rune][][]rune{}
 	for _, c := range context {
+		c, _ = prepare(c)
 		addWord(known, c)
 		for _, word := range strings.FieldsFunc(c, func(r rune) bool {
 			return !unicode.IsLetter(r) && !unicode.IsDigit(r)

@@ -56,10 +56,11 @@ func ExampleGovernor() {
 		if !known {
 			return governor.CheckDummy(ctx, presented)
 		}
-		if err := governor.Check(ctx, encoded, presented); err != nil {
+		needsRehash, err := governor.CheckNeedsRehash(ctx, encoded, presented)
+		if err != nil {
 			return err // an *OverloadedError says when to come again
 		}
-		if password.NeedsRehash(encoded, password.Params{}) {
+		if needsRehash {
 			fresh, err := governor.Hash(ctx, presented)
 			if err != nil {
 				return nil // she is who she says; the upgrade can wait

@@ -129,18 +129,26 @@ func (g *Governor) Hash(ctx context.Context, password string) (string, error) {
 }
 
 // Check is the package's [Check]. Besides, it returns an [*OverloadedError], or the error of ctx
-// when that ends first. A hash that cannot be checked is refused without waiting.
+// when that ends first. A hash that cannot be checked is refused without waiting. If preparing
+// changes the password, its two hashes are two jobs, which wait their turn one after the other.
 func (g *Governor) Check(ctx context.Context, encoded, password string) error {
+	_, err := g.CheckNeedsRehash(ctx, encoded, password)
+	return err
+}
+
+// CheckNeedsRehash is [Governor.Check]. If it returns no error, it also reports whether to store a
+// new hash of the password: see [NeedsRehash]. In addition, a hash needs it if it was made from the
+// password as sent, and [Governor.Hash] would make it from another spelling.
+func (g *Governor) CheckNeedsRehash(ctx context.Context, encoded, password string) (bool, error) {
 	s, err := parse(encoded)
 	if err != nil {
-		return err
+		return false, err
 	}
-	var result error
-	err = g.do(ctx, func(m *memory) { result = check(s, password, m) })
+	onlyAsSent, err := match(s, password, func(hash func(*memory)) error { return g.do(ctx, hash) })
 	if err != nil {
-		return err
+		return false, err
 	}
-	return result
+	return onlyAsSent || g.NeedsRehash(encoded), nil
 }
 
 // CheckDummy is [Params.CheckDummy] with the costs of the governor: it queues, waits and fails as

@@ -11,14 +11,21 @@
 // One hash is some 20 ms of a core and 19 MiB, on purpose, so anybody who may try to log in may
 // also keep the machine busy. A [Governor] does the same work with bounded cores, memory and
 // waiting, and beside it other requests stay as fast as they were. For a user who does not exist
-// call CheckDummy, so that the time of an answer does not tell. After a login that succeeded,
-// [NeedsRehash] says whether to replace the stored hash by a new one.
+// call CheckDummy, so that the time of an answer does not tell. [Governor.CheckNeedsRehash] also
+// says whether to replace the stored hash by a new one after a login that succeeded.
 //
 // # What is hashed
 //
-// The bytes of the password exactly as received: nothing is trimmed, cut off or normalised, so two
-// spellings of one text in Unicode are two passwords. [Policy] says which passwords to refuse when
-// one is set; it has no part in a login.
+// The password as the OpaqueString profile of RFC 8265 §4.2 prepares it: in NFC, and with U+0020
+// for every other space. So it does not matter whether a keyboard composes "é" or sends "e" and an
+// accent. Nothing else changes, and nothing is trimmed or cut off. A password that OpaqueString does
+// not allow is hashed as received; [Policy] refuses it.
+//
+// A check compares the bytes as sent and the prepared password, so hashes that other software made
+// from other bytes are still of use. It computes a second hash only if preparing changes the
+// password.
+//
+// [Policy] says which passwords to refuse when one is set; it has no part in a login.
 package password
 
 import (
@@ -94,9 +101,9 @@ func (p Params) validated() (Params, error) {
 	return p, nil
 }
 
-// Hash returns the Argon2id hash of password at the default costs, with a fresh salt, as a PHC
-// string of 97 bytes: "$argon2id$v=19$m=19456,t=2,p=1$salt$tag". It has no length limit of its own:
-// see [Policy]. The error is always nil.
+// Hash returns the Argon2id hash of the prepared password (RFC 8265 §4.2) at the default costs, with
+// a fresh salt, as a PHC string of 97 bytes: "$argon2id$v=19$m=19456,t=2,p=1$salt$tag". It takes any
+// password of any length: see [Policy]. The error is always nil.
 func Hash(password string) (string, error) { return Params{}.Hash(password) }
 
 // Hash is [Hash] at the costs p. It returns an error wrapping [ErrCosts] for costs that it refuses.
@@ -109,28 +116,24 @@ func (p Params) Hash(password string) (string, error) {
 }
 
 func (p Params) hash(password string, m *memory) string {
+	password, _ = prepare(password)
 	h := argon2id{costs: p, salt: make([]byte, saltLength)}
 	rand.Read(h.salt) // never fails: crypto/rand ends the program instead
 	h.tag = h.derive(password, tagLength, m)
 	return h.String()
 }
 
-// Check returns nil when password is the one that encoded was made from, at whatever costs, and
-// [ErrMismatch] when it is not. Text that cannot be checked gives an error wrapping
-// [ErrUnknownFormat] or [ErrMalformed], before any work.
+// Check returns nil when password is the one that encoded was made from, as sent or prepared, at
+// whatever costs, and [ErrMismatch] when it is not. Text that cannot be checked gives an error
+// wrapping [ErrUnknownFormat] or [ErrMalformed], before any work.
 func Check(encoded, password string) error {
 	s, err := parse(encoded)
 	if err != nil {
 		return err
 	}
-	return check(s, password, new(memory))
-}
-
-func check(s stored, password string, m *memory) error {
-	if !s.matches(password, m) {
-		return ErrMismatch
-	}
-	return nil
+	m := new(memory)
+	_, err = match(s, password, func(hash func(*memory)) error { hash(m); return nil })
+	return err
 }
 
 // CheckDummy does the work of checking password against a hash of the default costs and returns
@@ -145,11 +148,9 @@ func (p Params) CheckDummy(password string) error {
 	if err != nil {
 		return err
 	}
-	s, err := parse(p.decoy())
-	if err != nil {
+	if err := Check(p.decoy(), password); err != nil {
 		return err
 	}
-	s.matches(password, new(memory))
 	return ErrMismatch
 }
 
@@ -165,7 +166,8 @@ func (p Params) decoy() string {
 
 // NeedsRehash reports whether encoded is something else than [Params.Hash] of p would make: of
 // another algorithm, other costs or lengths, or not readable. Ask after a successful [Check], and
-// store a new hash then.
+// store a new hash then. From which bytes it was made cannot be seen; see
+// [Governor.CheckNeedsRehash].
 func NeedsRehash(encoded string, p Params) bool {
 	s, err := parse(encoded)
 	return err != nil || !s.isMadeWith(p.withDefaults())

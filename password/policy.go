@@ -15,6 +15,7 @@ const (
 	InvalidUTF8 Reason = "invalid_utf8"
 	HoldsNUL    Reason = "holds_nul"
 	TooShort    Reason = "too_short"
+	Disallowed  Reason = "disallowed"
 	TooCommon   Reason = "too_common"
 )
 
@@ -37,14 +38,21 @@ func (e *PolicyError) Error() string {
 		return fmt.Sprintf("the password is longer than %d bytes", e.Limit)
 	case TooShort:
 		return fmt.Sprintf("the password is shorter than %d characters", e.Limit)
+	case Disallowed:
+		return "the password contains a character that RFC 8265 does not allow"
 	}
 	return "the password is common, or made of common words and simple sequences"
 }
 
 // Policy says which passwords may be set. Its zero value asks what NIST SP 800-63B-4 asks of a
-// password that is the only factor. There are no rules on kinds of characters: any Unicode but NUL
-// is taken, spaces included, and the password is looked at exactly as received. At a NUL much other
-// software takes a text to end.
+// password that is the only factor. The password is prepared as for [Hash], and then looked at.
+//
+// There are no rules on kinds of characters, and spaces are allowed. [Disallowed] are only the code
+// points that OpaqueString does not allow (RFC 8265 §4.2.1, the FreeformClass of RFC 8264 §4.3):
+// control characters, unassigned and private code points, and those that are invisible or that
+// only some contexts allow, such as the joiners and variation selectors in some emoji. Different
+// systems send them differently, or cannot type them. NUL has a reason of its own: at a NUL much
+// other software takes a text to end.
 type Policy struct {
 	// MinLength is the least number of code points. Defaults to 15; less than 8 counts as 8.
 	MinLength int
@@ -52,7 +60,7 @@ type Policy struct {
 	// 256, so that 64 characters of any script always fit.
 	MaxBytes int
 	// IsBreached, when it is set, asks a list of your own, such as one of passwords that have
-	// leaked. It gets the password as received; what it reports true for is refused as TooCommon.
+	// leaked. It gets the prepared password; what it reports true for is refused as TooCommon.
 	IsBreached func(password string) bool
 }
 
@@ -77,6 +85,10 @@ func (p Policy) Validate(password string, context ...string) error {
 	if p.MaxBytes == 0 {
 		maxBytes = 1024
 	}
+	if len(password) > 4*maxBytes { // too long in any spelling, and not worth preparing
+		return &PolicyError{Reason: TooLong, Limit: maxBytes}
+	}
+	password, allowed := prepare(password)
 	switch {
 	case len(password) > maxBytes:
 		return &PolicyError{Reason: TooLong, Limit: maxBytes}
@@ -86,6 +98,8 @@ func (p Policy) Validate(password string, context ...string) error {
 		return &PolicyError{Reason: HoldsNUL}
 	case utf8.RuneCountInString(password) < minLength:
 		return &PolicyError{Reason: TooShort, Limit: minLength}
+	case !allowed:
+		return &PolicyError{Reason: Disallowed}
 	case isCommon(password, context), p.IsBreached != nil && p.IsBreached(password):
 		return &PolicyError{Reason: TooCommon}
 	}

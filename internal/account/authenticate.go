@@ -42,7 +42,8 @@ func UserLimitKey(id string) string { return "id:" + id }
 
 // Authenticate returns the user if secret is their password. Otherwise the error is
 // [ErrCredentials], whether the user is unknown or disabled or the password is wrong. All these
-// cases take the same work. If the stored hash is outdated or weak, Authenticate replaces it.
+// cases take the same work. If the stored hash is outdated or weak, or was made from secret before
+// passwords were prepared (RFC 8265 §4.2), Authenticate replaces it.
 func (a *Accounts) Authenticate(ctx context.Context, c Claimant, secret string) (User, error) {
 	r, err := a.authenticate(ctx, c.record, c.exists, secret)
 	return r.User, err
@@ -61,9 +62,10 @@ func (a *Accounts) CheckPassword(ctx context.Context, id, secret string) (Proof,
 
 // authenticate hashes first, and only then checks whether the user is disabled.
 func (a *Accounts) authenticate(ctx context.Context, r record, exists bool, secret string) (record, error) {
+	var needsRehash bool
 	var err error
 	if exists {
-		err = a.passwords.Check(ctx, r.passwordHash, secret)
+		needsRehash, err = a.passwords.CheckNeedsRehash(ctx, r.passwordHash, secret)
 	} else {
 		err = a.passwords.CheckDummy(ctx, secret)
 	}
@@ -75,16 +77,15 @@ func (a *Accounts) authenticate(ctx context.Context, r record, exists bool, secr
 	case !exists || r.Disabled:
 		return record{}, ErrCredentials
 	}
-	r.passwordHash = a.rehash(ctx, r, secret)
+	if needsRehash {
+		r.passwordHash = a.rehash(ctx, r, secret)
+	}
 	return r, nil
 }
 
-// rehash replaces a hash that is weaker than a new one would be, and returns the hash that is now
-// stored. If it fails, the login still succeeds, and the next login tries again.
+// rehash replaces the stored hash by a new one, and returns the hash that is now stored. If it
+// fails, the login still succeeds, and the next login tries again.
 func (a *Accounts) rehash(ctx context.Context, r record, secret string) string {
-	if !a.passwords.NeedsRehash(r.passwordHash) {
-		return r.passwordHash
-	}
 	hash, err := a.passwords.Hash(ctx, secret)
 	if err != nil {
 		return r.passwordHash
@@ -126,6 +127,8 @@ func policyDetail(e *password.PolicyError) string {
 		return "A password is UTF-8 text."
 	case password.HoldsNUL:
 		return "A password holds no NUL."
+	case password.Disallowed:
+		return "A password has only characters that RFC 8265 allows: no control characters, and no invisible ones, as in some emoji."
 	default:
 		return "This password would be guessed: it is a common one, or made of common words, " +
 			"simple sequences or your name."

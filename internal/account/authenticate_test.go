@@ -2,7 +2,9 @@ package account_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,10 +12,31 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/argon2"
+
 	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
 	"github.com/hallpass-go/hallpass/password"
 )
+
+// One password in two spellings: in NFC, and as a Mac may send it.
+const (
+	composed   = "sieben gr\u00fcne Fr\u00f6sche"
+	decomposed = "sieben gru\u0308ne Fro\u0308sche"
+)
+
+// legacyHash is a hash of the bytes of secret, as it was made before passwords were prepared.
+func legacyHash(secret string, p password.Params) string {
+	const salt = "saltsaltsaltsalt"
+	tag := argon2.IDKey([]byte(secret), []byte(salt), p.Passes, p.MemoryKiB, 1, 32)
+	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=1$%s$%s", p.MemoryKiB, p.Passes,
+		base64.RawStdEncoding.EncodeToString([]byte(salt)), base64.RawStdEncoding.EncodeToString(tag))
+}
+
+func setHash(t *testing.T, db *sqldb.DB, id, hash string) {
+	t.Helper()
+	execute(t, db, "UPDATE users SET password_hash = ? WHERE id = ?", hash, id)
+}
 
 func hashOf(t *testing.T, db *sqldb.DB, id string) string {
 	t.Helper()
@@ -51,7 +74,7 @@ func TestAuthenticate_takesThePasswordExactlyAsItIs(t *testing.T) {
 		"empty": "", "another": otherSecret, "case": strings.ToUpper(secret), "blank after": secret + " ",
 		"NUL after": secret + "\x00",
 		"cut":       secret[:len(secret)-1], "longer": secret + secret, "very long": strings.Repeat(secret, 1000),
-		"not UTF-8": "\xff",
+		"not UTF-8": "\xff", "one that RFC 8265 does not allow": secret + "\u2764\ufe0f",
 	} {
 		if _, err := authenticate(t.Context(), a, "anna", wrong); !errors.Is(err, account.ErrCredentials) {
 			t.Errorf("%s: err = %v, want ErrCredentials", name, err)
@@ -137,6 +160,96 @@ func TestAuthenticate_replacesAHashOfOtherCosts(t *testing.T) {
 	}
 }
 
+func TestAuthenticate_takesThePasswordInAnySpelling(t *testing.T) {
+	a, db := newAccounts(t)
+	for name, set := range map[string]string{"anna": composed, "berta": decomposed} {
+		u, err := a.Create(t.Context(), account.NewUser{Username: name, Password: set})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := hashOf(t, db, u.ID)
+		for _, presented := range []string{composed, decomposed, strings.ReplaceAll(composed, " ", "\u00a0")} {
+			if _, err := authenticate(t.Context(), a, name, presented); err != nil {
+				t.Errorf("set as %+q, presented as %+q: %v", set, presented, err)
+			}
+			if _, err := a.CheckPassword(t.Context(), u.ID, presented); err != nil {
+				t.Errorf("set as %+q, checked as %+q: %v", set, presented, err)
+			}
+		}
+		if hashOf(t, db, u.ID) != before {
+			t.Errorf("set as %+q: the hash was replaced", set)
+		}
+	}
+}
+
+func TestAuthenticate_replacesAHashOfAnotherSpelling(t *testing.T) {
+	a, db := newAccounts(t)
+	for name, check := range map[string]func(account.User, string) error{
+		"anna": func(u account.User, presented string) error {
+			_, err := authenticate(t.Context(), a, u.Username, presented)
+			return err
+		},
+		"berta": func(u account.User, presented string) error {
+			_, err := a.CheckPassword(t.Context(), u.ID, presented)
+			return err
+		},
+	} {
+		u := create(t, a, name)
+		setHash(t, db, u.ID, legacyHash(decomposed, cheap))
+		if err := check(u, composed); !errors.Is(err, account.ErrCredentials) {
+			t.Errorf("%s, not yet replaced, in the other spelling: err = %v, want ErrCredentials", name, err)
+		}
+		if hashOf(t, db, u.ID) != legacyHash(decomposed, cheap) {
+			t.Errorf("%s: a wrong password replaced the hash", name)
+		}
+		if err := check(u, decomposed); err != nil {
+			t.Errorf("%s, as it was set: %v", name, err)
+		}
+		after := hashOf(t, db, u.ID)
+		for _, presented := range []string{composed, decomposed} {
+			if err := check(u, presented); err != nil {
+				t.Errorf("%s, replaced, as %+q: %v", name, presented, err)
+			}
+		}
+		if hashOf(t, db, u.ID) != after {
+			t.Errorf("%s: the new hash was replaced again", name)
+		}
+	}
+}
+
+// Who set such a password earlier keeps it.
+func TestAuthenticate_takesAPasswordThatCouldNotBeSetNow(t *testing.T) {
+	a, db := newAccounts(t)
+	u := create(t, a, "anna")
+	hash := legacyHash(secret+"\u2764\ufe0f", cheap)
+	setHash(t, db, u.ID, hash)
+	if _, err := authenticate(t.Context(), a, "anna", secret+"\u2764\ufe0f"); err != nil {
+		t.Error(err)
+	}
+	if hashOf(t, db, u.ID) != hash {
+		t.Error("the hash was replaced by one of the same password")
+	}
+}
+
+func TestAccounts_refusesPasswordsThatRFC8265DoesNotAllow(t *testing.T) {
+	a, db := newAccounts(t)
+	u := create(t, a, "anna")
+	before := hashOf(t, db, u.ID)
+	for _, bad := range []string{"seven green\therons wade", "seven green \u2764\ufe0f herons"} {
+		_, err := a.Create(t.Context(), account.NewUser{Username: "berta", Password: bad})
+		if got := problems(t, err); !slices.Equal(got, []string{"password disallowed"}) {
+			t.Errorf("%+q: creating: problems = %q", bad, got)
+		}
+		_, err = a.Update(t.Context(), u.ID, account.Changes{Password: &bad})
+		if got := problems(t, err); !slices.Equal(got, []string{"password disallowed"}) {
+			t.Errorf("%+q: changing: problems = %q", bad, got)
+		}
+	}
+	if count(t, db) != 1 || hashOf(t, db, u.ID) != before {
+		t.Error("a refused password was stored")
+	}
+}
+
 // A login that replaces a hash must not undo a password change that happened meanwhile.
 func TestAuthenticate_doesNotUndoAChangeOfPassword(t *testing.T) {
 	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
@@ -162,24 +275,48 @@ func TestAuthenticate_doesNotUndoAChangeOfPassword(t *testing.T) {
 
 func TestAuthenticate_takesAsLongForUnknownWrongAndDisabled(t *testing.T) {
 	db := openDatabase(t, filepath.Join(t.TempDir(), "test.db"))
-	a := openAccounts(t, db, password.Params{MemoryKiB: 4 << 10, Passes: 1, AllowWeak: true})
+	p := password.Params{MemoryKiB: 4 << 10, Passes: 1, AllowWeak: true}
+	a := openAccounts(t, db, p)
 	create(t, a, "anna")
-	if _, err := a.SetDisabled(t.Context(), create(t, a, "disabled").ID, true); err != nil {
-		t.Fatal(err)
+	for name, hash := range map[string]string{
+		"disabled":            legacyHash(secret, p),
+		"disabled-prepared":   legacyHash(composed, p),
+		"disabled-unprepared": legacyHash(decomposed, p),
+	} {
+		u := create(t, a, name)
+		setHash(t, db, u.ID, hash)
+		if _, err := a.SetDisabled(t.Context(), u.ID, true); err != nil {
+			t.Fatal(err)
+		}
 	}
-	logins := []login{
+	one := takeAsLong(t, a, []login{
 		{"wrong", "anna", otherSecret},
 		{"unknown", "nobody", secret},
 		{"a name that cannot be", "no body", secret},
 		{"disabled", "disabled", secret},
+	})
+	two := takeAsLong(t, a, []login{
+		{"wrong, of two spellings", "anna", decomposed},
+		{"unknown, of two spellings", "nobody", decomposed},
+		{"a name that cannot be, of two spellings", "no body", decomposed},
+		{"disabled, right when prepared", "disabled-prepared", decomposed},
+		{"disabled, right as sent", "disabled-unprepared", decomposed},
+	})
+	if ratio := float64(two) / float64(one); ratio < 1.5 {
+		t.Errorf("a password of two spellings takes %.2f of the time of one: the test sees no second hash", ratio)
 	}
+}
+
+// takeAsLong checks that the logins, which fail, take the same time, and returns it.
+func takeAsLong(t *testing.T, a *account.Accounts, logins []login) time.Duration {
+	t.Helper()
 	const attempts = 4 // so that other load on the machine does not fail the test
 	for attempt := 1; ; attempt++ {
 		took := measure(t, a, logins)
 		odd := slices.IndexFunc(took, func(d time.Duration) bool { return (d - took[0]).Abs() > took[0]/4 })
 		t.Logf("attempt %d: %v", attempt, took)
 		if odd < 0 {
-			return
+			return took[0]
 		}
 		if attempt == attempts {
 			t.Fatalf("%s takes %v, a wrong password %v", logins[odd].what, took[odd], took[0])

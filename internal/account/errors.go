@@ -30,8 +30,10 @@ type InvalidError struct {
 
 // FieldProblem says what is wrong with one field. Code is for programs, Detail for people.
 type FieldProblem struct {
-	Field  string // "username", "email", "password" or "roles"
-	Code   string // "invalid", "invalid_utf8", "too_short", "too_long", "too_common", "too_many", "looks_like_id"
+	Field string // "username", "email", "password" or "roles"
+	// Code is "invalid", "too_short", "too_long", "too_many", "looks_like_id", or what
+	// password.PolicyError has as its Reason.
+	Code   string
 	Detail string
 }
 
