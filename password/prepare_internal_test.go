@@ -84,7 +84,8 @@ func TestGovernor_secondSpellingWaitsItsTurn(t *testing.T) {
 // FuzzPrepare holds what every check relies on: there is no third spelling.
 func FuzzPrepare(f *testing.F) {
 	for _, text := range []string{
-		"", "caf\u00e9", "cafe\u0301", "a\u00a0b\u3000c", "\u1112\u1161\u11ab", "\u0958", "\u0344\u0323", "\u2764\ufe0f",
+		"", "caf\u00e9", "cafe\u0301", "a\u00a0b\u3000c", "\u1112\u1161\u11ab", "\u0958", "\u0344\u0323",
+		"\u2764\ufe0f",
 		"\xff", "a\u0327\u0301\u0323", "\U0001d15e",
 	} {
 		f.Add(text)

@@ -66,7 +66,8 @@ func TestCheck_takesHashesThatWereMadeFromOtherBytes(t *testing.T) {
 			t.Errorf("%s: governor: %v, %v, want %v, %v", c.name, needsRehash, err, c.needsRehash, c.err)
 		}
 	}
-	dearer := newGovernor(t, password.GovernorConfig{Params: password.Params{MemoryKiB: 128, Passes: 1, AllowWeak: true}})
+	costs := password.Params{MemoryKiB: 128, Passes: 1, AllowWeak: true}
+	dearer := newGovernor(t, password.GovernorConfig{Params: costs})
 	if needsRehash, err := dearer.CheckNeedsRehash(t.Context(), ofComposed, decomposed); err != nil || !needsRehash {
 		t.Errorf("a hash of other costs: %v, %v", needsRehash, err)
 	}

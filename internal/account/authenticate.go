@@ -128,7 +128,8 @@ func policyDetail(e *password.PolicyError) string {
 	case password.HoldsNUL:
 		return "A password holds no NUL."
 	case password.Disallowed:
-		return "A password has only characters that RFC 8265 allows: no control characters, and no invisible ones, as in some emoji."
+		return "A password has only characters that RFC 8265 allows: no control characters, and no " +
+			"invisible ones, as in some emoji."
 	default:
 		return "This password would be guessed: it is a common one, or made of common words, " +
 			"simple sequences or your name."

@@ -37,7 +37,8 @@ func TestPassword_everySpellingLogsIn(t *testing.T) {
 		}
 		// The spelling of the current password does not matter, nor that of the new one.
 		current := map[string]string{composed: decomposed, decomposed: composed}[set]
-		f.do("PATCH /v1/users/"+id, `{"password":"Zwo\u0308lf Boxk\u00e4mpfer","current_password":"`+current+`"}`, bearer).
+		change := `{"password":"Zwo\u0308lf Boxk\u00e4mpfer","current_password":"` + current + `"}`
+		f.do("PATCH /v1/users/"+id, change, bearer).
 			want(http.StatusOK, "")
 		f.do("POST /v1/login", credentials(name, "Zw\u00f6lf Boxka\u0308mpfer")).want(http.StatusOK, "")
 		f.do("POST /v1/login", credentials(name, set)).want(http.StatusUnauthorized, "invalid_credentials")
@@ -63,14 +64,16 @@ func TestPassword_hashOfAnotherSpellingIsReplacedAtLogin(t *testing.T) {
 func TestPassword_disallowedCharactersAreRefusedWhenItIsSetAndWrongAtLogin(t *testing.T) {
 	f := newFixture(t, options{})
 	alice := f.join("alice")
-	for _, secret := range []string{passwordOf("alice") + "\u2764\ufe0f", passwordOf("alice") + "\t", "\u0378 " + passwordOf("alice")} {
+	usual := passwordOf("alice")
+	for _, secret := range []string{usual + "\u2764\ufe0f", usual + "\t", "\u0378 " + usual} {
 		for _, a := range []answer{
 			f.do("POST /v1/users", credentials("bob", secret)),
 			f.do("PATCH /v1/users/"+alice.id, strings.Replace(credentials("alice", secret), `"username":"alice"`,
 				`"current_password":"`+passwordOf("alice")+`"`, 1), alice.bearer()),
 		} {
 			a.want(http.StatusUnprocessableEntity, "validation_failed")
-			if !strings.Contains(a.Body, `"field":"password","code":"disallowed"`) || !strings.Contains(a.Body, "RFC 8265") {
+			if !strings.Contains(a.Body, `"field":"password","code":"disallowed"`) ||
+				!strings.Contains(a.Body, "RFC 8265") {
 				t.Errorf("%+q: %s", secret, a.Body)
 			}
 		}
