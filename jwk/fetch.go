@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	maxSetBytes    = 256 << 10
+	maxAnswerBytes = 256 << 10
 	maxHeaderBytes = 16 << 10
 )
 
@@ -49,7 +49,7 @@ func newFetcher(u *url.URL, c RemoteConfig) *fetcher {
 	return f
 }
 
-// checkURL refuses URLs that keys must not be fetched from.
+// checkURL refuses URLs that must not be fetched from.
 func checkURL(u *url.URL, allowPrivate bool) error {
 	host := u.Hostname()
 	address, err := netip.ParseAddr(host)
@@ -57,13 +57,13 @@ func checkURL(u *url.URL, allowPrivate bool) error {
 	loopback := host == "localhost" || isAddress && address.Unmap().IsLoopback()
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http" || host == "":
-		return errors.New("jwk: the URL is not an https one with a host")
+		return errors.New("the URL is not an https one with a host")
 	case u.User != nil || u.Fragment != "":
-		return errors.New("jwk: the URL holds a user or a fragment")
+		return errors.New("the URL holds a user or a fragment")
 	case u.Scheme == "http" && !loopback:
-		return errors.New("jwk: the URL is http: anybody on the way could put keys in; use https")
+		return errors.New("the URL is http: anybody on the way could put keys in; use https")
 	case !allowPrivate && (loopback || isAddress && !isPublic(address)):
-		return errors.New("jwk: the URL's host is not public; set AllowPrivate if it is yours")
+		return errors.New("the URL's host is not public; set AllowPrivate if it is yours")
 	}
 	return nil
 }
@@ -110,27 +110,47 @@ func isPublic(address netip.Addr) bool {
 	return !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
+// The media types of what is fetched.
+const (
+	acceptSet      = "application/jwk-set+json, application/json"
+	acceptMetadata = "application/json"
+)
+
+// statusError says that an answer has a status other than 200.
+type statusError struct {
+	url    string
+	status int
+}
+
+func (e statusError) Error() string {
+	text := fmt.Sprintf("%s answered %d", e.url, e.status)
+	if e.status/100 == 3 {
+		text += ", and redirects are not followed"
+	}
+	return text
+}
+
 // get returns the body of the answer and how long it may be used.
-func (f *fetcher) get(ctx context.Context) ([]byte, time.Duration, error) {
+func (f *fetcher) get(ctx context.Context, accept string) ([]byte, time.Duration, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url, nil)
 	if err != nil {
 		return nil, 0, err
 	}
-	request.Header.Set("Accept", "application/jwk-set+json, application/json")
+	request.Header.Set("Accept", accept)
 	response, err := f.client.Do(request)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, 0, fmt.Errorf("%s answered %d", f.url, response.StatusCode)
+		return nil, 0, statusError{f.url, response.StatusCode}
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxSetBytes+1))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading the answer of %s: %w", f.url, err)
 	}
-	if len(body) > maxSetBytes {
-		return nil, 0, fmt.Errorf("%s answered with more than %d bytes", f.url, maxSetBytes)
+	if len(body) > maxAnswerBytes {
+		return nil, 0, fmt.Errorf("%s answered with more than %d bytes", f.url, maxAnswerBytes)
 	}
 	return body, freshness(response.Header), nil
 }

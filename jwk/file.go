@@ -91,25 +91,34 @@ func createFile(path string, key SigningKey) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(path)
-	temporary, err := os.CreateTemp(dir, ".keys-*") // mode 0600
+	temporary, err := writeTemporary(path, append(text, '\n'))
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(append(text, '\n'))
-	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
-		return err
-	}
+	defer os.Remove(temporary)
 	// Unlike a rename, a link does not replace an existing file.
-	if err := os.Link(temporary.Name(), path); err != nil {
+	if err := os.Link(temporary, path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(path))
+}
+
+// writeTemporary writes a file of mode 0600 beside path and returns its name. After an error there is
+// no such file.
+func writeTemporary(path string, data []byte) (string, error) {
+	file, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(data)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(file.Name()))
+	}
+	return file.Name(), nil
 }
 
 func readFile(path string) (*File, error) {
-	data, err := readPrivate(path)
+	data, err := readOwn(path, maxFile, checkPrivate)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +129,8 @@ func readFile(path string) (*File, error) {
 	return d.ring()
 }
 
-// readPrivate reads a file that only its owner may have access to.
-func readPrivate(path string) ([]byte, error) {
+// readOwn reads a file that passes a check of who has access to it.
+func readOwn(path string, limit int64, check func(string, fs.FileInfo) error) ([]byte, error) {
 	named, err := os.Lstat(path)
 	if err != nil {
 		return nil, err
@@ -141,12 +150,12 @@ func readPrivate(path string) ([]byte, error) {
 	if !os.SameFile(named, opened) {
 		return nil, fmt.Errorf("%w: it was replaced while it was opened", ErrInvalidKey)
 	}
-	if err := checkPrivate(path, opened); err != nil {
+	if err := check(path, opened); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidKey, err)
 	}
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%w: it is longer than %d bytes", ErrInvalidKey, maxFile)
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%w: it is longer than %d bytes", ErrInvalidKey, limit)
 	}
 	return data, err
 }

@@ -8,5 +8,8 @@ import "io/fs"
 // decides.
 func checkPrivate(string, fs.FileInfo) error { return nil }
 
+// checkUnwritable checks nothing, like checkPrivate.
+func checkUnwritable(string, fs.FileInfo) error { return nil }
+
 // syncDir does nothing, since a folder cannot be synced here.
 func syncDir(string) error { return nil }

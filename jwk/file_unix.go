@@ -20,6 +20,20 @@ func checkPrivate(path string, info fs.FileInfo) error {
 			path,
 		)
 	}
+	return checkOwner(info)
+}
+
+// checkUnwritable refuses a file that others can write to or that belongs to another user.
+func checkUnwritable(path string, info fs.FileInfo) error {
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf(
+			"its mode is %04o, so others could put keys in: remove it, or run chmod 600 %s if you trust it", mode, path,
+		)
+	}
+	return checkOwner(info)
+}
+
+func checkOwner(info fs.FileInfo) error {
 	owner, known := info.Sys().(*syscall.Stat_t)
 	if known && int(owner.Uid) != os.Geteuid() {
 		return fmt.Errorf(

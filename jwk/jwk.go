@@ -3,8 +3,9 @@
 // Each key has exactly one algorithm. The algorithm in the header of a token is compared with it
 // and never obeyed. Public keys and HMAC secrets are different types and never share a [Set].
 //
-// Most programs need [OpenFile] (for a service that issues and verifies tokens) or [ParseSet] (for
-// one that only verifies them). The rest is for programs that bring their own keys.
+// Most programs need [OpenFile] (for a service that issues and verifies tokens), [Discover] (for one
+// that only verifies an issuer's tokens) or [ParseSet] (for one that has the keys). The rest is for
+// programs that bring their own keys.
 package jwk
 
 import (

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hallpass-go/hallpass/internal/jose"
 )
@@ -157,7 +158,7 @@ func (d document) check() error {
 		}
 	}
 	if d.Use != "" && d.Use != "sig" {
-		return fmt.Errorf("%w: its use is not sig", ErrInvalidKey)
+		return otherPurpose{fmt.Errorf("%w: its use is not sig", ErrInvalidKey)}
 	}
 	if d.KeyOperations != nil {
 		operations := slices.Sorted(slices.Values(d.KeyOperations))
@@ -168,7 +169,12 @@ func (d document) check() error {
 	return nil
 }
 
-var errKeyOperations = fmt.Errorf("%w: its key_ops do not allow this", ErrInvalidKey)
+var errKeyOperations = otherPurpose{fmt.Errorf("%w: its key_ops do not allow this", ErrInvalidKey)}
+
+// otherPurpose is the error for a key that is meant for something else than this issuer's signatures.
+type otherPurpose struct{ error }
+
+func (e otherPurpose) Unwrap() error { return e.error }
 
 // allows reports whether key_ops is absent or names the operation (RFC 7517 §4.3).
 func (d document) allows(operation string) bool {
@@ -242,6 +248,12 @@ type SetOptions struct {
 	// Default is the algorithm of a key without "alg" whose type allows several, such as RSA. (A token
 	// never decides that.) Defaults to none: such a key is skipped.
 	Default Algorithm
+	// Issuer is the one whose keys are wanted, for sets in which a key may have an "issuer" member, as
+	// Entra ID's do. Keys of others are skipped. In a key's member, "{tenantid}" stands for any tenant:
+	// a key of "https://login.microsoftonline.com/{tenantid}/v2.0" is used for the issuer
+	// "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0", but not the other
+	// way round. Defaults to not looking at the member.
+	Issuer string
 	// AllowSameID accepts a set in which keys have the same ID, as some issuers publish: identical keys
 	// count once, and of different ones none is used. Otherwise the set is refused.
 	AllowSameID bool
@@ -284,12 +296,7 @@ func (o SetOptions) Parse(data []byte) (*Set, error) {
 	if o.AllowSameID {
 		keys = r.unambiguous()
 	}
-	s, err := newSet(keys, r.secrets)
-	if err != nil {
-		return nil, err
-	}
-	s.skipped = r.skipped
-	return s, nil
+	return newSet(keys, r.secrets, r.skipped)
 }
 
 // setReader collects the keys of a set.
@@ -355,6 +362,9 @@ func equalKeys(a, b Key) bool {
 }
 
 func (o SetOptions) parse(raw []byte) (Key, error) {
+	if err := o.checkIssuer(raw); err != nil {
+		return nil, err
+	}
 	d, err := readDocument(raw)
 	if err != nil {
 		return nil, err
@@ -363,10 +373,43 @@ func (o SetOptions) parse(raw []byte) (Key, error) {
 		d.Algorithm = filled(o.Default)
 	}
 	key, err := d.verifying()
-	if err == nil && o.Algorithms != nil && !slices.Contains(o.Algorithms, key.Algorithm()) {
-		return nil, fmt.Errorf("%w: %s is none of the issuer's algorithms", ErrInvalidKey, key.Algorithm())
+	if err != nil {
+		return nil, err
 	}
-	return key, err
+	if o.Algorithms != nil && !slices.Contains(o.Algorithms, key.Algorithm()) {
+		return nil, otherPurpose{
+			fmt.Errorf("%w: %s is none of the issuer's algorithms", ErrInvalidKey, key.Algorithm()),
+		}
+	}
+	return key, nil
+}
+
+// checkIssuer refuses the keys of other issuers.
+func (o SetOptions) checkIssuer(raw []byte) error {
+	var of struct {
+		Issuer *string `json:"issuer"`
+	}
+	if o.Issuer == "" {
+		return nil
+	}
+	if err := jose.DecodeKnownJSON(string(raw), &of); err != nil {
+		return fmt.Errorf("%w: %v", ErrInvalidKey, err)
+	}
+	if of.Issuer == nil || isIssuer(o.Issuer, *of.Issuer) {
+		return nil
+	}
+	return otherPurpose{fmt.Errorf("%w: it is a key of the issuer %.200q", ErrInvalidKey, *of.Issuer)}
+}
+
+// isIssuer reports whether a key's "issuer" is the wanted one, or a template of it.
+func isIssuer(wanted, named string) bool {
+	before, after, isTemplate := strings.Cut(named, "{tenantid}")
+	if wanted == named || !isTemplate {
+		return wanted == named
+	}
+	tenant, hasPrefix := strings.CutPrefix(wanted, before)
+	tenant, hasSuffix := strings.CutSuffix(tenant, after)
+	return hasPrefix && hasSuffix && tenant != "" && !strings.Contains(tenant, "/")
 }
 
 // verifying returns what of a key verifies: a secret, or the public half.

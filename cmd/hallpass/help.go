@@ -40,6 +40,10 @@ var helpTexts = kong.Vars{
 		"defaults to the URL of --addr; otherwise it is required.",
 	"token_inspect_token": "The token, or - to read it from the first line of standard input, which " +
 		"keeps it out of the shell history.",
+	"key_check_source": "URL of a JWK set (RFC 7517), or a file that holds one.",
+	"key_check_issuer": "Issuer whose keys to show, instead of a URL or a file: its metadata says " +
+		"where they are.",
+	"key_check_metadata":  "Where the issuer's metadata is, if it is not where the standards say.",
 	"key_check_algorithm": "Algorithm of keys that name none, as Entra ID's: RS256 for most issuers.",
 	"session_revoke_all": "End all sessions of all users, and refuse all tokens issued so far. For " +
 		"use after a restore or a theft.",

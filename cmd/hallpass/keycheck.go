@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -11,7 +13,9 @@ import (
 
 type keyCheckCommand struct {
 	jsonFlag
-	Source    string `arg:"" name:"url-or-file" help:"URL of a JWK set (RFC 7517), or a file that holds one."`
+	Source    string `arg:"" optional:"" name:"url-or-file" help:"${key_check_source}"`
+	Issuer    string `env:"-" placeholder:"URL" help:"${key_check_issuer}"`
+	Metadata  string `env:"-" placeholder:"URL" help:"${key_check_metadata}"`
 	Algorithm string `env:"-" placeholder:"ALG" help:"${key_check_algorithm}"`
 }
 
@@ -20,8 +24,15 @@ func (keyCheckCommand) Help() string {
 	return `A verifier uses the keys whose state is "usable" and leaves the others out. For them the reason is shown.
 The command exits with 1 if no key can be used.
 
+A URL is taken to be that of a set. Give the URL of an issuer with --issuer, exactly as the issuer's
+tokens have it ("iss"). Then the command reads the metadata at
+/.well-known/openid-configuration (OpenID Connect Discovery) or, if there is none, at
+/.well-known/oauth-authorization-server (RFC 8414), or at the URL given with --metadata. On standard
+error it says which metadata it used, and where the keys are.
+
   hallpass key check https://issuer.example/.well-known/jwks.json
-  hallpass key check keys.json --algorithm RS256`
+  hallpass key check keys.json --algorithm RS256
+  hallpass key check --issuer https://issuer.example/realms/demo`
 }
 
 // checkedKey is a key of a set, as it is shown.
@@ -34,7 +45,7 @@ type checkedKey struct {
 
 // Run needs no installation.
 func (c *keyCheckCommand) Run(ctx context.Context, std streams) error {
-	set, err := c.read(ctx)
+	set, err := c.read(ctx, std)
 	if err != nil {
 		return err
 	}
@@ -50,29 +61,52 @@ func (c *keyCheckCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	if len(set.Keys()) == 0 {
-		return fmt.Errorf("no key of %s can be used to verify tokens", c.Source)
+		return fmt.Errorf("no key of %s can be used to verify tokens", cmp.Or(c.Issuer, c.Source))
 	}
 	return nil
 }
 
-func (c *keyCheckCommand) read(ctx context.Context) (*jwk.Set, error) {
+func (c *keyCheckCommand) read(ctx context.Context, std streams) (*jwk.Set, error) {
 	options := jwk.SetOptions{Default: jwk.Algorithm(c.Algorithm), AllowSameID: true}
-	if !strings.Contains(c.Source, "://") {
-		text, err := os.ReadFile(c.Source)
+	config := jwk.RemoteConfig{AllowPrivate: true, Set: options, MetadataURL: c.Metadata}
+	switch {
+	case (c.Source == "") == (c.Issuer == ""):
+		return nil, usageError{errors.New("give the URL of a set, a file, or an issuer with --issuer")}
+	case c.Metadata != "" && c.Issuer == "":
+		return nil, usageError{errors.New("--metadata needs --issuer")}
+	case c.Issuer != "":
+		return discover(ctx, std, c.Issuer, config)
+	case strings.Contains(c.Source, "://"):
+		remote, err := jwk.NewRemote(c.Source, config)
 		if err != nil {
-			return nil, fmt.Errorf("reading the keys: %w", err)
+			return nil, usageError{err}
 		}
-		set, err := options.Parse(text)
-		if err != nil {
-			return nil, fmt.Errorf("reading the keys in %s: %w", c.Source, err)
-		}
-		return set, nil
+		return remote.Current(ctx)
 	}
-	remote, err := jwk.NewRemote(c.Source, jwk.RemoteConfig{AllowPrivate: true, Set: options})
+	text, err := os.ReadFile(c.Source)
+	if err != nil {
+		return nil, fmt.Errorf("reading the keys: %w", err)
+	}
+	set, err := options.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading the keys in %s: %w", c.Source, err)
+	}
+	return set, nil
+}
+
+// discover fetches the keys of an issuer, and says where they were found.
+func discover(ctx context.Context, std streams, issuer string, config jwk.RemoteConfig) (*jwk.Set, error) {
+	remote, err := jwk.Discover(issuer, config)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return remote.Current(ctx)
+	set, err := remote.Current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	origin := remote.Origin()
+	fmt.Fprintf(std.err, "Metadata: %s\nKeys: %s\n", printable(origin.MetadataURL), printable(origin.KeysURL))
+	return set, nil
 }
 
 func printCheckedKeys(std streams, asJSON bool, keys []checkedKey) error {
