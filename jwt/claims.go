@@ -67,6 +67,10 @@ type reader struct {
 	names []string // of all the lists, in one piece of memory
 	err   *Error
 	own   own
+
+	// For payloads that are read by a [Profile].
+	seen   uint64 // bits of the claims that must be there
+	tenant string
 }
 
 func (r *reader) misfit(err *Error) {

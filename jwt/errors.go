@@ -57,6 +57,7 @@ var (
 	errSequenceClaim = &Error{ErrClaims, "rev_seq is not a whole number"}
 	errScopeClaim    = &Error{ErrClaims, "scope is not scopes with a space between"}
 	errRolesClaim    = &Error{ErrClaims, "roles is not an array of plain strings"}
+	errOneAudience   = &Error{ErrClaims, "aud names several audiences"}
 	errCustom        = &Error{ErrClaims, "a claim of the application is not of its type"}
 	errLifetime      = &Error{ErrClaims, "it lives longer than a token may"}
 	errExpired       = &Error{ErrExpired, "exp has passed"}

@@ -1,6 +1,8 @@
 package jwt
 
 import (
+	"errors"
+	"fmt"
 	"reflect"
 	"sync"
 
@@ -13,6 +15,44 @@ type ownType struct {
 	order    []jose.Expected      // the registered claims, then the fields
 	overlaps bool                 // a field has a registered claim's name
 	twice    [len(registered)]int // which has, for each of these claims; -1 for none
+	paths    []pathField
+}
+
+// pathField is a field that is read from inside another claim.
+type pathField struct {
+	path   []string
+	index  int
+	reader jose.Reader
+}
+
+// CheckOwn returns what is wrong with a struct type as the type of own claims, or nil. A field with
+// the tag `claim:"/a/b"` is read from where that JSON Pointer (RFC 6901) leads to. It must have the
+// tag `json:"-"`, because no member of the payload itself becomes its value.
+func CheckOwn(t reflect.Type) error {
+	_, err := pathFields(t)
+	return err
+}
+
+func pathFields(t reflect.Type) ([]pathField, error) {
+	var fields []pathField
+	var mistakes []error
+	for i := range t.NumField() {
+		f := t.Field(i)
+		pointer, ok := f.Tag.Lookup("claim")
+		if !ok {
+			continue
+		}
+		path, err := parsePath(pointer)
+		switch {
+		case err != nil:
+			mistakes = append(mistakes, err)
+		case f.Tag.Get("json") != "-" || !f.IsExported():
+			mistakes = append(mistakes, fmt.Errorf(`jwt: field %s has a claim tag and is not exported or not json:"-"`, f.Name))
+		default:
+			fields = append(fields, pathField{path, i, jose.ReaderOf(f.Type)})
+		}
+	}
+	return fields, errors.Join(mistakes...)
 }
 
 var ownTypes sync.Map // reflect.Type → *ownType
@@ -22,6 +62,7 @@ func ownTypeOf(t reflect.Type) *ownType {
 		return known.(*ownType)
 	}
 	o := &ownType{fields: jose.FieldsOf(t)}
+	o.paths, _ = pathFields(t)
 	o.order = o.fields.Order(usualOrder)
 	for i, name := range registered {
 		o.twice[i] = -1

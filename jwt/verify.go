@@ -3,6 +3,7 @@ package jwt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,9 @@ type Config struct {
 	// Type is the token's "typ", with or without "application/" before it (RFC 9068 §4). Defaults
 	// to TypeAccess.
 	Type string
+	// Profile says how the issuer writes its tokens, and takes the place of Type. Defaults to RFC
+	// 9068.
+	Profile *Profile
 	// Leeway is how far the issuer's clock may be from this one, for exp, nbf and iat. Defaults to
 	// none.
 	Leeway time.Duration
@@ -37,7 +41,8 @@ type Config struct {
 type Verifier struct {
 	c        Config
 	longType string
-	known    known // what tokens of this issuer repeat
+	layout   *layout // of the profile; nil for RFC 9068
+	known    known   // what tokens of this issuer repeat
 }
 
 // NewVerifier returns a verifier, or every mistake in c at once.
@@ -58,16 +63,28 @@ func NewVerifier(c Config) (*Verifier, error) {
 	if c.MaxLifetime < 0 {
 		mistakes = append(mistakes, errors.New("jwt: MaxLifetime is negative"))
 	}
+	if strings.Contains(c.Issuer, TenantPlace) != (c.Profile != nil && c.Profile.Tenant != "") {
+		mistakes = append(mistakes, errors.New("jwt: Issuer has "+TenantPlace+" if and only if the Profile has a Tenant"))
+	}
+	if c.Profile != nil {
+		mistakes = append(mistakes, c.Profile.check())
+	}
 	if err := errors.Join(mistakes...); err != nil {
 		return nil, err
 	}
 	if c.Type == "" {
 		c.Type = TypeAccess
 	}
+	if c.MaxLifetime == 0 && c.Profile != nil {
+		c.MaxLifetime = c.Profile.MaxLifetime
+	}
 	if c.MaxLifetime == 0 {
 		c.MaxLifetime = jwk.MaxTokenLife
 	}
 	v := &Verifier{c: c, longType: "application/" + c.Type}
+	if c.Profile != nil {
+		v.layout = newLayout(c.Profile, c.Issuer)
+	}
 	v.known.expect(c.Issuer, c.Audience)
 	return v, nil
 }
@@ -129,11 +146,22 @@ func (s *Signed) Read(now time.Time, c *Claims, custom any) error {
 
 // read reads and validates the claims, and your own claims with them.
 func (s *Signed) read(now time.Time, c *Claims, own own) error {
-	ownFit, err := readClaims(s.payload, c, &s.verifier.known, own)
+	v := s.verifier
+	layout := v.layout
+	if layout == nil && own.ownType != nil && own.paths != nil {
+		layout = rfc9068
+	}
+	var ownFit bool
+	var err error
+	if layout == nil {
+		ownFit, err = readClaims(s.payload, c, &v.known, own)
+	} else {
+		ownFit, err = readClaimsBy(layout, s.payload, c, &v.known, own)
+	}
 	if err != nil {
 		return err
 	}
-	if err := s.verifier.validate(c, now); err != nil {
+	if err := v.validate(c, now); err != nil {
 		return err
 	}
 	if !ownFit {
@@ -153,19 +181,18 @@ func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, err
 		if h, err = readHeader(p.header); err != nil {
 			return "", nil, err
 		}
-		if h.algorithm == "" || h.keyID == "" || h.typ == "" {
+		p := v.c.Profile
+		if h.algorithm == "" || h.keyID == "" && (p == nil || !p.NoKeyID) || h.typ == "" && p == nil {
 			return "", nil, errHeaderType
 		}
 	}
 	key, err := v.c.Keys.Key(ctx, h.keyID)
 	switch {
-	case err != nil && errors.Is(err, jwk.ErrUnavailable):
-		return "", nil, err
 	case err != nil:
-		return "", nil, errUnknownKey
-	case string(key.Algorithm()) != h.algorithm:
+		return "", nil, keyError(err)
+	case string(key.Algorithm()) != h.algorithm || !v.acceptsAlgorithm(key.Algorithm()):
 		return "", nil, errAlgorithm
-	case h.typ != v.c.Type && h.typ != v.longType:
+	case !v.acceptsType(h.typ):
 		return "", nil, errType
 	}
 	payload, err := p.verify(key)
@@ -176,6 +203,28 @@ func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, err
 		v.known.rememberHeader(p.header, h)
 	}
 	return payload, key, nil
+}
+
+// keyError returns why there is no key. If the set has left it out, the reason is in the error.
+func keyError(err error) error {
+	switch {
+	case err == jwk.ErrUnknownKey:
+		return errUnknownKey
+	case errors.Is(err, jwk.ErrUnavailable):
+		return err
+	}
+	return fmt.Errorf("%w: %w", errUnknownKey, err)
+}
+
+func (v *Verifier) acceptsAlgorithm(a jwk.Algorithm) bool {
+	return v.c.Profile == nil || slices.Contains(v.c.Profile.Keys.Algorithms, a)
+}
+
+func (v *Verifier) acceptsType(typ string) bool {
+	if v.c.Profile != nil {
+		return v.c.Profile.accepts(typ)
+	}
+	return typ == v.c.Type || typ == v.longType
 }
 
 // parts are the three segments of a token, and the text that is signed.
@@ -265,16 +314,16 @@ func readHeader(segment string) (header, error) {
 	}
 	s := jose.NewScanner(text)
 	var h header
-	var extended bool
+	var extended, misfits bool
 	members := s.Object()
 	for name, ok := members.Next(&s); ok; name, ok = members.Next(&s) {
 		switch name {
 		case "alg":
-			h.algorithm, _ = stringOrSkip(&s)
+			h.algorithm, misfits = filledOr(&s, misfits)
 		case "typ":
-			h.typ, _ = stringOrSkip(&s)
+			h.typ, misfits = filledOr(&s, misfits)
 		case "kid":
-			h.keyID, _ = stringOrSkip(&s)
+			h.keyID, misfits = filledOr(&s, misfits)
 		default:
 			extended = extended || slices.Contains(extensions, name)
 			s.Skip()
@@ -285,8 +334,17 @@ func readHeader(segment string) (header, error) {
 		return header{}, errHeaderJSON
 	case extended:
 		return header{}, errExtension
+	case misfits:
+		return header{}, errHeaderType
 	}
 	return h, nil
+}
+
+// filledOr reads a string. It also reports whether that misfits, because it is empty or not a string,
+// or whether something did before.
+func filledOr(s *jose.Scanner, before bool) (value string, misfits bool) {
+	value, _ = stringOrSkip(s)
+	return value, before || value == ""
 }
 
 func stringOrSkip(s *jose.Scanner) (string, bool) {
@@ -299,7 +357,7 @@ func stringOrSkip(s *jose.Scanner) (string, bool) {
 
 func (v *Verifier) validate(c *Claims, now time.Time) error {
 	switch {
-	case c.Issuer != v.c.Issuer:
+	case c.Issuer != v.c.Issuer && (v.layout == nil || v.layout.issuer == ""):
 		return errIssuer
 	case !slices.Contains(c.Audience, v.c.Audience):
 		return errAudience

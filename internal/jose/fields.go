@@ -23,16 +23,26 @@ func (f Fields) Number(name string) (int, bool) {
 	return i, ok
 }
 
-// Read reads the next value into the field of a number of v, as [DecodeKnownJSON] does, and reports
-// whether it fits. Strings share the text's memory unless they had escapes.
+// Read reads the next value into the field of a number of v, as [Reader.Read] does.
 func (f Fields) Read(s *Scanner, v reflect.Value, number int) bool {
 	field := &f.plan.fields[number]
-	target := field.of(v)
-	if s.direct(target, field.plan, false) {
+	return Reader{field.plan}.Read(s, field.of(v))
+}
+
+// Reader reads values of one type.
+type Reader struct{ plan *plan }
+
+// ReaderOf returns the reader of a type.
+func ReaderOf(t reflect.Type) Reader { return Reader{planOf(t)} }
+
+// Read reads the next value into v, as [DecodeKnownJSON] does, and reports whether it fits. Strings
+// share the text's memory unless they had escapes.
+func (r Reader) Read(s *Scanner, v reflect.Value) bool {
+	if s.direct(v, r.plan, false) {
 		return true
 	}
 	d := decoder{Scanner: *s}
-	d.value(target, field.plan, nil)
+	d.value(v, r.plan, nil)
 	*s = d.Scanner
 	return d.errors == nil
 }
