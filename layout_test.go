@@ -39,6 +39,7 @@ var layout = map[string][]string{
 	"sqlstore":            {"sessions", "internal/sessiondb"},
 	"internal/sessiondb":  {"sessions", "internal/sqldb"},
 	"storetest":           {"sessions"},
+	"issuers":             {".", "jwk", "jwt"},
 	"hallpasstest":        {".", "jwk", "jwt"},
 	"internal/attack":     {"jwk"},
 	"internal/remembered": {},

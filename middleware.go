@@ -73,7 +73,7 @@ func (v *Verifier[T]) identify(r *http.Request, rules []Rule) (Identity[T], erro
 
 // enforce takes the identity by value, so that a route without rules need not allocate one.
 func (v *Verifier[T]) enforce(r *http.Request, id Identity[T], rules []Rule) error {
-	if e := checkAll(rules, r, &facts{Claims: &id.Claims, now: v.now(), identity: &id}); e != nil {
+	if e := checkAll(rules, r, &facts{Claims: &id.Claims, home: v.home, now: v.now(), identity: &id}); e != nil {
 		return e
 	}
 	return nil

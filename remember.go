@@ -1,6 +1,7 @@
 package hallpass
 
 import (
+	"context"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,10 +22,30 @@ type tokenMemory[T any] struct {
 // proven is what a remembered token proved. Only the atomic field changes.
 type proven[T any] struct {
 	unrevoked atomic.Int64 // version of the revocations that were last seen not to hold this token
+	issuer    *trusted
 	key       jwk.Key
 	from      time.Time // the claims hold from here
 	until     time.Time // to before here
 	identity  Identity[T]
+}
+
+// stillHolds checks everything that may have changed since the token's signature was checked.
+func (p *proven[T]) stillHolds(ctx context.Context, now time.Time) bool {
+	if key, err := p.issuer.keys.Key(ctx, p.key.ID()); err != nil || key != p.key {
+		return false
+	}
+	if now.Before(p.from) || !now.Before(p.until) {
+		return false
+	}
+	revocations := p.issuer.revocations
+	version := revocations.version.Load()
+	if p.unrevoked.Load() != version {
+		if revocations.IsRevoked(&p.identity.Claims) {
+			return false
+		}
+		p.unrevoked.Store(version)
+	}
+	return true
 }
 
 // newTokenMemory returns nil if T cannot be copied completely.

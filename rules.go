@@ -16,15 +16,18 @@ type Rule struct {
 // facts are what rules decide by.
 type facts struct {
 	*jwt.Claims
+	home     string // the issuer whose subjects the IDs in paths are
 	now      time.Time
 	identity any // *Identity[T], for Check
 }
 
 // Self lets a caller pass whose subject is the named path value: with the pattern "DELETE
 // /users/{id}", Self("id") wants the caller's own ID there. Otherwise the error is [ErrNotOwner].
+// With several issuers the IDs are those of [VerifierConfig.Issuer]: callers of another issuer do
+// not pass.
 func Self(pathValue string) Rule {
 	return Rule{func(r *http.Request, f *facts) *Error {
-		if r.PathValue(pathValue) != f.Subject {
+		if r.PathValue(pathValue) != f.Subject || f.Issuer != f.home {
 			return ErrNotOwner
 		}
 		return nil

@@ -13,19 +13,26 @@ import (
 
 // VerifierConfig configures which access tokens a [Verifier] accepts.
 type VerifierConfig struct {
-	// Issuer is the required issuer of a token, compared exactly with "iss". Required.
+	// Issuer is the required issuer of a token, compared exactly with "iss". Required, unless there
+	// are Issuers.
 	Issuer string
-	// Audience is the name of this API, which must be one of the token's "aud". Required.
+	// Audience is the name of this API, which must be one of the token's "aud". Required with
+	// Issuer.
 	Audience string
-	// Keys are the issuer's: a [jwk.Set], a [jwk.Ring], or [jwk.Remote]. Required.
+	// Keys are the issuer's: a [jwk.Set], a [jwk.Ring], or [jwk.Remote]. Required with Issuer.
 	Keys jwk.Source
-	// Revocations are checked for each token. Defaults to none: a token is accepted until it
-	// expires.
+	// Revocations are checked for each token of Issuer. Defaults to none: a token is accepted until
+	// it expires.
 	Revocations *Revocations
+	// Issuers are others whose tokens are accepted: package issuers has ready ones. A token's "iss"
+	// chooses which of them it must satisfy, with the keys of that one alone. [jwt.Claims.Issuer]
+	// of the identity says which it was. A subject means nothing without its issuer: two issuers
+	// may give the same ID to different people, so keep both.
+	Issuers []TrustedIssuer
 	// Leeway is how far the issuer's clock may be from this one. Defaults to 30 seconds; negative
 	// means none.
 	Leeway time.Duration
-	// MaxLifetime is the longest life of a token that is accepted. Defaults to 24 hours.
+	// MaxLifetime is the longest life of a token of Issuer. Defaults to 24 hours.
 	MaxLifetime time.Duration
 	// Remember is how many verified tokens are remembered, at about 1.1 KB each, so that the
 	// signature of a token is checked only once. Expiry, revocation and the key are checked each
@@ -48,32 +55,32 @@ type VerifierConfig struct {
 // Verifier verifies access tokens and tells who sent a request. It is immutable and safe for
 // concurrent use.
 type Verifier[T any] struct {
-	tokens      *jwt.Verifier
-	keys        jwk.Source
-	leeway      time.Duration
-	hasCustom   bool            // T has members
-	remembered  *tokenMemory[T] // nil for none
-	revocations *Revocations    // never nil
-	sources     []TokenSource
-	vary        string // the header fields that may hold a token
-	profile     Profile
-	observe     func(context.Context, Event)
-	now         func() time.Time
+	issuers    []*trusted
+	among      []*jwt.Verifier // those of the issuers
+	home       string          // the issuer whose subjects the IDs in paths are
+	leeway     time.Duration
+	hasCustom  bool            // T has members
+	remembered *tokenMemory[T] // nil for none
+	sources    []TokenSource
+	vary       string // the header fields that may hold a token
+	profile    Profile
+	observe    func(context.Context, Event)
+	now        func() time.Time
 }
 
 // NewVerifier returns a verifier for tokens whose own claims decode into T, or every mistake in c
 // at once. Use struct{} as T if there are none.
 func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 	leeway := max(defaultTo(c.Leeway, 30*time.Second), 0)
-	tokens, err := jwt.NewVerifier(jwt.Config{
-		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Leeway: leeway, MaxLifetime: c.MaxLifetime,
-	})
+	issuers, err := c.trusts(leeway)
 	claimsType := reflect.TypeFor[T]()
 	if claimsType.Kind() != reflect.Struct {
 		err = errors.Join(
 			err,
 			fmt.Errorf("hallpass: T is %v and must be a struct; use struct{} for one without members", claimsType),
 		)
+	} else {
+		err = errors.Join(err, jwt.CheckOwn(claimsType))
 	}
 	var sourceErr error
 	for _, s := range c.Sources {
@@ -85,14 +92,14 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 		return nil, err
 	}
 	v := &Verifier[T]{
-		tokens: tokens, keys: c.Keys, leeway: leeway, hasCustom: claimsType.NumField() > 0,
-		revocations: c.Revocations, sources: c.Sources, profile: c.Profile, observe: c.Observe, now: c.Now,
+		issuers: issuers, home: c.home(), leeway: leeway, hasCustom: claimsType.NumField() > 0,
+		sources: c.Sources, profile: c.Profile, observe: c.Observe, now: c.Now,
+	}
+	for _, t := range issuers {
+		v.among = append(v.among, t.tokens)
 	}
 	if remember := defaultTo(c.Remember, 16<<10); remember > 0 {
 		v.remembered = newTokenMemory[T](remember)
-	}
-	if v.revocations == nil {
-		v.revocations = NewRevocations()
 	}
 	if len(v.sources) == 0 {
 		v.sources = []TokenSource{FromHeader("Authorization", "Bearer")}
@@ -115,14 +122,12 @@ func NewVerifier[T any](c VerifierConfig) (*Verifier[T], error) {
 // or [ErrStoreUnavailable] if the keys or the revocations cannot be read. With an error the
 // identity is empty. Use it for tokens that do not come in an HTTP request.
 func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T], err error) {
-	// The clock is read only where it is needed, so that a forged token costs no more than its
-	// signature's check.
-	if err := v.revocations.stale(v.now); err != nil {
-		return id, ErrStoreUnavailable.Because(err)
-	}
 	if v.remembered != nil {
 		if e := v.remembered.Find(token); e != nil {
-			if v.stillHolds(ctx, &e.Value, v.now()) {
+			if err := e.Value.issuer.revocations.stale(v.now); err != nil {
+				return id, ErrStoreUnavailable.Because(err)
+			}
+			if e.Value.stillHolds(ctx, v.now()) {
 				v.remembered.copy(&id, &e.Value.identity)
 				return id, nil
 			}
@@ -137,8 +142,18 @@ func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T],
 
 // verify verifies a token completely, and remembers it. After an error, id has no meaning.
 func (v *Verifier[T]) verify(ctx context.Context, token string, id *Identity[T]) error {
-	version := v.revocations.version.Load() // before the look-up: what is revoked meanwhile is then looked up again
-	signed, err := v.tokens.VerifySignature(ctx, token)
+	issuer, err := v.issuerOf(token)
+	if err != nil {
+		return tokenError(err)
+	}
+	// The clock is read only where it is needed, so that a forged token costs no more than its
+	// signature's check.
+	if err := issuer.revocations.stale(v.now); err != nil {
+		return ErrStoreUnavailable.Because(err)
+	}
+	// Before the look-up: what is revoked meanwhile is then looked up again.
+	version := issuer.revocations.version.Load()
+	signed, err := issuer.tokens.VerifySignature(ctx, token)
 	if err != nil {
 		return tokenError(err)
 	}
@@ -151,7 +166,7 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, id *Identity[T])
 	if err := signed.Read(v.now(), &id.Claims, target); err != nil {
 		return tokenError(err)
 	}
-	if v.revocations.IsRevoked(&id.Claims) {
+	if issuer.revocations.IsRevoked(&id.Claims) {
 		return ErrTokenRevoked
 	}
 	if custom != nil {
@@ -159,30 +174,12 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, id *Identity[T])
 	}
 	if v.remembered != nil {
 		e := v.remembered.newEntry(token, id)
-		e.Value.key = signed.Key()
+		e.Value.issuer, e.Value.key = issuer, signed.Key()
 		e.Value.from, e.Value.until = window(&id.Claims, v.leeway)
 		e.Value.unrevoked.Store(version)
 		v.remembered.Add(e)
 	}
 	return nil
-}
-
-// stillHolds checks everything that may have changed since the token's signature was checked.
-func (v *Verifier[T]) stillHolds(ctx context.Context, p *proven[T], now time.Time) bool {
-	if key, err := v.keys.Key(ctx, p.key.ID()); err != nil || key != p.key {
-		return false
-	}
-	if now.Before(p.from) || !now.Before(p.until) {
-		return false
-	}
-	version := v.revocations.version.Load()
-	if p.unrevoked.Load() != version {
-		if v.revocations.IsRevoked(&p.identity.Claims) {
-			return false
-		}
-		p.unrevoked.Store(version)
-	}
-	return true
 }
 
 // Remembered returns statistics about remembered tokens. They are zero if none are remembered.

@@ -6,9 +6,10 @@ import (
 	"github.com/hallpass-go/hallpass/internal/jose"
 )
 
-// Choose returns the number of the verifier whose issuer a token names in "iss". Nothing of the token
-// is verified by that: it only decides whose keys and whose profile the token must satisfy, all of it.
-// The error is that of [Verifier.Verify] if the token is malformed or names none of the issuers.
+// Choose returns the number of the verifier whose issuer a token names in "iss". Nothing of the
+// token is verified by that: it only decides whose keys and whose profile the token must satisfy,
+// all of it. The error is that of [Verifier.Verify] if the token is malformed or names none of the
+// issuers.
 func Choose(token string, among []*Verifier) (int, error) {
 	p, err := split(token)
 	if err != nil {

@@ -33,7 +33,16 @@ func newLayout(p *Profile, issuer string) *layout {
 	l.audience(p)
 	l.text(defaultTo(p.ID, "jti"), func(c *Claims) *string { return &c.ID })
 	l.text(p.Session, func(c *Claims) *string { return &c.SessionID })
-	l.text(p.Client, func(c *Claims) *string { return &c.ClientID })
+	for _, name := range p.Client {
+		misfit := claimError(name, "is not a plain string, or not that of another claim for the client")
+		l.use(name, nil, func(r *reader, c *Claims) {
+			client := r.plain(misfit)
+			if c.ClientID != "" && c.ClientID != client {
+				r.misfit(misfit)
+			}
+			c.ClientID = client
+		})
+	}
 	if p.Tenant != "" {
 		l.issuer = issuer
 		misfit := claimError(p.Tenant, "is missing or not a plain string")
@@ -70,7 +79,8 @@ func newLayout(p *Profile, issuer string) *layout {
 	return l
 }
 
-// rfc9068 is the layout of the tokens that [readClaims] reads, for own claims that are inside others.
+// rfc9068 is the layout of the tokens that [readClaims] reads, for own claims that are inside
+// others.
 var rfc9068 = func() *layout {
 	l := &layout{uses: map[string][]use{}}
 	missing := map[int]*Error{

@@ -47,7 +47,8 @@ func pathFields(t reflect.Type) ([]pathField, error) {
 		case err != nil:
 			mistakes = append(mistakes, err)
 		case f.Tag.Get("json") != "-" || !f.IsExported():
-			mistakes = append(mistakes, fmt.Errorf(`jwt: field %s has a claim tag and is not exported or not json:"-"`, f.Name))
+			err := fmt.Errorf(`jwt: field %s has a claim tag and is not exported or not json:"-"`, f.Name)
+			mistakes = append(mistakes, err)
 		default:
 			fields = append(fields, pathField{path, i, jose.ReaderOf(f.Type)})
 		}

@@ -31,9 +31,11 @@ type Profile struct {
 	Audience string
 	// OneAudience refuses a token for several audiences, as an ID token should not have.
 	OneAudience bool
-	// ID, Session and Client are the claims that become [Claims.ID], [Claims.SessionID] and
-	// [Claims.ClientID], if they are there. ID defaults to "jti", the others to none.
-	ID, Session, Client string
+	// ID and Session are the claims that become [Claims.ID] and [Claims.SessionID], if they are
+	// there. ID defaults to "jti", Session to none.
+	ID, Session string
+	// Client are the claims that become [Claims.ClientID]. Those that are there must agree.
+	Client []string
 	// Scopes and Roles are the claims that become [Claims.Scopes] and [Claims.Roles], all of them
 	// together. Scopes are a string with spaces between or an array; roles a string or an array.
 	Scopes, Roles []string
@@ -46,16 +48,16 @@ type Profile struct {
 	// Tenant is the claim whose value takes the place of [TenantPlace] in [Config.Issuer], for an
 	// issuer that has a name for each tenant. Its value must be a UUID. Defaults to none.
 	Tenant string
-	// MaxLifetime is the longest time from "iat" to "exp", if [Config.MaxLifetime] is zero. Defaults
-	// to 24 hours.
+	// MaxLifetime is the longest time from "iat" to "exp", if [Config.MaxLifetime] is zero.
+	// Defaults to 24 hours.
 	MaxLifetime time.Duration
 }
 
 // TenantPlace is where the tenant stands in the name of an issuer that has one for each tenant.
 const TenantPlace = "{tenantid}"
 
-// maxRequired is how many claims a profile can require, so that with those that every token has they
-// are fewer than the bits of a word.
+// maxRequired is how many claims a profile can require, so that with those that every token has
+// they are fewer than the bits of a word.
 const maxRequired = 50
 
 // check returns every mistake in p.
@@ -73,7 +75,7 @@ func (p *Profile) check() error {
 	if len(p.Required)+len(p.Values) > maxRequired {
 		mistakes = append(mistakes, fmt.Errorf("jwt: the Profile requires more than %d claims", maxRequired))
 	}
-	names := slices.Concat(p.Scopes, p.Roles, p.Required, p.Forbidden)
+	names := slices.Concat(p.Client, p.Scopes, p.Roles, p.Required, p.Forbidden)
 	for name, values := range p.Values {
 		names = append(names, name)
 		if len(values) == 0 {
@@ -113,8 +115,8 @@ func (p *Profile) accepts(typ string) bool {
 	return (short != "" || typ == "") && slices.Contains(p.Types, short)
 }
 
-// isTenantOf reports whether issuer is the one of a template for a tenant, which must be a UUID (RFC
-// 9562 §4) in lower case: it has no character that could lead to another issuer.
+// isTenantOf reports whether issuer is the one of a template for a tenant, which must be a UUID
+// (RFC 9562 §4) in lower case: it has no character that could lead to another issuer.
 func isTenantOf(template, issuer, tenant string) bool {
 	before, after, _ := strings.Cut(template, TenantPlace)
 	return isUUID(tenant) && len(issuer) == len(before)+len(tenant)+len(after) &&

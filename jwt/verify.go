@@ -64,7 +64,8 @@ func NewVerifier(c Config) (*Verifier, error) {
 		mistakes = append(mistakes, errors.New("jwt: MaxLifetime is negative"))
 	}
 	if strings.Contains(c.Issuer, TenantPlace) != (c.Profile != nil && c.Profile.Tenant != "") {
-		mistakes = append(mistakes, errors.New("jwt: Issuer has "+TenantPlace+" if and only if the Profile has a Tenant"))
+		err := errors.New("jwt: Issuer has " + TenantPlace + " if and only if the Profile has a Tenant")
+		mistakes = append(mistakes, err)
 	}
 	if c.Profile != nil {
 		mistakes = append(mistakes, c.Profile.check())
@@ -83,7 +84,9 @@ func NewVerifier(c Config) (*Verifier, error) {
 	}
 	v := &Verifier{c: c, longType: "application/" + c.Type}
 	if c.Profile != nil {
-		v.layout = newLayout(c.Profile, c.Issuer)
+		p := *c.Profile // the caller may change theirs
+		p.Types, p.Keys.Algorithms = slices.Clone(p.Types), slices.Clone(p.Keys.Algorithms)
+		v.c.Profile, v.layout = &p, newLayout(&p, c.Issuer)
 	}
 	v.known.expect(c.Issuer, c.Audience)
 	return v, nil
@@ -340,8 +343,8 @@ func readHeader(segment string) (header, error) {
 	return h, nil
 }
 
-// filledOr reads a string. It also reports whether that misfits, because it is empty or not a string,
-// or whether something did before.
+// filledOr reads a string. It also reports whether that misfits, because it is empty or not a
+// string, or whether something did before.
 func filledOr(s *jose.Scanner, before bool) (value string, misfits bool) {
 	value, _ = stringOrSkip(s)
 	return value, before || value == ""
