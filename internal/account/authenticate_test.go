@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -289,39 +290,43 @@ func TestAuthenticate_takesAsLongForUnknownWrongAndDisabled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	one := takeAsLong(t, a, []login{
+	one := []login{
 		{"wrong", "anna", otherSecret},
 		{"unknown", "nobody", secret},
 		{"a name that cannot be", "no body", secret},
 		{"disabled", "disabled", secret},
-	})
-	two := takeAsLong(t, a, []login{
+	}
+	two := []login{
 		{"wrong, of two spellings", "anna", decomposed},
 		{"unknown, of two spellings", "nobody", decomposed},
 		{"a name that cannot be, of two spellings", "no body", decomposed},
 		{"disabled, right when prepared", "disabled-prepared", decomposed},
 		{"disabled, right as sent", "disabled-unprepared", decomposed},
-	})
-	if ratio := float64(two) / float64(one); ratio < 1.5 {
-		t.Errorf("a password of two spellings takes %.2f of the time of one: the test sees no second hash", ratio)
+	}
+	const attempts = 8 // so that other load on the machine does not fail the test
+	for attempt := 1; ; attempt++ {
+		took := measure(t, a, append(slices.Clone(one), two...))
+		t.Logf("attempt %d: %v", attempt, took)
+		problem := cmp.Or(unequal(one, took[:len(one)]), unequal(two, took[len(one):]))
+		if ratio := float64(took[len(one)]) / float64(took[0]); problem == "" && ratio < 1.5 {
+			problem = fmt.Sprintf("a password of two spellings takes %.2f of the time of one", ratio)
+		}
+		if problem == "" {
+			return
+		}
+		if attempt == attempts {
+			t.Fatal(problem)
+		}
 	}
 }
 
-// takeAsLong checks that the logins, which fail, take the same time, and returns it.
-func takeAsLong(t *testing.T, a *account.Accounts, logins []login) time.Duration {
-	t.Helper()
-	const attempts = 4 // so that other load on the machine does not fail the test
-	for attempt := 1; ; attempt++ {
-		took := measure(t, a, logins)
-		odd := slices.IndexFunc(took, func(d time.Duration) bool { return (d - took[0]).Abs() > took[0]/4 })
-		t.Logf("attempt %d: %v", attempt, took)
-		if odd < 0 {
-			return took[0]
-		}
-		if attempt == attempts {
-			t.Fatalf("%s takes %v, a wrong password %v", logins[odd].what, took[odd], took[0])
-		}
+// unequal says which login does not take about the time of the first; it returns "" if all do.
+func unequal(logins []login, took []time.Duration) string {
+	odd := slices.IndexFunc(took, func(d time.Duration) bool { return (d - took[0]).Abs() > took[0]/4 })
+	if odd < 0 {
+		return ""
 	}
+	return fmt.Sprintf("%s takes %v, and %s %v", logins[odd].what, took[odd], logins[0].what, took[0])
 }
 
 type login struct{ what, username, password string }
