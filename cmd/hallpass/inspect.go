@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -141,6 +142,9 @@ func (i *inspection) readHeader(segment string) {
 
 func (i *inspection) readPayload(segment string) { i.payload = i.members("payload", segment) }
 
+// none is expected of a claim that the token does not have, so that the signature is checked anyway.
+const none = "(none)"
+
 // signature lets the library verify the whole token. Its error says which check failed. If no
 // issuer or audience was given, the lines about claims report those.
 func (i *inspection) signature(ctx context.Context, set *jwk.Set, token string) {
@@ -149,8 +153,8 @@ func (i *inspection) signature(ctx context.Context, set *jwk.Set, token string) 
 		return
 	}
 	verifier, err := jwt.NewVerifier(jwt.Config{
-		Issuer:   orClaim(i.c.Issuer, i.text(i.payload, "iss")),
-		Audience: orClaim(i.c.Audience, firstOf(i.payload["aud"])), Keys: set, Leeway: i.c.Leeway,
+		Issuer:   cmp.Or(i.c.Issuer, i.text(i.payload, "iss"), none),
+		Audience: cmp.Or(i.c.Audience, firstOf(i.payload["aud"]), none), Keys: set, Leeway: i.c.Leeway,
 	})
 	if err != nil {
 		i.check("signature", false, err.Error())
@@ -167,13 +171,6 @@ func (i *inspection) signature(ctx context.Context, set *jwk.Set, token string) 
 	if err != nil {
 		i.check("contents", false, err.Error())
 	}
-}
-
-func orClaim(expected, claimed string) string {
-	if expected != "" {
-		return expected
-	}
-	return claimed
 }
 
 func (i *inspection) claims() {

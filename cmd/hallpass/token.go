@@ -97,7 +97,11 @@ func readKeys(path string) (*jwk.Set, error) {
 		return nil, fmt.Errorf("reading keys in %s: %w", path, err)
 	}
 	if len(set.Keys()) == 0 {
-		return nil, fmt.Errorf("reading keys in %s: no key there is fit to verify with", path)
+		why := []string{fmt.Sprintf("reading keys in %s: no key there is fit to verify with", path)}
+		for _, s := range set.Skipped() {
+			why = append(why, fmt.Sprintf("%q: %v", s.KeyID, s.Err))
+		}
+		return nil, errors.New(strings.Join(why, ": "))
 	}
 	return set, nil
 }
