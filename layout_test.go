@@ -21,9 +21,12 @@ const module = "github.com/hallpass-go/hallpass"
 // standard library. docs/layout.md explains it. Test files are free, as long as the result
 // compiles.
 var layout = map[string][]string{
-	"jwk":      {"internal/jose"},
-	"jwt":      {"jwk", "internal/jose"},
-	"password": {"golang.org/x/crypto/blake2b", "golang.org/x/sys/cpu", "golang.org/x/text/secure/precis"},
+	"jwk": {"internal/jose"},
+	"jwt": {"jwk", "internal/jose"},
+	"password": {
+		"internal/limit", "golang.org/x/crypto/blake2b", "golang.org/x/sys/cpu",
+		"golang.org/x/text/secure/precis",
+	},
 	".": {
 		"jwk",
 		"jwt",

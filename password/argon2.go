@@ -35,6 +35,8 @@ type derivation struct {
 	password, salt, secret, data []byte
 
 	passes, memoryKiB, lanes, tagLength uint32
+
+	pause func() // called now and then, where the work can stop for a while; or nil
 }
 
 // blockCount is m' of RFC 9106 §3.2: the memory rounded down to whole segments, and not less than
@@ -52,6 +54,7 @@ func (d *derivation) tag(memory []block) []byte {
 		lanes:   d.lanes,
 		passes:  d.passes,
 		laneLen: d.blockCount() / d.lanes,
+		pause:   d.pause,
 	}
 	m.segmentLen = m.laneLen / sliceCount
 	m.start(d.seed())
@@ -83,6 +86,7 @@ func (d *derivation) seed() [blake2b.Size]byte {
 type matrix struct {
 	blocks                             []block // lane after lane
 	lanes, passes, laneLen, segmentLen uint32
+	pause                              func()
 }
 
 // segment is where the filling stands.
@@ -139,6 +143,9 @@ func (m *matrix) fill(s segment) {
 		index = 2
 	}
 	for ; index < m.segmentLen; index++ {
+		if index%blockWords == 0 && m.pause != nil { // every 30 µs or so
+			m.pause()
+		}
 		if independent && (index%blockWords == 0 || index == 2) {
 			nextAddresses(&addresses, &counter, index)
 		}

@@ -124,6 +124,7 @@ func (h *argon2id) derive(password string, tagLength uint32, m *memory) []byte {
 		memoryKiB: h.costs.MemoryKiB,
 		lanes:     h.costs.Lanes,
 		tagLength: tagLength,
+		pause:     m.pause,
 	}
 	return d.tag(m.take(d.blockCount()))
 }

@@ -9,21 +9,32 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/hallpass-go/hallpass/internal/limit"
 )
 
 // The rules of a governor:
 //
-//   - Its workers are threads of their own. A worker is a goroutine locked to a thread, whose scheduling priority it
-//     lowers; it never unlocks, so the thread ends with it. An ordinary user may not raise a priority again, so a
-//     thread that other goroutines use must never be lowered.
-//   - All work is done on the worker's goroutine (argon2.go starts none), or the low priority would be for nothing.
-//   - Go runs at most GOMAXPROCS goroutines at a time, whatever the priority of their threads, so while there are
-//     workers it is raised (processors.go).
-//   - Each client of [WithClient] has a line of its own, and the lines take turns: whoever asks for many hashes
-//     waits for their own, and keeps nobody else waiting for more than one a turn.
-//   - A worker starts with a job and ends when there has been none for a while. Until then it keeps its thread and its
-//     memory, so that one log-in after another finds them ready; then all is as if there had never been a job.
+//   - Its workers are threads of their own. A worker is a goroutine locked to a thread, whose
+//     scheduling priority it lowers; it never unlocks, so the thread ends with it. An ordinary user
+//     may not raise a priority again, so a thread that other goroutines use must never be lowered.
+//   - All work is done on the worker's goroutine (argon2.go starts none), or the low priority would
+//     be for nothing.
+//   - Go runs at most GOMAXPROCS goroutines at a time, whatever the priority of their threads, so
+//     while there are workers it is raised (processors.go).
+//   - Each client of [WithClient] has a line of its own, and the lines take turns: whoever asks for
+//     many hashes waits for their own, and keeps nobody else waiting for more than one a turn.
+//   - There are three kinds of clients (queue.go): busy ones, those that ask for few hashes, and
+//     known ones. Each may have one worker more than the kind before it, so it never waits until a
+//     hash of that kind is done.
+//   - A job pauses while one of a later kind is computed (giveWay). A low priority alone does not
+//     do that: all workers have the same, since a lower one would let the whole program wait at a
+//     garbage collection for a thread that does not get to run.
+//   - A worker starts with a job and ends when there has been none for a while. Until then it keeps
+//     its thread and its memory, so that one log-in after another finds them ready; then all is as
+//     if there had never been a job.
 
 // ErrOverloaded says that a job was turned away because it would have waited, or has waited, too
 // long.
@@ -47,9 +58,10 @@ func (e *OverloadedError) Unwrap() error { return ErrOverloaded }
 type GovernorConfig struct {
 	// Workers is how many hashes are computed at a time. It should be at most the number of cores.
 	// Defaults to that number, or to GOMAXPROCS when that is less; where GOMAXPROCS is kept, to one
-	// less than it, or to 1.
+	// less than it, or to 1. Two more are in reserve for the clients that [WithClient] prefers,
+	// unless GOMAXPROCS is kept.
 	Workers int
-	// KeepGOMAXPROCS leaves GOMAXPROCS alone. By default it is raised by Workers and one while
+	// KeepGOMAXPROCS leaves GOMAXPROCS alone. By default it is raised by Workers and three while
 	// hashes are computed, so that other goroutines find room beside them, and half a second after
 	// the last it is what it was. It is always left alone where the environment sets it. Where it
 	// is, Workers must be less for the rest of the program to stay fast.
@@ -65,10 +77,10 @@ type GovernorConfig struct {
 // that nothing else wants.
 //
 // It lives from [NewGovernor] on, needs no closing, and half a second after its last job has no
-// goroutine and no memory. Until then its memory is that of Workers hashes: 19 MiB each at the
-// default costs, more while a stored hash that asks for more is checked. On Linux it is not of Go's
-// heap, and debug.SetMemoryLimit does not count it. Its methods may be called by any number of
-// goroutines.
+// goroutine and no memory. Until then its memory is that of at most Workers hashes, and of two more
+// for clients that [WithClient] prefers: 19 MiB each at the default costs, more while a stored hash
+// that asks for more is checked. On Linux it is not of Go's heap, and debug.SetMemoryLimit does not
+// count it. Its methods may be called by any number of goroutines.
 type Governor struct {
 	workers int
 	maxWait time.Duration
@@ -76,11 +88,17 @@ type Governor struct {
 	params  Params
 	procs   *processors // or nil where GOMAXPROCS is kept
 
+	reserve int            // workers that each kind of client may have more than the kind before it
+	asked   *limit.Limiter // counts what clients that are not known ask for
+
+	preferred [kinds]atomic.Int32 // jobs that have a worker and are of a later kind than this one
+
 	mu      sync.Mutex
-	running int           // workers that have a job
-	idle    []*worker     // those that wait for one, the last to have had one last
-	queue   queue         // empty unless all workers have a job
-	mean    time.Duration // of the time that one job took lately
+	running [kinds]int             // jobs of each kind that have a worker
+	paused  [kinds][]chan struct{} // those of them that give way; a closed channel lets one go on
+	idle    []*worker              // workers without a job, the last to have had one last
+	queue   queue                  // none of its jobs may have a worker now
+	mean    time.Duration          // of the time that one job took lately
 	shed    uint64
 }
 
@@ -100,9 +118,11 @@ func NewGovernor(c GovernorConfig) (*Governor, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	g := &Governor{workers: c.Workers, maxWait: c.MaxWait, linger: linger, params: params}
+	g := &Governor{
+		workers: c.Workers, maxWait: c.MaxWait, linger: linger, params: params, asked: limit.New(fewHashes),
+	}
 	if !c.KeepGOMAXPROCS && os.Getenv("GOMAXPROCS") == "" {
-		g.procs = &ofProcess
+		g.procs, g.reserve = &ofProcess, 1 // otherwise more workers would take what requests need
 	}
 	if g.workers == 0 && g.procs != nil {
 		g.workers = g.procs.cores()
@@ -176,14 +196,16 @@ type GovernorStats struct {
 func (g *Governor) Stats() GovernorStats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return GovernorStats{Running: g.running, Queued: g.queue.len, Shed: g.shed, Mean: g.mean}
+	return GovernorStats{Running: g.total(), Queued: g.queue.len, Shed: g.shed, Mean: g.mean}
 }
 
 type job struct {
-	run   func(*memory)
-	done  chan struct{} // closed when run has returned
-	line  *line         // that it stands in, or nil; guarded by Governor.mu
-	place *list.Element // in that line; guarded by Governor.mu
+	client client
+	run    func(*memory)
+	done   chan struct{} // closed when run has returned
+	waited time.Duration // while it gave way; its worker's
+	line   *line         // that it stands in, or nil; guarded by Governor.mu
+	place  *list.Element // in that line; guarded by Governor.mu
 }
 
 // do has a worker run the function and waits for it. When it returns an error the function may
@@ -192,8 +214,8 @@ func (g *Governor) do(ctx context.Context, run func(*memory)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := &job{run: run, done: make(chan struct{})}
-	if err := g.admit(j, clientOf(ctx)); err != nil {
+	j := &job{client: g.clientOf(ctx), run: run, done: make(chan struct{})}
+	if err := g.admit(j); err != nil {
 		return err
 	}
 	tooLong := time.NewTimer(g.maxWait)
@@ -217,31 +239,82 @@ func (g *Governor) do(ctx context.Context, run func(*memory)) error {
 	}
 }
 
-// admit gives j to a worker that has none, or puts it in the queue unless it would surely wait
-// there for too long.
-func (g *Governor) admit(j *job, c client) error {
+// admit gives j to a worker, or puts it in the queue unless it would surely wait there for too
+// long.
+func (g *Governor) admit(j *job) error {
 	g.mu.Lock()
-	if g.giveIdle(j) {
-		g.mu.Unlock()
-		return nil
-	}
-	if g.running < g.workers {
-		g.running++
-		first := g.running == 1
+	if g.may(j.client.kind) {
+		g.count(j.client.kind, 1)
+		if g.giveIdle(j) {
+			g.mu.Unlock()
+			return nil
+		}
+		first := g.total() == 1
 		g.mu.Unlock()
 		if first && g.procs != nil {
-			g.procs.raise(g.workers)
+			g.procs.raise(g.most())
 		}
-		go g.work(j)
+		go g.work(newWorker(), j)
 		return nil
 	}
-	if g.time(g.queue.before(c)) > g.maxWait {
+	if g.time(g.queue.before(j.client)) > g.maxWait {
 		g.mu.Unlock()
 		return g.overloaded()
 	}
-	g.queue.push(j, c)
+	g.queue.push(j)
+	g.resume()
+	if j.client.name != "" {
+		g.prepare()
+	}
 	g.mu.Unlock()
 	return nil
+}
+
+// prepare starts a worker in advance, unless one is idle or there are as many as there may be. So
+// while clients wait in line, the next preferred one finds a thread and memory ready. Where the
+// system is short of large pages, giving 19 MiB takes it longer than a hash. The caller holds mu.
+func (g *Governor) prepare() {
+	if len(g.idle) == 0 && g.total() < g.most() {
+		w := newWorker()
+		g.idle = append(g.idle, w)
+		go g.work(w, nil)
+	}
+}
+
+// may reports whether a job of that kind may have a worker now. The jobs of the first kinds
+// together are never more than the workers for these kinds, and those of one kind never more than
+// Workers: more at a time would only take longer. The caller holds mu.
+func (g *Governor) may(k kind) bool {
+	if g.running[k] >= g.workers {
+		return false
+	}
+	running := 0
+	for i, n := range g.running {
+		running += n
+		if kind(i) >= k && running >= g.workers+i*g.reserve {
+			return false
+		}
+	}
+	return true
+}
+
+// most is how many workers there may be.
+func (g *Governor) most() int { return g.workers + (kinds-1)*g.reserve }
+
+// total is how many jobs have a worker. The caller holds mu.
+func (g *Governor) total() (n int) {
+	for _, running := range g.running {
+		n += running
+	}
+	return n
+}
+
+// count counts n jobs more of a kind that have a worker. The caller holds mu.
+func (g *Governor) count(k kind, n int) {
+	g.running[k] += n
+	for lower := range k {
+		g.preferred[lower].Add(int32(n))
+	}
 }
 
 // giveIdle gives j to an idle worker and reports whether there was one. The caller holds mu.
@@ -252,8 +325,62 @@ func (g *Governor) giveIdle(j *job) bool {
 	}
 	g.idle[n-1].jobs <- j
 	g.idle = g.idle[:n-1]
-	g.running++
 	return true
+}
+
+// patience is how long a job gives way to others in all: several hashes of theirs, so that few of a
+// flood's get in the way, and not long beside the time that a job may wait for its turn.
+const patience = 100 * time.Millisecond
+
+// giveWay pauses a job while it would compute beside a preferred one without room for both, but no
+// longer than its patience. So the preferred one has a core for itself, on every system.
+func (g *Governor) giveWay(j *job) {
+	k := j.client.kind
+	if g.preferred[k].Load() == 0 || j.waited >= patience {
+		return
+	}
+	g.mu.Lock()
+	if g.room(k) >= 0 {
+		g.mu.Unlock()
+		return
+	}
+	resume := make(chan struct{})
+	g.paused[k] = append(g.paused[k], resume)
+	g.mu.Unlock()
+
+	begin := time.Now()
+	longest := time.NewTimer(patience - j.waited)
+	defer longest.Stop()
+	select {
+	case <-resume:
+	case <-longest.C:
+		g.mu.Lock()
+		g.paused[k] = slices.DeleteFunc(g.paused[k], func(c chan struct{}) bool { return c == resume })
+		g.mu.Unlock()
+	}
+	j.waited += time.Since(begin)
+}
+
+// room is how many more jobs of a kind may compute now, or less than 0 if there are too many.
+// Beside a preferred job they leave a core free: otherwise the system may let that job share a core
+// with one of them while a third thread has the other core now and then. Where preferred jobs stand
+// in line themselves, nobody gives way: they would keep the others out. The caller holds mu.
+func (g *Governor) room(k kind) int {
+	allowed := g.most()
+	if preferred := int(g.preferred[k].Load()); preferred > 0 && !g.queue.anyAfter(k) {
+		allowed = max(0, g.workers-1-preferred)
+	}
+	return allowed - (g.running[k] - len(g.paused[k]))
+}
+
+// resume lets paused jobs go on for which there is room again. The caller holds mu.
+func (g *Governor) resume() {
+	for k := range kind(kinds) {
+		for len(g.paused[k]) > 0 && g.room(k) > 0 {
+			close(g.paused[k][0])
+			g.paused[k] = g.paused[k][1:]
+		}
+	}
 }
 
 // time is how long that many jobs keep all workers busy. The caller holds mu.
@@ -292,25 +419,33 @@ type worker struct {
 	jobs   chan *job // holds the one that it is given while it is idle
 }
 
-// work is the life of a worker, which starts with j.
-func (g *Governor) work(j *job) {
+func newWorker() *worker {
+	return &worker{memory: memory{mapped: true}, jobs: make(chan *job, 1)}
+}
+
+// work is the life of a worker, which starts with j or, if that is nil, idle.
+func (g *Governor) work(w *worker, j *job) {
 	runtime.LockOSThread() // and not unlocked: the thread ends with the goroutine
 	if isMainThread() {
 		// The main thread cannot end, and is the one that shows the program's priority. While it is
 		// held here the worker's is another.
 		defer runtime.UnlockOSThread()
 		ended := make(chan struct{})
-		go func() { defer close(ended); g.work(j) }()
+		go func() { defer close(ended); g.work(w, j) }()
 		<-ended
 		return
 	}
 	lowerPriority()
-	w := &worker{memory: memory{mapped: true}, jobs: make(chan *job, 1)}
+	if j == nil {
+		clear(w.memory.take(g.params.MemoryKiB)) // the system gives memory when it is first written to
+		j = g.await(w)
+	}
 	for j != nil {
 		start := time.Now()
+		w.memory.pause = func() { g.giveWay(j) }
 		j.run(&w.memory)
 		w.memory.shrink(g.params.MemoryKiB)
-		next := g.next(w, time.Since(start))
+		next := g.next(w, j, time.Since(start)-j.waited)
 		close(j.done)
 		if next == nil {
 			next = g.await(w)
@@ -319,50 +454,55 @@ func (g *Governor) work(j *job) {
 	}
 }
 
-// next returns the job of the queue whose turn it is, or makes w idle and returns nil. took is how
-// long its last job was.
-func (g *Governor) next(w *worker, took time.Duration) *job {
+// next ends the job of w and returns the job of the queue whose turn it is, or makes w idle and
+// returns nil. took is how long the job was computed.
+func (g *Governor) next(w *worker, ended *job, took time.Duration) *job {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.mean += (took - g.mean) / 8
-	j := g.queue.pop()
+	g.count(ended.client.kind, -1)
+	j := g.queue.pop(g.may)
 	if j == nil {
-		g.running--
 		g.idle = append(g.idle, w)
+	} else {
+		g.count(j.client.kind, 1)
 	}
+	g.resume()
 	return j
 }
 
 // await returns the next job that w is given, or nil when there has been none for a while and w is
 // to end.
 func (g *Governor) await(w *worker) *job {
-	tooLong := time.NewTimer(g.linger)
-	defer tooLong.Stop()
-	select {
-	case j := <-w.jobs:
-		return j
-	case <-tooLong.C:
+	for {
+		tooLong := time.NewTimer(g.linger)
+		select {
+		case j := <-w.jobs:
+			tooLong.Stop()
+			return j
+		case <-tooLong.C:
+		}
+		if g.dismiss(w) {
+			return nil
+		}
 	}
-	w.memory.release() // first, or there could be more memory than workers
-	if !g.dismiss(w) {
-		return <-w.jobs // it has been given one at the last moment
-	}
-	return nil
 }
 
-// dismiss reports whether w is idle, and takes it out of those that may be given a job.
+// dismiss lets w end, and reports that, unless it has been given a job at the last moment or is
+// still held ready.
 func (g *Governor) dismiss(w *worker) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	i := slices.Index(g.idle, w)
-	if i < 0 {
+	if i < 0 || g.queue.len > 0 {
 		return false
 	}
 	g.idle = slices.Delete(g.idle, i, i+1)
-	if g.running == 0 && len(g.idle) == 0 && g.procs != nil {
+	w.memory.release() // not later, or there could be more memory than workers
+	if g.total() == 0 && len(g.idle) == 0 && g.procs != nil {
 		// Not here: the world stands still meanwhile, and should not wait for a thread of low
 		// priority.
-		go g.procs.lower(g.workers)
+		go g.procs.lower(g.most())
 	}
 	return true
 }

@@ -178,7 +178,7 @@ func TestGovernor_retryAfterIsWithinReason(t *testing.T) {
 	} {
 		g.mean = mean
 		g.queue = queue{}
-		g.queue.push(&job{}, client{})
+		g.queue.push(&job{})
 		var overloaded *OverloadedError
 		if err := g.overloaded(); !errors.As(err, &overloaded) || overloaded.RetryAfter != want {
 			t.Errorf("a queue of %v: %v", mean, err)
@@ -272,6 +272,7 @@ func TestGovernor_jobThatComesAsItsWorkerEndsIsDone(t *testing.T) {
 	j := &job{run: func(*memory) {}, done: make(chan struct{})}
 	g.mu.Lock()
 	time.Sleep(2 * g.linger)
+	g.count(j.client.kind, 1)
 	if !g.giveIdle(j) {
 		t.Error("there is no idle worker after a job")
 	}
@@ -287,5 +288,182 @@ func TestGovernor_jobThatComesAsItsWorkerEndsIsDone(t *testing.T) {
 func atRest(g *Governor) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.running == 0 && len(g.idle) == 0
+	return g.total() == 0 && len(g.idle) == 0
+}
+
+// as returns the context of a client.
+func as(t *testing.T, name string, isKnown bool) context.Context {
+	return WithClient(t.Context(), name, isKnown)
+}
+
+// A flood has all workers that it may have, and more jobs in line. A client that asks for few hashes
+// and then a known one get workers at once.
+func TestGovernor_preferredClientsWaitForNoFlood(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 2, MaxWait: time.Minute})
+	hold := make(chan struct{})
+	var flood, all sync.WaitGroup
+	defer all.Wait()
+	defer close(hold)
+	for range 2 {
+		flood.Add(1)
+		all.Go(func() { _ = g.do(t.Context(), func(*memory) { flood.Done(); <-hold }) })
+	}
+	flood.Wait()
+	for range 64 {
+		all.Go(func() { _ = g.do(t.Context(), func(*memory) {}) })
+	}
+	eventually(t, "the flood is in line", func() bool { return g.Stats().Queued == 64 })
+	for _, c := range []context.Context{as(t, "new", false), as(t, "alice", true)} {
+		started := make(chan struct{})
+		all.Go(func() { _ = g.do(c, func(*memory) { close(started); <-hold }) })
+		select {
+		case <-started:
+		case <-time.After(10 * time.Second):
+			t.Error("a preferred client waits for the flood")
+		}
+	}
+	all.Go(func() { _ = g.do(as(t, "bob", true), func(*memory) {}) })
+	eventually(t, "a second known client is in line", func() bool { return g.Stats().Queued == 65 })
+	if n := g.Stats().Running; n != g.most() {
+		t.Errorf("%d jobs run, want %d", n, g.most())
+	}
+}
+
+// Who has asked for two hashes waits in line like the flood, and a job without a client always does.
+func TestGovernor_clientIsPreferredForFewHashesOnly(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{})
+	for i, want := range []kind{few, few, busy, busy} {
+		if c := g.clientOf(as(t, "client", false)); c.kind != want {
+			t.Errorf("hash %d of a client is of kind %d, want %d", i+1, c.kind, want)
+		}
+	}
+	if c := g.clientOf(as(t, "another", false)); c.kind != few {
+		t.Errorf("another client's first hash is of kind %d", c.kind)
+	}
+	for range 5 {
+		if c := g.clientOf(as(t, "client", true)); c.kind != known {
+			t.Errorf("a known client's hash is of kind %d", c.kind)
+		}
+	}
+	if c := g.clientOf(t.Context()); c.kind != busy {
+		t.Errorf("a hash of nobody's is of kind %d", c.kind)
+	}
+}
+
+// hashing keeps asking for hashes as a client until stop is closed, as many at a time.
+func hashing(ctx context.Context, g *Governor, atATime int, all *sync.WaitGroup, stop <-chan struct{}) {
+	for range atATime {
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_ = g.CheckDummy(ctx, "p")
+				}
+			}
+		})
+	}
+}
+
+// While a known client's job runs, the flood's stop, and go on after it. None waits longer than its
+// patience.
+func TestGovernor_floodPausesBesidePreferredJobs(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 2, MaxWait: time.Minute})
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer close(stop)
+	hashing(t.Context(), g, 2, &all, stop)
+	paused := func() int {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return len(g.paused[busy])
+	}
+	known := func() (end func()) {
+		hold := make(chan struct{})
+		all.Go(func() { _ = g.do(as(t, "alice", true), func(*memory) { <-hold }) })
+		return sync.OnceFunc(func() { close(hold) })
+	}
+
+	endLong := known()
+	defer endLong()
+	eventually(t, "the flood pauses", func() bool { return paused() == 2 })
+	begin := time.Now()
+	eventually(t, "the flood has no more patience", func() bool { return paused() == 0 })
+	if took := time.Since(begin); took < patience/2 {
+		t.Errorf("the flood paused for %v only", took)
+	}
+	endLong()
+	eventually(t, "nothing is preferred any more", func() bool { return g.preferred[busy].Load() == 0 })
+
+	endShort := known()
+	defer endShort()
+	eventually(t, "the flood pauses again", func() bool { return paused() == 2 })
+	begin = time.Now()
+	endShort()
+	eventually(t, "the flood goes on", func() bool { return paused() == 0 })
+	if took := time.Since(begin); took > patience/2 {
+		t.Errorf("the flood went on %v after the known client's job", took)
+	}
+}
+
+// Known clients that flood the governor themselves take turns with the others, who do not pause.
+func TestGovernor_knownClientsInLineKeepNobodyOut(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 1, MaxWait: time.Minute})
+	stop, hold := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer close(stop)
+	defer close(hold)
+	hashing(t.Context(), g, 1, &all, stop)
+	eventually(t, "the others have their worker", func() bool { return g.Stats().Running == 1 })
+	paused := func() int {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return len(g.paused[busy])
+	}
+	for range g.most() {
+		all.Go(func() { _ = g.do(as(t, "alice", true), func(*memory) { <-hold }) })
+	}
+	eventually(t, "known clients' jobs are in line", func() bool { return g.Stats().Queued == g.most()-1 })
+	for range 20 {
+		if n := paused(); n != 0 {
+			t.Fatalf("%d jobs of the others pause", n)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// While clients wait in line a worker is held in reserve, with its memory; and it ends with the
+// others.
+func TestGovernor_workerInReserveIsReady(t *testing.T) {
+	g := newGovernor(t, GovernorConfig{Workers: 1, MaxWait: time.Minute})
+	g.linger = 10 * time.Millisecond
+	release := occupy(t, g)
+	var all sync.WaitGroup
+	for range fewHashes.Burst { // after which it is not preferred any more
+		g.clientOf(as(t, "flood", false))
+	}
+	for range 8 {
+		all.Go(func() { _ = g.CheckDummy(as(t, "flood", false), "p") })
+	}
+	eventually(t, "some wait in line", func() bool { return g.Stats().Queued == 8 })
+	time.Sleep(10 * g.linger)
+	g.mu.Lock()
+	workers := g.total() + len(g.idle)
+	g.mu.Unlock()
+	if workers < 2 || workers > g.most() {
+		t.Errorf("%d workers are held, want one in reserve and at most %d in all", workers, g.most())
+	}
+	var ready int
+	if err := g.do(as(t, "alice", true), func(m *memory) { ready = len(m.blocks) }); err != nil {
+		t.Error(err)
+	}
+	if ready == 0 {
+		t.Error("a preferred client found a worker without memory")
+	}
+	release()
+	all.Wait()
+	eventually(t, "all workers have ended", func() bool { return atRest(g) })
 }

@@ -9,6 +9,7 @@ type memory struct {
 	// garbage collections, which in a calm program may be minutes away.
 	mapped bool
 	unmap  func() // of blocks, or nil
+	pause  func() // derivations call it now and then; or nil
 }
 
 func (m *memory) take(blocks uint32) []block {

@@ -3,38 +3,73 @@ package password
 import (
 	"container/list"
 	"context"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/limit"
 )
 
-// client is whose a job is. Known clients have logged in before from where they are.
+// client is whose a job is.
 type client struct {
+	name string
+	kind kind
+}
+
+// kind says how a client is served. Each kind may have one worker more than the kind before it.
+type kind int
+
+const (
+	busy  kind = iota // asks for many hashes, or has no name
+	few               // has asked for few hashes lately
+	known             // has logged in before from where it is
+	kinds int  = iota
+)
+
+// fewHashes is how many hashes a client that is not known may ask for and still count as one that
+// asks for few: a sign-up and a log-in, and then one a minute.
+var fewHashes = limit.Rate{Burst: 2, Per: 2 * time.Minute}
+
+// caller is what a context says about the client.
+type caller struct {
 	name  string
 	known bool
 }
 
-type clientKey struct{}
+type callerKey struct{}
 
 // WithClient returns a context whose hashes a [Governor] counts for a client, by its address or
-// whatever names it. Clients take turns, so that one who floods the governor is refused with
-// [ErrOverloaded] while the others hardly wait. The known ones (who have proved lately, from there,
-// who they are) take turns with all the others together, so that they hardly wait for a flood from
-// many addresses either. What has no client is all one client's.
+// whatever names it. Clients take turns, so one that floods the governor is refused with
+// [ErrOverloaded], while the others hardly wait.
+//
+// Two kinds of clients are preferred and do not wait for such a flood at all, even if it comes from
+// many addresses: known clients, who have proved lately, from there, who they are, and clients that
+// ask for few hashes: two at once, and then one a minute. The governor keeps a worker for each of
+// the two kinds, and others' hashes pause for up to a tenth of a second while theirs are computed.
+//
+// All work without a client counts as that of one client that asks for many hashes.
 func WithClient(ctx context.Context, name string, known bool) context.Context {
-	return context.WithValue(ctx, clientKey{}, client{name, known})
+	return context.WithValue(ctx, callerKey{}, caller{name, known})
 }
 
-func clientOf(ctx context.Context) client {
-	c, _ := ctx.Value(clientKey{}).(client)
-	return c
+// clientOf says whose the hashes of a context are, and counts one.
+func (g *Governor) clientOf(ctx context.Context) client {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	switch {
+	case c.known:
+		return client{c.name, known}
+	case c.name != "" && g.asked.Allow(c.name, time.Now()).Allowed:
+		return client{c.name, few}
+	default:
+		return client{c.name, busy}
+	}
 }
 
-// queue holds the jobs that wait, in a line for each client. The lines of the known take turns
-// among themselves, those of the others do, and the two kinds take turns.
+// queue holds the jobs that wait, in a line for each client. The lines of a kind take turns among
+// themselves, and the kinds take turns.
 type queue struct {
-	len       int
-	lines     map[client]*line
-	known     turns
-	others    turns
-	othersDue bool // it is the turn of the others
+	len   int
+	lines map[client]*line
+	kinds [kinds]turns
+	last  kind // whose turn it was last
 }
 
 // turns are lines, each with a job, the one whose turn it is first.
@@ -50,50 +85,57 @@ type line struct {
 	place  *list.Element
 }
 
-// kinds returns the lines of the client's kind and those of the other kind.
-func (q *queue) kinds(c client) (same, other *turns) {
-	if c.known {
-		return &q.known, &q.others
-	}
-	return &q.others, &q.known
-}
-
 // before is how many jobs are done before one that the client brings now, if nobody else comes.
 func (q *queue) before(c client) int {
 	own := 0
 	if l := q.lines[c]; l != nil {
 		own = l.jobs.Len()
 	}
-	same, other := q.kinds(c)
-	before := own
-	for e := same.Front(); e != nil; e = e.Next() {
+	same := own
+	for e := q.kinds[c.kind].Front(); e != nil; e = e.Next() {
 		if l := e.Value.(*line); l.client != c {
-			before += min(l.jobs.Len(), own+1)
+			same += min(l.jobs.Len(), own+1)
 		}
 	}
-	return before + min(other.jobs, before+1)
+	before := same
+	for k := range q.kinds {
+		if kind(k) != c.kind {
+			before += min(q.kinds[k].jobs, same+1)
+		}
+	}
+	return before
 }
 
-func (q *queue) push(j *job, c client) {
+// anyAfter reports whether a job of a later kind than k waits.
+func (q *queue) anyAfter(k kind) bool {
+	for i := k + 1; int(i) < kinds; i++ {
+		if q.kinds[i].jobs > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (q *queue) push(j *job) {
+	c := j.client
 	l := q.lines[c]
-	same, _ := q.kinds(c)
 	if l == nil {
 		l = &line{client: c}
 		if q.lines == nil {
 			q.lines = map[client]*line{}
 		}
 		q.lines[c] = l
-		l.place = same.PushBack(l)
+		l.place = q.kinds[c.kind].PushBack(l)
 	}
 	j.line, j.place = l, l.jobs.PushBack(j)
-	same.jobs++
+	q.kinds[c.kind].jobs++
 	q.len++
 }
 
 // remove takes j out; its line goes with its last job.
 func (q *queue) remove(j *job) {
 	l := j.line
-	same, _ := q.kinds(l.client)
+	same := &q.kinds[l.client.kind]
 	l.jobs.Remove(j.place)
 	j.line, j.place = nil, nil
 	same.jobs--
@@ -104,19 +146,19 @@ func (q *queue) remove(j *job) {
 	}
 }
 
-// pop takes the job whose turn it is, or returns nil.
-func (q *queue) pop() *job {
-	from := &q.known
-	if from.jobs == 0 || q.othersDue && q.others.jobs > 0 {
-		from = &q.others
+// pop takes the job whose turn it is among the kinds that may have one done now, or returns nil.
+func (q *queue) pop(may func(kind) bool) *job {
+	for step := range kinds { // from the kind below the last one's down, and then around
+		k := kind((int(q.last) + 2*kinds - 1 - step) % kinds)
+		front := q.kinds[k].Front()
+		if front == nil || !may(k) {
+			continue
+		}
+		q.last = k
+		q.kinds[k].MoveToBack(front)
+		j := front.Value.(*line).jobs.Front().Value.(*job)
+		q.remove(j)
+		return j
 	}
-	front := from.Front()
-	if front == nil {
-		return nil
-	}
-	q.othersDue = from == &q.known
-	from.MoveToBack(front)
-	j := front.Value.(*line).jobs.Front().Value.(*job)
-	q.remove(j)
-	return j
+	return nil
 }
