@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/page"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/sessions"
@@ -54,12 +55,22 @@ func (a *Auth[T]) login(r Request[T]) (Answer, error) {
 		return subject, nil, err
 	})
 	if err != nil {
-		attempt.Failed(err, errors.Is(err, ErrInvalidCredentials))
-		a.c.Observe(r.Context(), Event{Name: EventLoginFailed, Client: login.Client, Err: err})
+		a.loginFailed(r.Context(), attempt, Event{Client: login.Client, Err: err})
 		return Answer{}, err
 	}
 	attempt.Succeeded()
 	return Answer{Body: tokens}, nil
+}
+
+// loginFailed ends an attempt that failed. It reports it only if the credentials were wrong: that a
+// store could not be asked says nothing about the client.
+func (a *Auth[T]) loginFailed(ctx context.Context, attempt limit.Attempt, e Event) {
+	wrong := errors.Is(e.Err, ErrInvalidCredentials)
+	attempt.Failed(e.Err, wrong)
+	if wrong {
+		e.Name = EventLoginFailed
+		a.c.Observe(ctx, e)
+	}
 }
 
 type credentials struct {
@@ -159,10 +170,8 @@ func (a *Auth[T]) reauthenticate(r Request[T]) (Answer, error) {
 		return a.c.CheckPassword(ctx, id.Subject, password, client)
 	})
 	if err != nil {
-		attempt.Failed(err, errors.Is(err, ErrInvalidCredentials))
-		a.c.Observe(r.Context(), Event{
-			Name: EventLoginFailed, Subject: id.Subject, SessionID: id.SessionID, Client: client, Err: err,
-		})
+		e := Event{Subject: id.Subject, SessionID: id.SessionID, Client: client, Err: err}
+		a.loginFailed(r.Context(), attempt, e)
 		return Answer{}, err
 	}
 	attempt.Succeeded()

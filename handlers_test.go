@@ -115,6 +115,44 @@ func TestLogin_failuresLookAlike(t *testing.T) {
 	}
 }
 
+// Wrong credentials are the event login_failed. A store that cannot be asked is not.
+func TestLogin_failedIsToldOfWrongCredentialsOnly(t *testing.T) {
+	a := newAPI(t, nil)
+	broken := newAPI(t, func(c *hallpass.Config[appClaims]) {
+		c.Store, c.Keys, c.Revocations = brokenStore{}, a.kit.Keys, read(t)
+	})
+	token := bearer(a.login("alice").String(t, "access_token"))
+	a.eventNames()
+	for _, c := range []struct {
+		name string
+		got  answer
+		want int // status
+	}{
+		{"wrong password", a.do("POST /auth/login", `{"username":"alice","password":"x"}`), 401},
+		{"wrong password again", a.do("POST /auth/reauthenticate", `{"password":"x"}`, token), 401},
+		{"no store", broken.do("POST /auth/login", `{"username":"alice","password":"alice's password"}`), 503},
+		{"no store again", broken.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, token), 503},
+	} {
+		if c.got.Status != c.want {
+			t.Errorf("%s: answered %d, want %d: %s", c.name, c.got.Status, c.want, c.got.Text)
+		}
+	}
+	count := func(names []string) (n int) {
+		for _, name := range names {
+			if name == hallpass.EventLoginFailed {
+				n++
+			}
+		}
+		return n
+	}
+	if n := count(a.eventNames()); n != 2 {
+		t.Errorf("2 wrong passwords are told %d times", n)
+	}
+	if n := count(broken.eventNames()); n != 0 {
+		t.Errorf("a store that cannot be asked is told as %d failed log-ins", n)
+	}
+}
+
 func TestRefresh_bodies(t *testing.T) {
 	a := newAPI(t, nil)
 	a.do("POST /auth/refresh", `{}`).want(t, 422, "validation_failed")
