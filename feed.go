@@ -284,7 +284,7 @@ func (f *RevocationFeed) Update(ctx context.Context) error {
 			f.list.freshUntil.Store(issuedAt.Add(f.c.MaxAge).UnixNano())
 		}
 	}
-	f.list.prune(f.c.Now().Unix())
+	f.list.prune(f.c.Now())
 	return nil
 }
 

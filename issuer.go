@@ -278,11 +278,7 @@ func (i *Issuer[T]) rotated(
 		i.tell(ctx, EventRefreshReplayed, s, client, nil)
 		return i.mint(ctx, m, s)
 	case sessions.Reused:
-		until := i.accessExpiry(m.now)
-		if s.AccessExpiry.After(until) {
-			until = s.AccessExpiry
-		}
-		i.c.Revocations.Apply(sessions.Revocation{Kind: sessions.RevokedSession, ID: s.ID, ExpiresAt: until})
+		i.c.Revocations.Apply(s.Revocation(i.accessExpiry(m.now)))
 		i.tell(ctx, EventRefreshReused, s, client, ErrRefreshTokenReused)
 		return Tokens{}, ErrRefreshTokenReused
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,26 +46,32 @@ type Revocations struct {
 // wait for one lock.
 type revocationShard struct {
 	mu    sync.RWMutex
-	ended map[revokedKey]int64  // session or token → Unix time after which the entry is not needed
+	ended map[revokedKey]minute // session or token → when the entry is not needed any more
 	most  int                   // entries that ended has had since it was made
 	cuts  map[string]subjectCut // subject → its cut
 }
 
-// revokedKey stands for an ID: two hashes with secret seeds, 128 bits in all. Collisions do not
-// happen in practice, and a million entries take little memory.
-type revokedKey [2]uint64
+// revokedKey stands for an ID: 96 bits of hashes with secret seeds. Collisions do not happen in
+// practice, and with a minute an entry takes 16 bytes.
+type revokedKey [3]uint32
+
+// minute is a time in minutes since 1970.
+type minute uint32
+
+// minuteAfter returns the first minute that begins after t.
+func minuteAfter(t time.Time) minute { return minute(max(t.Unix()/60+1, 0)) }
 
 type subjectCut struct {
-	sequence int64 // tokens with a smaller one are refused
-	before   int64 // tokens without one, with an "iat" at or before it (Unix seconds), are refused
-	until    int64 // Unix time after which the entry is not needed
+	sequence int64  // tokens with a smaller one are refused
+	before   int64  // tokens without one, with an "iat" at or before it (Unix seconds), are refused
+	until    minute // when the entry is not needed any more
 }
 
 // NewRevocations returns an empty list.
 func NewRevocations() *Revocations {
 	l := &Revocations{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
 	for i := range l.shards {
-		l.shards[i].ended = map[revokedKey]int64{}
+		l.shards[i].ended = map[revokedKey]minute{}
 		l.shards[i].cuts = map[string]subjectCut{}
 	}
 	return l
@@ -81,21 +88,20 @@ func (l *Revocations) Apply(entries ...sessions.Revocation) {
 			raise(&l.everybodyBefore, e.Before.Unix())
 			continue
 		}
-		until := e.ExpiresAt.Unix() + 1
 		s, key := l.shard(e.ID)
 		s.mu.Lock()
 		if e.Kind == sessions.RevokedSubject {
 			old, known := s.cuts[e.ID]
-			s.cuts[e.ID] = subjectCut{
+			s.cuts[strings.Clone(e.ID)] = subjectCut{ // the store's may be a part of a long text
 				sequence: max(old.sequence, e.Sequence), before: max(old.before, e.Before.Unix()),
-				until: max(old.until, until),
+				until: max(old.until, minuteAfter(e.ExpiresAt)),
 			}
 			if !known {
 				l.subjects.Add(1)
 			}
 		} else {
 			old, known := s.ended[key]
-			s.ended[key] = max(old, until)
+			s.ended[key] = max(old, minuteAfter(e.ExpiresAt))
 			if !known {
 				l.endings.Add(1)
 			}
@@ -192,8 +198,9 @@ func (l *Revocations) cut(subject string) subjectCut {
 
 // shard returns the shard that holds an ID, and the ID's key in it.
 func (l *Revocations) shard(id string) (*revocationShard, revokedKey) {
-	key := revokedKey{maphash.String(l.seeds[0], id), maphash.String(l.seeds[1], id)}
-	return &l.shards[key[0]%uint64(len(l.shards))], key
+	first, second := maphash.String(l.seeds[0], id), maphash.String(l.seeds[1], id)
+	shard := &l.shards[second>>32%uint64(len(l.shards))]
+	return shard, revokedKey{uint32(first), uint32(first >> 32), uint32(second)}
 }
 
 // Update reads what the store has recorded since the last call, and forgets what has expired. Call
@@ -202,23 +209,26 @@ func (l *Revocations) Update(ctx context.Context, store sessions.RevocationStore
 	const page = 1000
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var applying sync.WaitGroup
 	for {
 		entries, err := store.Revocations(ctx, l.sequence, now, page)
+		applying.Wait()
 		if err != nil {
 			return storeError("reading revocations", err)
 		}
-		l.Apply(entries...)
 		if len(entries) > 0 {
 			l.sequence = entries[len(entries)-1].Sequence
 		}
 		if len(entries) < page {
+			l.Apply(entries...)
 			break
 		}
+		applying.Go(func() { l.Apply(entries...) }) // while the store reads the next page
 	}
 	l.read.Store(true)
 	l.freshUntil.CompareAndSwap(neverRead, 0)
 	if now.Sub(l.pruned) > time.Minute {
-		l.prune(now.Unix())
+		l.prune(now)
 		l.pruned = now
 	}
 	return nil
@@ -233,23 +243,24 @@ func (l *Revocations) catchUp(ctx context.Context, store sessions.RevocationStor
 	return l.Update(ctx, store, now)
 }
 
-func (l *Revocations) prune(now int64) {
+func (l *Revocations) prune(now time.Time) {
+	current := minute(now.Unix() / 60)
 	for i := range l.shards {
 		s := &l.shards[i]
 		s.mu.Lock()
 		for key, until := range s.ended {
-			if until < now {
+			if until <= current {
 				delete(s.ended, key)
 				l.endings.Add(-1)
 			}
 		}
 		if s.most > 4*len(s.ended) {
-			smaller := make(map[revokedKey]int64, len(s.ended)) // a map gives no room back by itself
+			smaller := make(map[revokedKey]minute, len(s.ended)) // a map gives no room back by itself
 			maps.Copy(smaller, s.ended)
 			s.ended, s.most = smaller, len(smaller)
 		}
 		for subject, cut := range s.cuts {
-			if cut.until < now {
+			if cut.until <= current {
 				delete(s.cuts, subject)
 				l.subjects.Add(-1)
 			}

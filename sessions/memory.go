@@ -127,7 +127,7 @@ func (m *Memory) Rotate(ctx context.Context, r Rotation) (Session, Outcome, erro
 		return *s, Overtaken, nil
 	}
 	if *s = after; outcome == Reused {
-		m.record(Revocation{Kind: RevokedSession, ID: s.ID, ExpiresAt: later(s.AccessExpiry, r.AccessExpiry)})
+		m.record(s.Revocation(r.AccessExpiry))
 	}
 	return *s, outcome, nil
 }
@@ -225,20 +225,18 @@ func (m *Memory) EndSessions(ctx context.Context, e Ending) ([]Revocation, error
 	}
 	var recorded []Revocation
 	if e.Record != "" {
-		expiresAt := e.ExpiresAt
+		var accessExpiry time.Time
 		for _, s := range named {
-			expiresAt = later(expiresAt, s.AccessExpiry)
+			accessExpiry = later(accessExpiry, s.AccessExpiry)
 		}
-		recorded = append(recorded, m.record(e.Revocation(expiresAt)))
+		recorded = append(recorded, m.record(e.Revocation(accessExpiry)))
 	}
 	for id, s := range named {
 		if !s.RevokedAt.IsZero() || e.OnlyRecord || e.Subject != "" && id == e.Except {
 			continue
 		}
 		s.RevokedAt = microsecond(e.Now)
-		recorded = append(recorded, m.record(Revocation{
-			Kind: RevokedSession, ID: id, ExpiresAt: later(e.ExpiresAt, s.AccessExpiry),
-		}))
+		recorded = append(recorded, m.record(s.Revocation(e.ExpiresAt)))
 	}
 	return recorded, nil
 }

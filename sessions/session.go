@@ -56,6 +56,12 @@ func (s Session) Ended(now time.Time) bool {
 	return !s.RevokedAt.IsZero() || !now.Before(s.IdleExpiry) || !now.Before(s.Expiry)
 }
 
+// Revocation returns the record that s has ended. It lasts until expiresAt, or until the last access
+// token of s has expired, if that is later.
+func (s Session) Revocation(expiresAt time.Time) Revocation {
+	return Revocation{Kind: RevokedSession, ID: s.ID, ExpiresAt: later(expiresAt, s.AccessExpiry)}
+}
+
 // ExpiresAt returns when the session ends unless it is refreshed.
 func (s Session) ExpiresAt() time.Time {
 	if s.Expiry.Before(s.IdleExpiry) {
@@ -271,9 +277,11 @@ func (e Ending) Validate() error {
 	return nil
 }
 
-// Revocation returns the record for e.Record, the one that is not about a single session.
-func (e Ending) Revocation(expiresAt time.Time) Revocation {
-	r := Revocation{Kind: e.Record, ID: e.Subject, ExpiresAt: expiresAt}
+// Revocation returns the record for e.Record, the one that is not about a single session. It lasts
+// until e.ExpiresAt, or until accessExpiry, the latest AccessExpiry of the subject's sessions, if
+// that is later.
+func (e Ending) Revocation(accessExpiry time.Time) Revocation {
+	r := Revocation{Kind: e.Record, ID: e.Subject, ExpiresAt: later(e.ExpiresAt, accessExpiry)}
 	if e.Record == RevokedSubject {
 		// Only tokens without a number are judged by this time. Older issuers dated some tokens one
 		// second later than this second, so refuse those as well.

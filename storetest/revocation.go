@@ -94,6 +94,15 @@ var revocationTests = []subtest{
 		s.equal("revocations", s.revocations(0, 0, 10), []sessions.Revocation{token, subject})
 		s.equal("the subject's session", s.session("a"), kept(session("a", "ada", 0)))
 	}},
+	{"keepsEveryID", func(s *suite) {
+		var want []sessions.Revocation
+		for _, id := range []string{"", "a,b", `"c"`, "'d'", "e f\n", "ü,", ",", "7"} {
+			want = append(want, s.revoke(sessions.Revocation{
+				Kind: sessions.RevokedToken, ID: id, ExpiresAt: start.Add(alive),
+			}))
+		}
+		s.equal("revocations", s.revocations(0, 0, 10), want)
+	}},
 	{"recordsNoNumberBelowTheTime", func(s *suite) {
 		before := time.Now().UnixMicro()
 		r := s.revoke(sessions.Revocation{Kind: sessions.RevokedToken, ID: "jti", ExpiresAt: start})

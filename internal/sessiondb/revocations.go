@@ -1,8 +1,12 @@
 package sessiondb
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/sqldb"
@@ -11,6 +15,7 @@ import (
 
 var (
 	errRevocationKind = errors.New("sessiondb: Revoke takes a RevokedToken")
+	errShortIDs       = errors.New("sessiondb: the database returned less text than its length")
 )
 
 // numbers is the name of a lock. Revocations are numbered under it, and writes check under it
@@ -92,7 +97,7 @@ func record(tx *sqldb.Tx, e sessions.Ending) (sessions.Revocation, error) {
 	if err := tx.QueryRow(selectAccessExpiry, e.Subject).Scan(&accessExpiry); err != nil {
 		return sessions.Revocation{}, err
 	}
-	return insertRevocation(tx, e.Revocation(laterOf(e.ExpiresAt, sqldb.Time(accessExpiry))))
+	return insertRevocation(tx, e.Revocation(sqldb.Time(accessExpiry)))
 }
 
 // end ends the sessions that e names and that are not yet revoked.
@@ -103,12 +108,10 @@ func end(tx *sqldb.Tx, e sessions.Ending) ([]sessions.Revocation, error) {
 	}
 	var recorded []sessions.Revocation
 	for _, s := range found {
-		if _, err := tx.Exec(updateRevokedAt, sqldb.Micros(e.Now), s.id); err != nil {
+		if _, err := tx.Exec(updateRevokedAt, sqldb.Micros(e.Now), s.ID); err != nil {
 			return nil, err
 		}
-		r, err := insertRevocation(tx, sessions.Revocation{
-			Kind: sessions.RevokedSession, ID: s.id, ExpiresAt: laterOf(e.ExpiresAt, s.accessExpiry),
-		})
+		r, err := insertRevocation(tx, s.Revocation(e.ExpiresAt))
 		if err != nil {
 			return nil, err
 		}
@@ -117,14 +120,9 @@ func end(tx *sqldb.Tx, e sessions.Ending) ([]sessions.Revocation, error) {
 	return recorded, nil
 }
 
-// ending is a session that is about to end.
-type ending struct {
-	id           string
-	accessExpiry time.Time
-}
-
-// endings returns the sessions that e names and that are not yet revoked.
-func endings(tx *sqldb.Tx, e sessions.Ending) ([]ending, error) {
+// endings returns the sessions that e names and that are not yet revoked, with no other fields than
+// those of [sessions.Session.Revocation].
+func endings(tx *sqldb.Tx, e sessions.Ending) ([]sessions.Session, error) {
 	query, args := selectEnding, []any{e.SessionID}
 	if e.Subject != "" {
 		query, args = selectEndings, []any{e.Subject, e.Except}
@@ -133,11 +131,11 @@ func endings(tx *sqldb.Tx, e sessions.Ending) ([]ending, error) {
 	if err != nil {
 		return nil, err
 	}
-	return collect(rows, func(row scanner) (ending, error) {
-		var s ending
+	return collect(rows, func(row scanner) (sessions.Session, error) {
+		var s sessions.Session
 		var accessExpiry int64
-		err := row.Scan(&s.id, &accessExpiry)
-		s.accessExpiry = sqldb.Time(accessExpiry)
+		err := row.Scan(&s.ID, &accessExpiry)
+		s.AccessExpiry = sqldb.Time(accessExpiry)
 		return s, err
 	})
 }
@@ -168,22 +166,63 @@ func (s *Store) Sequence(ctx context.Context) (int64, error) {
 const selectRevocations = `SELECT sequence, kind, revoked_id, before, expires_at FROM revocations
 	WHERE sequence > ? AND expires_at >= ? ORDER BY sequence LIMIT ?`
 
+// selectPage returns a query whose one row, a [page], holds all rows of selectRevocations.
+func selectPage(db *sqldb.DB) string {
+	joined := func(column, separator string) string {
+		return "COALESCE(" + db.Join(column, separator) + ", '')"
+	}
+	return "SELECT count(*), " + joined("sequence", ",") + ", " + joined("kind", ",") + ", " +
+		joined("revoked_id", "") + ", " + joined("octet_length(revoked_id)", ",") + ", " +
+		joined("before", ",") + ", " + joined("expires_at", ",") + " FROM (" + selectRevocations + ") AS page"
+}
+
 // Revocations implements [sessions.RevocationStore].
 func (s *Store) Revocations(
 	ctx context.Context, since int64, now time.Time, limit int,
 ) ([]sessions.Revocation, error) {
-	rows, err := s.db.Query(ctx, selectRevocations, since, sqldb.Micros(now), max(limit, 0))
+	var p page
+	row := s.db.QueryRow(ctx, s.selectPage, since, sqldb.Micros(now), max(limit, 0))
+	err := row.Scan(&p.n, &p.sequences, &p.kinds, &p.ids, &p.idLengths, &p.befores, &p.expiries)
 	if err != nil {
 		return nil, wrap("listing revocations", err)
 	}
-	revocations, err := collect(rows, scanRevocation)
+	revocations, err := p.split()
 	return revocations, wrap("listing revocations", err)
 }
 
-func scanRevocation(row scanner) (sessions.Revocation, error) {
-	var r sessions.Revocation
-	var before, expiresAt int64
-	err := row.Scan(&r.Sequence, &r.Kind, &r.ID, &before, &expiresAt)
-	r.Before, r.ExpiresAt = sqldb.Time(before), sqldb.Time(expiresAt)
-	return r, err
+// page holds n records as [selectPage] returns them.
+type page struct {
+	n                                              int
+	sequences, kinds, idLengths, befores, expiries string // n values with commas between them
+	ids                                            string // n IDs with nothing between them
+}
+
+func (p *page) split() ([]sessions.Revocation, error) {
+	revocations := make([]sessions.Revocation, p.n)
+	for i := range revocations {
+		sequence, err1 := strconv.ParseInt(first(&p.sequences), 10, 64)
+		before, err2 := strconv.ParseInt(first(&p.befores), 10, 64)
+		expiresAt, err3 := strconv.ParseInt(first(&p.expiries), 10, 64)
+		length, err4 := strconv.Atoi(first(&p.idLengths))
+		if err := cmp.Or(err1, err2, err3, err4); err != nil {
+			return nil, err
+		}
+		if length > len(p.ids) {
+			return nil, errShortIDs
+		}
+		revocations[i] = sessions.Revocation{
+			Sequence: sequence, Kind: sessions.RevocationKind(first(&p.kinds)), ID: p.ids[:length],
+			Before: sqldb.Time(before), ExpiresAt: sqldb.Time(expiresAt),
+		}
+		p.ids = p.ids[length:]
+	}
+	slices.SortFunc(revocations, func(a, b sessions.Revocation) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	return revocations, nil
+}
+
+// first removes and returns the first value of values, which have commas between them.
+func first(values *string) string {
+	value, rest, _ := strings.Cut(*values, ",")
+	*values = rest
+	return value
 }

@@ -167,10 +167,7 @@ func (s *Store) Rotate(ctx context.Context, r sessions.Rotation) (sessions.Sessi
 			return err
 		}
 		if outcome == sessions.Reused {
-			_, err = insertRevocation(tx, sessions.Revocation{
-				Kind: sessions.RevokedSession, ID: session.ID,
-				ExpiresAt: laterOf(session.AccessExpiry, r.AccessExpiry),
-			})
+			_, err = insertRevocation(tx, session.Revocation(r.AccessExpiry))
 		}
 		return err
 	})
@@ -250,11 +247,4 @@ func (s *Store) StepUp(ctx context.Context, u sessions.StepUp) (sessions.Session
 		return sessions.Session{}, wrap("stepping up", err)
 	}
 	return session, nil
-}
-
-func laterOf(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }

@@ -21,6 +21,8 @@ var migrations embed.FS
 type Store struct {
 	db    *sqldb.DB
 	owned bool // Close closes db
+
+	selectPage string // see there
 }
 
 var _ sessions.Store = (*Store)(nil)
@@ -52,7 +54,7 @@ func New(ctx context.Context, db *sqldb.DB) (*Store, error) {
 	if err := db.Migrate(ctx, "sqlstore", files); err != nil {
 		return nil, wrap("opening store", err)
 	}
-	return &Store{db: db}, nil
+	return &Store{db: db, selectPage: selectPage(db)}, nil
 }
 
 // Close closes the database if [Open] opened it. It waits for calls in progress. Later calls fail

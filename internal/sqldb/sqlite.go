@@ -89,6 +89,10 @@ func (e *sqlite) rewrite(query string) string { return query }
 func (e *sqlite) reader() *sql.DB             { return e.reads }
 func (e *sqlite) lastWriteFailed() bool       { return e.unwritable.Load() }
 
+func (e *sqlite) join(column, separator string) string {
+	return "group_concat(" + column + ", '" + separator + "')"
+}
+
 func (e *sqlite) failure(err error) error {
 	if err == nil || errors.Is(err, ErrNoRows) || isUnavailable(err) {
 		return err
