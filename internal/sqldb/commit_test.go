@@ -234,6 +234,41 @@ func TestWrite_failureUndoesItsPartAlone(t *testing.T) {
 	}
 }
 
+// Callers that wait are served by another transaction if the leader's function fails.
+func TestWrite_leaderThatFails(t *testing.T) {
+	db, _ := open(t)
+	release := hold(t, db, func(tx *sqldb.Tx) error { return errors.Join(insert(tx, 100), errRefused) })
+	var group sync.WaitGroup
+	for id := 101; id < 104; id++ {
+		group.Go(func() {
+			if err := db.Write(t.Context(), func(tx *sqldb.Tx) error { return insert(tx, id) }); err != nil {
+				t.Errorf("a caller that waited: %v", err)
+			}
+		})
+	}
+	awaitWaiting(t, db, 3)
+	if err := release(); !errors.Is(err, errRefused) {
+		t.Errorf("error %v, want the function's", err)
+	}
+	group.Wait()
+	if got := count(t, db, "SELECT sum(id) FROM counters WHERE id >= 100"); got != 101+102+103 {
+		t.Errorf("rows that add up to %d, want 101, 102 and 103", got)
+	}
+}
+
+func TestWrite_aloneNeedsNoSavepoint(t *testing.T) {
+	db, _ := open(t)
+	err := db.Write(t.Context(), func(tx *sqldb.Tx) error {
+		if _, err := tx.Exec("RELEASE part"); err == nil {
+			t.Error("there is a savepoint")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWrite_contextThatEndsInTheQueue(t *testing.T) {
 	db, _ := open(t)
 	release := hold(t, db, nothing)

@@ -20,6 +20,7 @@ type batch struct {
 	ctx      context.Context // has the transaction's time limit, and is independent of all callers
 	cancel   context.CancelFunc
 	broken   error         // why the transaction cannot continue
+	failed   bool          // the leader's part failed, so the transaction is rolled back
 	returned chan struct{} // the transaction belongs to the leader again
 	ended    chan struct{} // closed once err is set
 	err      error         // why the transaction had no effect
@@ -58,31 +59,43 @@ func (b *batch) start() (err error) {
 	return err
 }
 
+// runFirst executes the leader's part. It needs no savepoint: nobody else has taken part, so if t's
+// function fails or panics, the whole transaction is rolled back.
+func (b *batch) runFirst(t *turn) error {
+	b.failed = true
+	if err := t.ctx.Err(); err != nil {
+		return unavailable(err)
+	}
+	err := t.f(b)
+	b.failed = err != nil
+	return err
+}
+
 // run executes t's part of the transaction completely. If t's function fails or panics, its part is
 // rolled back.
 func (b *batch) run(t *turn) (err error) {
 	if err := t.ctx.Err(); err != nil {
 		return unavailable(err)
 	}
-	if err := b.savepoint("SAVEPOINT part"); err != nil {
+	if err := b.step("SAVEPOINT part"); err != nil {
 		return err
 	}
 	succeeded := false
 	defer func() {
 		if succeeded {
-			err = b.savepoint("RELEASE part")
+			err = b.step("RELEASE part")
 			return
 		}
-		_ = b.savepoint("ROLLBACK TO part") // if this fails, the whole transaction is rolled back
-		_ = b.savepoint("RELEASE part")
+		_ = b.step("ROLLBACK TO part") // if this fails, the whole transaction is rolled back
+		_ = b.step("RELEASE part")
 	}()
 	err = t.f(b)
 	succeeded = err == nil
 	return err
 }
 
-// savepoint runs a statement that must succeed for the transaction to continue.
-func (b *batch) savepoint(statement string) error {
+// step runs a statement that must succeed for the transaction to continue.
+func (b *batch) step(statement string) error {
 	if b.broken != nil {
 		return b.broken
 	}
@@ -92,14 +105,14 @@ func (b *batch) savepoint(statement string) error {
 	return b.broken
 }
 
-// end commits, or rolls back a broken transaction, and informs all participants.
+// end commits, or rolls back a transaction that is broken or whose leader failed, and informs all
+// participants.
 func (b *batch) end() {
-	b.err = b.broken
-	if b.err == nil {
-		if _, err := b.engine.writer.exec(context.Background(), "COMMIT"); err != nil {
-			b.err = unavailable(err)
-		}
+	last := "COMMIT"
+	if b.failed {
+		last = "ROLLBACK"
 	}
+	b.err = b.step(last)
 	b.cancel() // closes rows that a caller left open, for which discard would wait
 	if b.err != nil {
 		b.engine.writer.discard()

@@ -9,9 +9,9 @@ import (
 
 // Callers of [DB.Write] share transactions. The first caller leads: it starts a transaction, runs
 // its own function, lends the transaction to each waiting caller in turn, commits, and hands the
-// lead to a caller that came too late. Every caller runs its function on its own goroutine, under a
-// savepoint. So a panic stays in its own goroutine, and a failure rolls back only its own part. A
-// caller gets its success only after the commit that contains its part.
+// lead to a caller that came too late. Every caller runs its function on its own goroutine, and all
+// but the leader under a savepoint. So a panic stays in its own goroutine, and a failure rolls back
+// only its own part. A caller gets its success only after the commit that contains its part.
 
 // batchLimit is the maximum number of callers that share a transaction.
 const batchLimit = 128
@@ -76,7 +76,7 @@ func (e *sqlite) lead(t *turn) (err error) {
 		return err
 	}
 	defer func() {
-		for n := 1; n < batchLimit && b.broken == nil; n++ {
+		for n := 1; n < batchLimit && b.broken == nil && !b.failed; n++ {
 			next := e.queue.next()
 			if next == nil {
 				break
@@ -89,7 +89,7 @@ func (e *sqlite) lead(t *turn) (err error) {
 			err = b.err
 		}
 	}()
-	return b.run(t)
+	return b.runFirst(t)
 }
 
 // join runs t in a batch that another caller leads, and waits for its commit.
