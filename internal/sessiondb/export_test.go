@@ -6,7 +6,7 @@ var Statements = map[string]string{
 	"selectSessions":      selectSessions,
 	"selectSessionsAfter": selectSessionsAfter,
 	"updateSession":       updateSession,
-	"updateSessionAsRead": updateSessionAsRead,
+	"updateRotated":       updateRotated,
 	"selectChanged":       selectChanged,
 	"selectAccessExpiry":  selectAccessExpiry,
 	"selectEnding":        selectEnding,

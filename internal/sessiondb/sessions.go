@@ -129,18 +129,26 @@ const updateSession = `UPDATE sessions
 		auth_time = ?, access_expiry = ?, stepped_up = ?
 	WHERE id = ? AND generation = ? AND revoked_at = 0`
 
-const updateSessionAsRead = updateSession + ` AND auth_time = ? AND access_expiry = ?
-	AND NOT EXISTS (SELECT 1 FROM revocations
-		WHERE revoked_id IN (sessions.subject, '') AND sequence > ? AND ` + changes + `)`
+// updateRotated rotates a session that is as the caller read it, and whose subject has not changed
+// since a number. What else can change leaves the generation as it is. There are two subqueries
+// because SQLite makes a table of every IN list.
+const updateRotated = `UPDATE sessions
+	SET generation = ?, rotated_at = ?, last_used_at = ?, idle_expiry = ?, access_expiry = ?, stepped_up = 0
+	WHERE id = ? AND generation = ? AND revoked_at = 0 AND access_expiry = ?
+	AND NOT EXISTS (SELECT 1 FROM revocations WHERE revoked_id = sessions.subject AND sequence > ? AND ` + changes + `)
+	AND NOT EXISTS (SELECT 1 FROM revocations WHERE revoked_id = '' AND sequence > ? AND ` + changes + `)`
 
 // Rotate implements [sessions.SessionStore].
 func (s *Store) Rotate(ctx context.Context, r sessions.Rotation) (sessions.Session, sessions.Outcome, error) {
 	var session sessions.Session
 	var outcome sessions.Outcome
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
-		var err error
-		if session, outcome, err = rotateAsRead(tx, r); err != nil || outcome == sessions.Rotated {
-			return err
+		if r.Read.ID == r.SessionID {
+			after, rotated, err := rotate(tx, r, r.Read)
+			if err != nil || rotated {
+				session, outcome = after, sessions.Rotated
+				return err
+			}
 		}
 		before, err := scanSession(tx.QueryRow(selectSession, r.SessionID))
 		if errors.Is(err, sessions.ErrNotFound) {
@@ -150,25 +158,7 @@ func (s *Store) Rotate(ctx context.Context, r sessions.Rotation) (sessions.Sessi
 		if err != nil {
 			return err
 		}
-		if session, outcome = r.Apply(before); outcome == sessions.Gone {
-			return nil
-		}
-		if outcome != sessions.Reused {
-			err := unchanged(tx, before.Subject, r.Since)
-			if errors.Is(err, sessions.ErrSubjectChanged) {
-				session, outcome = before, sessions.Overtaken
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if err := replaceSession(tx, before, session); err != nil {
-			return err
-		}
-		if outcome == sessions.Reused {
-			_, err = insertRevocation(tx, session.Revocation(r.AccessExpiry))
-		}
+		session, outcome, err = rotateOrRefuse(tx, r, before)
 		return err
 	})
 	if err != nil {
@@ -177,26 +167,54 @@ func (s *Store) Rotate(ctx context.Context, r sessions.Rotation) (sessions.Sessi
 	return session, outcome, nil
 }
 
-// rotateAsRead rotates a session that has not changed since the caller read it, which is the usual
-// case. Any outcome other than [sessions.Rotated] has no meaning.
-func rotateAsRead(tx *sqldb.Tx, r sessions.Rotation) (sessions.Session, sessions.Outcome, error) {
-	after, outcome := r.Apply(r.Read)
-	if r.Read.ID != r.SessionID || outcome != sessions.Rotated {
-		return sessions.Session{}, sessions.Gone, nil
+// rotate reports whether it has rotated the session. It does so if r is about the current
+// generation and neither the session nor its subject has changed, which is the usual case. It needs
+// one statement for all of this.
+func rotate(tx *sqldb.Tx, r sessions.Rotation, before sessions.Session) (sessions.Session, bool, error) {
+	after, outcome := r.Apply(before)
+	if outcome != sessions.Rotated {
+		return sessions.Session{}, false, nil
 	}
 	if err := tx.Lock(numbers); err != nil {
-		return sessions.Session{}, sessions.Gone, err
+		return sessions.Session{}, false, err
 	}
-	result, err := tx.Exec(updateSessionAsRead, append(
-		updateArguments(r.Read, after), sqldb.Micros(r.Read.AuthTime), sqldb.Micros(r.Read.AccessExpiry), r.Since,
-	)...)
+	result, err := tx.Exec(updateRotated,
+		after.Generation, sqldb.Micros(after.RotatedAt), sqldb.Micros(after.LastUsedAt),
+		sqldb.Micros(after.IdleExpiry), sqldb.Micros(after.AccessExpiry),
+		before.ID, before.Generation, sqldb.Micros(before.AccessExpiry), r.Since, r.Since)
 	if err != nil {
-		return sessions.Session{}, sessions.Gone, err
+		return sessions.Session{}, false, err
 	}
-	if n, err := result.RowsAffected(); n != 1 || err != nil {
-		return sessions.Session{}, sessions.Gone, err
+	n, err := result.RowsAffected()
+	return after, n == 1, err
+}
+
+// rotateOrRefuse decides r for a session that the transaction has read.
+func rotateOrRefuse(
+	tx *sqldb.Tx, r sessions.Rotation, before sessions.Session,
+) (sessions.Session, sessions.Outcome, error) {
+	if after, rotated, err := rotate(tx, r, before); err != nil || rotated {
+		return after, sessions.Rotated, err
 	}
-	return after, outcome, nil
+	after, outcome := r.Apply(before)
+	switch outcome {
+	case sessions.Gone:
+		return after, outcome, nil
+	case sessions.Reused:
+		if err := replaceSession(tx, before, after); err != nil {
+			return after, outcome, err
+		}
+		_, err := insertRevocation(tx, after.Revocation(r.AccessExpiry))
+		return after, outcome, err
+	}
+	err := unchanged(tx, before.Subject, r.Since)
+	if errors.Is(err, sessions.ErrSubjectChanged) {
+		return before, sessions.Overtaken, nil
+	}
+	if err != nil {
+		return after, outcome, err
+	}
+	return after, outcome, replaceSession(tx, before, after)
 }
 
 var errChanged = fmt.Errorf("%w: another transaction changed the session", sqldb.ErrUnavailable)
