@@ -32,6 +32,8 @@ type engine interface {
 	rewrite(query string) string // converts "?" to the database's placeholders
 	ping() string                // a query of one number that reads the database itself
 	join(column, separator string) string
+	// oneRow returns the context for a query of one row on behalf of a caller with ctx.
+	oneRow(ctx context.Context) context.Context
 	reader() *sql.DB // for queries outside a transaction
 
 	// write runs f in a transaction, as [DB.Write] documents.
@@ -168,7 +170,8 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*Rows, erro
 	return &Rows{Rows: rows, failure: db.engine.failure}, nil
 }
 
-// QueryRow prepares a query of one row outside a transaction. It runs when [Row.Scan] is called.
+// QueryRow prepares a query of one row outside a transaction. It runs when [Row.Scan] is called,
+// unless ctx has ended by then. A query that runs is not interrupted on SQLite.
 func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
 	return &Row{func(dest []any) error { return db.engine.failure(db.scan(ctx, query, args, dest)) }}
 }
@@ -197,7 +200,10 @@ func (db *DB) query(ctx context.Context, query string, args []any) (*sql.Rows, e
 
 // scan runs a query and scans its first row.
 func (db *DB) scan(ctx context.Context, query string, args, dest []any) error {
-	rows, err := db.query(ctx, query, args)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	rows, err := db.query(db.engine.oneRow(ctx), query, args)
 	if err != nil {
 		return err
 	}

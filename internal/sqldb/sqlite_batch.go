@@ -145,7 +145,10 @@ func (b *batch) query(query string, args ...any) (*sql.Rows, error) {
 }
 
 func (b *batch) scan(query string, args, dest []any) error {
-	return b.failure(b.engine.writer.scan(b.ctx, query, args, dest))
+	if err := b.ctx.Err(); err != nil {
+		return b.failure(err)
+	}
+	return b.failure(b.engine.writer.scan(b.engine.oneRow(b.ctx), query, args, dest))
 }
 
 func (b *batch) script(statements string) error {

@@ -272,6 +272,24 @@ func TestErrors_aboutTheStatementAreNotUnavailable(t *testing.T) {
 	}
 }
 
+// The context of a request may end at any time. To watch it would take longer than to read a row.
+func TestQueryRow_doesNotWatchItsContext(t *testing.T) {
+	db, _ := open(t)
+	read := func(ctx context.Context) float64 {
+		return testing.AllocsPerRun(100, func() {
+			var n int
+			if err := db.QueryRow(ctx, "SELECT n FROM counters WHERE id = 1").Scan(&n); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if got, want := read(ctx), read(context.Background())+1; got > want {
+		t.Errorf("%v allocations with a context that may end, want at most %v", got, want)
+	}
+}
+
 func TestQuery_cannotWrite(t *testing.T) {
 	db, _ := open(t)
 	var n int
