@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
@@ -58,8 +57,7 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	if url == "" || url == "sqlite:" {
 		url = "sqlite:" + c.databasePath()
 	}
-	if path, isFile := strings.CutPrefix(url, "sqlite:"); isFile && o.mustExist {
-		path = strings.TrimPrefix(path, "//")
+	if path, err := sqldb.File(url); err == nil && o.mustExist {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf(
 				"there is no installation in %s, as %s does not exist: run hallpass serve first, "+

@@ -70,7 +70,7 @@ type DB struct {
 // corrects its mode and logs a warning, or fails if the file belongs to another user. An error that
 // wraps [ErrUnavailable] says that the file cannot be read or written.
 func Open(ctx context.Context, url string) (*DB, error) {
-	location, err := parseURL(url)
+	location, err := File(url)
 	if err != nil {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
@@ -85,8 +85,8 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	return db, nil
 }
 
-// parseURL returns the file path in the URL of a database.
-func parseURL(url string) (path string, err error) {
+// File returns the path of the file in the URL of a database.
+func File(url string) (path string, err error) {
 	path, found := strings.CutPrefix(url, sqliteScheme)
 	if !found {
 		scheme, _, found := strings.Cut(url, ":")
