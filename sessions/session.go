@@ -56,8 +56,8 @@ func (s Session) Ended(now time.Time) bool {
 	return !s.RevokedAt.IsZero() || !now.Before(s.IdleExpiry) || !now.Before(s.Expiry)
 }
 
-// Revocation returns the record that s has ended. It lasts until expiresAt, or until the last access
-// token of s has expired, if that is later.
+// Revocation returns the record that s has ended. It lasts until expiresAt, or until the last
+// access token of s has expired, if that is later.
 func (s Session) Revocation(expiresAt time.Time) Revocation {
 	return Revocation{Kind: RevokedSession, ID: s.ID, ExpiresAt: later(expiresAt, s.AccessExpiry)}
 }
