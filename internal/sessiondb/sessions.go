@@ -130,8 +130,8 @@ const updateSession = `UPDATE sessions
 	WHERE id = ? AND generation = ? AND revoked_at = 0`
 
 // updateRotated rotates a session that is as the caller read it, and whose subject has not changed
-// since a number. What else can change leaves the generation as it is. There are two subqueries
-// because SQLite makes a table of every IN list.
+// since a number. Of what a rotation depends on, access_expiry alone can change while the
+// generation stays. There are two subqueries because SQLite makes a table of every IN list.
 const updateRotated = `UPDATE sessions
 	SET generation = ?, rotated_at = ?, last_used_at = ?, idle_expiry = ?, access_expiry = ?, stepped_up = 0
 	WHERE id = ? AND generation = ? AND revoked_at = 0 AND access_expiry = ?

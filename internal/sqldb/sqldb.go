@@ -28,10 +28,10 @@ const (
 
 // engine is a kind of database.
 type engine interface {
-	dialect() string             // its name, which is also that of its folder of migrations
-	rewrite(query string) string // converts "?" to the database's placeholders
-	ping() string                // a query of one number that reads the database itself
-	join(column, separator string) string
+	dialect() string                      // its name, which is also that of its folder of migrations
+	rewrite(query string) string          // converts "?" to the database's placeholders
+	ping() string                         // a query of one number that reads the database itself
+	join(column, separator string) string // see [DB.Join]
 	// oneRow returns the context for a query of one row on behalf of a caller with ctx.
 	oneRow(ctx context.Context) context.Context
 	reader() *sql.DB // for queries outside a transaction
