@@ -116,7 +116,8 @@ func golangJWT(sync string) error {
 	}
 	db.SetMaxOpenConns(1) // SQLite has one writer; with more they would wait for the lock
 	if _, err := db.Exec(`CREATE TABLE users (id TEXT PRIMARY KEY, role TEXT NOT NULL) WITHOUT ROWID;
-		CREATE TABLE refresh_tokens (hash BLOB PRIMARY KEY, user_id TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID`,
+		CREATE TABLE refresh_tokens (hash BLOB PRIMARY KEY, user_id TEXT NOT NULL, expires_at INTEGER NOT NULL)
+		WITHOUT ROWID`,
 	); err != nil {
 		return err
 	}
@@ -167,7 +168,8 @@ func (g *glue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now, next := time.Now(), rand.Text()
 	before, after := sha256.Sum256([]byte(request.RefreshToken)), sha256.Sum256([]byte(next))
 	var user, role string
-	err := g.rotate.QueryRowContext(r.Context(), after[:], now.Add(idle).Unix(), before[:], now.Unix()).Scan(&user, &role)
+	row := g.rotate.QueryRowContext(r.Context(), after[:], now.Add(idle).Unix(), before[:], now.Unix())
+	err := row.Scan(&user, &role)
 	if errors.Is(err, sql.ErrNoRows) {
 		http.Error(w, "invalid refresh token", http.StatusUnauthorized)
 		return
@@ -196,7 +198,8 @@ func pocketBase(sync string) error {
 	app := pocketbase.NewWithConfig(pocketbase.Config{
 		DefaultDataDir: "pb_data", HideStartBanner: true,
 		DBConnect: func(path string) (*dbx.DB, error) {
-			return dbx.Open("sqlite", path+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous("+
+			return dbx.Open("sqlite", path+
+				"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous("+
 				sync+")&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-32000)")
 		},
 	})
@@ -255,7 +258,8 @@ func listen(h http.Handler, path string, tokens []string) error {
 // startServer builds and starts hallpass serve, and logs in there.
 func startServer(dir string) (*process, error) {
 	binary := filepath.Join(dir, "hallpass")
-	if out, err := exec.Command("go", "build", "-C", "..", "-o", binary, "./cmd/hallpass").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-C", "..", "-o", binary, "./cmd/hallpass")
+	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
