@@ -25,7 +25,7 @@ func (s *Store) EndAll(ctx context.Context, now time.Time) (int, sessions.Revoca
 		if ended, err = result.RowsAffected(); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(updateEpoch, rand.Text()); err != nil {
+		if _, err := tx.ExecRow(updateEpoch, rand.Text()); err != nil {
 			return err
 		}
 		recorded, err = insertRevocation(tx, sessions.AllRevoked(now))

@@ -39,11 +39,11 @@ func insertRevocation(tx *sqldb.Tx, r sessions.Revocation) (sessions.Revocation,
 		return sessions.Revocation{}, err
 	}
 	r.Sequence = max(r.Sequence+1, time.Now().UnixMicro())
-	if _, err := tx.Exec(updateSequence, r.Sequence); err != nil {
+	if _, err := tx.ExecRow(updateSequence, r.Sequence); err != nil {
 		return sessions.Revocation{}, err
 	}
 	before, expiresAt := sqldb.Micros(r.Before), sqldb.Micros(r.ExpiresAt)
-	_, err := tx.Exec(insertRevocationText, r.Sequence, string(r.Kind), r.ID, before, expiresAt)
+	_, err := tx.ExecRow(insertRevocationText, r.Sequence, string(r.Kind), r.ID, before, expiresAt)
 	r.Before, r.ExpiresAt = sqldb.Time(before), sqldb.Time(expiresAt)
 	return r, err
 }
@@ -108,7 +108,7 @@ func end(tx *sqldb.Tx, e sessions.Ending) ([]sessions.Revocation, error) {
 	}
 	var recorded []sessions.Revocation
 	for _, s := range found {
-		if _, err := tx.Exec(updateRevokedAt, sqldb.Micros(e.Now), s.ID); err != nil {
+		if _, err := tx.ExecRow(updateRevokedAt, sqldb.Micros(e.Now), s.ID); err != nil {
 			return nil, err
 		}
 		r, err := insertRevocation(tx, s.Revocation(e.ExpiresAt))

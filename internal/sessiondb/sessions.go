@@ -25,7 +25,7 @@ func (s *Store) CreateSession(ctx context.Context, session sessions.Session, sin
 		if err := unchanged(tx, session.Subject, since); err != nil {
 			return err
 		}
-		_, err := tx.Exec(insertSession, session.ID, session.Subject, session.Generation,
+		_, err := tx.ExecRow(insertSession, session.ID, session.Subject, session.Generation,
 			sqldb.Micros(session.RotatedAt), sqldb.Micros(session.CreatedAt), sqldb.Micros(session.LastUsedAt),
 			sqldb.Micros(session.IdleExpiry), sqldb.Micros(session.Expiry), sqldb.Micros(session.AuthTime),
 			sqldb.Micros(session.RevokedAt), session.Client.IP, session.Client.UserAgent,
@@ -178,7 +178,7 @@ func rotate(tx *sqldb.Tx, r sessions.Rotation, before sessions.Session) (session
 	if err := tx.Lock(numbers); err != nil {
 		return sessions.Session{}, false, err
 	}
-	result, err := tx.Exec(updateRotated,
+	result, err := tx.ExecRow(updateRotated,
 		after.Generation, sqldb.Micros(after.RotatedAt), sqldb.Micros(after.LastUsedAt),
 		sqldb.Micros(after.IdleExpiry), sqldb.Micros(after.AccessExpiry),
 		before.ID, before.Generation, sqldb.Micros(before.AccessExpiry), r.Since, r.Since)
@@ -222,7 +222,7 @@ var errChanged = fmt.Errorf("%w: another transaction changed the session", sqldb
 // replaceSession replaces before, which the transaction has read, by after. The condition of the
 // statement makes this one step, so it never overwrites a change by another transaction.
 func replaceSession(tx *sqldb.Tx, before, after sessions.Session) error {
-	result, err := tx.Exec(updateSession, updateArguments(before, after)...)
+	result, err := tx.ExecRow(updateSession, updateArguments(before, after)...)
 	if err != nil {
 		return err
 	}

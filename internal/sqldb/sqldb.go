@@ -32,7 +32,7 @@ type engine interface {
 	rewrite(query string) string          // converts "?" to the database's placeholders
 	ping() string                         // a query of one number that reads the database itself
 	join(column, separator string) string // see [DB.Join]
-	// oneRow returns the context for a query of one row on behalf of a caller with ctx.
+	// oneRow returns the context for a statement about one row on behalf of a caller with ctx.
 	oneRow(ctx context.Context) context.Context
 	reader() *sql.DB // for queries outside a transaction
 
@@ -50,6 +50,7 @@ type engine interface {
 // transaction is one caller's part of a transaction.
 type transaction interface {
 	exec(query string, args ...any) (sql.Result, error)
+	execRow(query string, args ...any) (sql.Result, error) // see [Tx.ExecRow]
 	query(query string, args ...any) (*sql.Rows, error)
 	scan(query string, args, dest []any) error
 	script(statements string) error

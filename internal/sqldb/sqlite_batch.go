@@ -139,6 +139,14 @@ func (b *batch) exec(query string, args ...any) (sql.Result, error) {
 	return result, b.failure(err)
 }
 
+func (b *batch) execRow(query string, args ...any) (sql.Result, error) {
+	if err := b.ctx.Err(); err != nil {
+		return nil, b.failure(err)
+	}
+	result, err := b.engine.writer.exec(b.engine.oneRow(b.ctx), query, args...)
+	return result, b.failure(err)
+}
+
 func (b *batch) query(query string, args ...any) (*sql.Rows, error) {
 	rows, err := b.engine.writer.conn.QueryContext(b.ctx, query, args...)
 	return rows, b.failure(err)

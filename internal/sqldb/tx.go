@@ -38,6 +38,15 @@ func (tx *Tx) Exec(query string, args ...any) (sql.Result, error) {
 	return tx.part.exec(tx.text(query), args...)
 }
 
+// ExecRow is [Tx.Exec] for a statement that writes at most one row, which it finds by a key. On
+// SQLite such a statement is not interrupted: what it takes to be able to is more than the statement.
+func (tx *Tx) ExecRow(query string, args ...any) (sql.Result, error) {
+	if err := tx.usable(); err != nil {
+		return nil, err
+	}
+	return tx.part.execRow(tx.text(query), args...)
+}
+
 // Query runs a query. The caller must close the rows.
 func (tx *Tx) Query(query string, args ...any) (*Rows, error) {
 	if err := tx.usable(); err != nil {

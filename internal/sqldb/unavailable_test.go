@@ -290,6 +290,43 @@ func TestQueryRow_doesNotWatchItsContext(t *testing.T) {
 	}
 }
 
+func TestExecRow_doesNotWatchItsContext(t *testing.T) {
+	db, _ := open(t)
+	const update = "UPDATE counters SET n = n + 1 WHERE id = 1"
+	allocations := func(exec func(*sqldb.Tx) error) (n float64) {
+		err := db.Write(t.Context(), func(tx *sqldb.Tx) error {
+			n = testing.AllocsPerRun(100, func() {
+				if err := exec(tx); err != nil {
+					t.Error(err)
+				}
+			})
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	watched := allocations(func(tx *sqldb.Tx) error { _, err := tx.Exec(update); return err })
+	unwatched := allocations(func(tx *sqldb.Tx) error { _, err := tx.ExecRow(update); return err })
+	if unwatched > watched-2 {
+		t.Errorf("%v allocations, and %v if the context is watched", unwatched, watched)
+	}
+}
+
+// A statement about one row is not begun when the time of its transaction is over.
+func TestExecRow_transactionHasALimit(t *testing.T) {
+	db, _ := open(t)
+	err := db.WriteWithin(t.Context(), 10*time.Millisecond, func(tx *sqldb.Tx) error {
+		time.Sleep(50 * time.Millisecond)
+		_, err := tx.ExecRow("UPDATE counters SET n = n + 1 WHERE id = 1")
+		return err
+	})
+	if !errors.Is(err, sqldb.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+}
+
 func TestQuery_cannotWrite(t *testing.T) {
 	db, _ := open(t)
 	var n int
