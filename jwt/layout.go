@@ -69,6 +69,7 @@ func newLayout(p *Profile, issuer string) *layout {
 		l.use(name, nil, func(r *reader, _ *Claims) { r.misfit(misfit) })
 	}
 	for name, values := range p.Values {
+		values = slices.Clone(values)
 		misfit := claimError(name, "is missing or not what this kind of token has")
 		l.use(name, misfit, func(r *reader, _ *Claims) {
 			if value, ok := r.String(); !ok || !slices.Contains(values, value) {
