@@ -69,6 +69,7 @@ var layout = map[string][]string{
 	"compat/contract":           {"jwk", "internal/jose"},
 	"compat/contract/check":     {"compat/contract"},
 
+	"examples/anyissuer":            {".", "issuers"},
 	"examples/offlineservice":       {".", "jwk"},
 	"examples/internal/exampletest": {".", "jwk", "compat/contract", "internal/attack"},
 	"examples/internal/refusals":    {".", "internal/limit"},
@@ -131,7 +132,7 @@ var databaseSQL = []string{
 var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/conns", "cmd/hallpass",
 	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended",
 	"examples/internal/exampletest", "examples/internal/refusals",
-	"examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken",
+	"examples/anyissuer", "examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken",
 	"examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
