@@ -45,6 +45,7 @@ var layout = map[string][]string{
 	"issuers":             {".", "jwk", "jwt"},
 	"hallpasstest":        {".", "jwk", "jwt"},
 	"internal/attack":     {"jwk"},
+	"internal/shapes":     {".", "issuers", "jwk"},
 	"internal/remembered": {},
 	"internal/jose":       {},
 	"internal/uid":        {},

@@ -28,9 +28,9 @@ import (
 // ready are the issuers in the table of docs/other-issuers.md, one a line as the table has them.
 var ready = []hallpass.TrustedIssuer{
 	issuers.Auth0("shop.eu.auth0.com", "https://orders.example.com"),
-	issuers.Entra("72f988bf-86f1-41af-91ab-2d7cd011db47", "6e74172b-be56-4843-9ff4-e66a39bb12e3"),
-	issuers.EntraV1("72f988bf-86f1-41af-91ab-2d7cd011db47", "api://orders"),
-	issuers.EntraAnyTenant("6e74172b-be56-4843-9ff4-e66a39bb12e3"),
+	issuers.Entra("11111111-2222-3333-4444-555555555555", "66666666-7777-8888-9999-000000000000"),
+	issuers.EntraV1("11111111-2222-3333-4444-555555555555", "api://orders"),
+	issuers.EntraAnyTenant("66666666-7777-8888-9999-000000000000"),
 	issuers.CognitoAccess("eu-central-1", "eu-central-1_AbCdEfGhI", "1example23456789"),
 	issuers.CognitoID("eu-central-1", "eu-central-1_AbCdEfGhI", "1example23456789"),
 	issuers.Keycloak("https://id.example.com/realms/shop", "orders"),

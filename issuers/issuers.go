@@ -122,15 +122,16 @@ func entraProfile(version, client, tenant string) *jwt.Profile {
 // keys are RS256.
 //
 // It gives up: there is no "typ" and no "aud". Who the token is for is "client_id", and "token_use"
-// must be access. The session is "origin_jti", which all tokens of one sign-in share. Scopes come
-// from "scope", roles from "cognito:groups".
+// must be access. A token with "aud", which is for a resource server, is refused. The session is
+// "origin_jti", which all tokens of one sign-in share. Scopes come from "scope", roles from
+// "cognito:groups".
 func CognitoAccess(region, pool, clientID string) hallpass.TrustedIssuer {
 	return hallpass.TrustedIssuer{
 		Issuer: cognitoIssuer(region, pool), Audience: clientID,
 		Tokens: &jwt.Profile{
 			Types: []string{""}, Keys: rs256(), Audience: "client_id", Session: "origin_jti",
 			Client: []string{"client_id"}, Scopes: []string{"scope"}, Roles: []string{"cognito:groups"},
-			Values: map[string][]string{"token_use": {"access"}},
+			Forbidden: []string{"aud"}, Values: map[string][]string{"token_use": {"access"}},
 		},
 	}
 }
@@ -193,15 +194,16 @@ func Okta(issuer, audience string) hallpass.TrustedIssuer {
 // which are what its clients send to an API. Project is its ID. The keys are RS256, and a token
 // lives at most 2 hours (Firebase says 1).
 //
-// It gives up: "typ" is JWT, and there is no "jti". "auth_time" and "firebase" must be there, so
-// neither a custom token nor another token of Google passes. There are no scopes and no roles;
-// custom claims decode into T. Session cookies are refused: they have another issuer.
+// It gives up: "typ" is JWT, and there is no "jti". "auth_time" and how somebody signed in
+// ("firebase") must be there, so neither a custom token nor another token of Google passes. There
+// are no scopes and no roles; custom claims decode into T. Session cookies are refused: they have
+// another issuer.
 func Firebase(project string) hallpass.TrustedIssuer {
 	return hallpass.TrustedIssuer{
 		Issuer: "https://securetoken.google.com/" + project, Audience: project,
 		Tokens: &jwt.Profile{
 			Types: []string{"JWT"}, Keys: rs256(), OneAudience: true,
-			Required: []string{"auth_time", "firebase"}, MaxLifetime: 2 * time.Hour,
+			Required: []string{"auth_time", "/firebase/sign_in_provider"}, MaxLifetime: 2 * time.Hour,
 		},
 	}
 }

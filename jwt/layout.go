@@ -16,9 +16,10 @@ type layout struct {
 
 // use is one thing to do with a member, or with a value inside it.
 type use struct {
-	inside []string // names that lead to the value; empty for the member's own
-	read   func(*reader, *Claims)
-	bit    uint64 // in reader.seen, for a claim that must be there
+	inside []string               // names that lead to the value; empty for the member's own
+	misfit *Error                 // for a name that leads into something other than an object
+	read   func(*reader, *Claims) // the value, to its end
+	bit    uint64                 // in reader.seen, for a claim that must be there
 }
 
 // newLayout returns the layout of a profile without mistakes.
@@ -62,17 +63,18 @@ func newLayout(p *Profile, issuer string) *layout {
 			if r.Kind() == 'n' {
 				r.misfit(missing)
 			}
+			r.Skip()
 		})
 	}
 	for _, name := range p.Forbidden {
 		misfit := claimError(name, "belongs to another kind of token")
-		l.use(name, nil, func(r *reader, _ *Claims) { r.misfit(misfit) })
+		l.use(name, nil, func(r *reader, _ *Claims) { r.misfit(misfit); r.Skip() })
 	}
 	for name, values := range p.Values {
 		values = slices.Clone(values)
 		misfit := claimError(name, "is missing or not what this kind of token has")
 		l.use(name, misfit, func(r *reader, _ *Claims) {
-			if value, ok := r.String(); !ok || !slices.Contains(values, value) {
+			if value, ok := stringOrSkip(&r.Scanner); !ok || !slices.Contains(values, value) {
 				r.misfit(misfit)
 			}
 		})
@@ -96,7 +98,7 @@ var rfc9068 = func() *layout {
 // use adds a use of a claim. With missing the claim must be there.
 func (l *layout) use(claim string, missing *Error, read func(*reader, *Claims)) {
 	path, _ := parsePath(claim) // [Profile.check] has found the mistakes
-	u := use{inside: path[1:], read: read}
+	u := use{inside: path[1:], misfit: claimError(claim, "leads into something other than an object"), read: read}
 	if missing != nil {
 		u.bit = 1 << len(l.required)
 		l.required = append(l.required, missing)
@@ -140,18 +142,18 @@ func readClaimsBy(l *layout, payload string, c *Claims, k *known, own own) (ownF
 	members := r.Object()
 	for name, ok := members.Next(&r.Scanner); ok; name, ok = members.Next(&r.Scanner) {
 		start := r.Scanner
+		whole := false // the value has been read to its end
 		for _, u := range l.uses[name] {
 			r.Scanner = start
-			if r.descend(u.inside) {
-				r.seen |= u.bit
-				u.read(&r, c)
-			}
+			whole = r.use(u, c)
 		}
 		if r.own.ownType != nil {
-			r.readOwn(start, name)
+			whole = r.readOwn(start, name, whole)
 		}
-		r.Scanner = start
-		r.Skip() // the whole of it, as strictly as if it were wanted
+		if !whole {
+			r.Scanner = start
+			r.Skip() // as strictly as if it were wanted
+		}
 	}
 	switch {
 	case r.End() != nil:
@@ -170,34 +172,53 @@ func readClaimsBy(l *layout, payload string, c *Claims, k *known, own own) (ownF
 	return !r.own.misfits, nil
 }
 
-// readOwn reads the application's own claims that are a member, or inside it.
-func (r *reader) readOwn(start jose.Scanner, name string) {
+// use makes one use of a member's value, and reports whether it has read all of it.
+func (r *reader) use(u use, c *Claims) (whole bool) {
+	found, fits := r.descend(u.inside)
+	if found {
+		r.seen |= u.bit
+		u.read(r, c)
+	}
+	if !fits {
+		r.misfit(u.misfit)
+	}
+	return len(u.inside) == 0
+}
+
+// readOwn reads the application's own claims that are a member, or inside it. It reports whether the
+// value has been read to its end, as before says that it was before.
+func (r *reader) readOwn(start jose.Scanner, name string, before bool) (whole bool) {
+	whole = before
 	if field, ok := r.own.fields.Number(name); ok {
 		r.Scanner = start
 		r.own.read(&r.Scanner, field)
+		whole = true
 	}
 	for _, f := range r.own.paths {
 		if f.path[0] != name {
 			continue
 		}
-		if r.Scanner = start; r.descend(f.path[1:]) && !f.reader.Read(&r.Scanner, r.own.value.Field(f.index)) {
+		r.Scanner, whole = start, false
+		found, fits := r.descend(f.path[1:])
+		if !fits || found && !f.reader.Read(&r.Scanner, r.own.value.Field(f.index)) {
 			r.own.misfits = true
 		}
 	}
+	return whole
 }
 
 // descend moves the scanner from an object to the value that names lead to, and reports whether it
-// is there.
-func (r *reader) descend(names []string) bool {
+// is there, and whether what they lead through fits, which is objects.
+func (r *reader) descend(names []string) (found, fits bool) {
 	for _, wanted := range names {
 		if r.Kind() != '{' {
-			return false
+			return false, false
 		}
 		members := r.Object()
 		for {
 			name, ok := members.Next(&r.Scanner)
 			if !ok {
-				return false
+				return false, true
 			}
 			if name == wanted {
 				break
@@ -205,7 +226,7 @@ func (r *reader) descend(names []string) bool {
 			r.Skip()
 		}
 	}
-	return !r.Failed()
+	return !r.Failed(), true
 }
 
 // anyScopes reads scopes, either as RFC 6749 §3.3 writes them or as an array.

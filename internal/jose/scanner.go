@@ -127,7 +127,8 @@ type Members struct {
 	expected uint64 // which of order there were, as bits
 	hashes   uint64 // the bits of the other names so far
 	few      [12]string
-	others   int // how many names there are beside the expected ones
+	others   int      // how many names there are beside the expected ones
+	some     []string // those after the few
 	many     map[string]struct{}
 }
 
@@ -245,6 +246,9 @@ func (s *Scanner) name(first bool) (string, bool) {
 	return name, true
 }
 
+// someNames is how many names are looked through, before there is a map.
+const someNames = 32
+
 // seen notes a name and reports whether it was there before. Beyond a few names a map keeps hostile
 // objects from taking quadratic time.
 func (m *Members) seen(name string) bool {
@@ -265,9 +269,21 @@ func (m *Members) seen(name string) bool {
 		m.few[n] = name
 		return false
 	}
+	if n < someNames {
+		bit := hashBit(name)
+		if m.hashes&bit != 0 && (slices.Contains(m.few[:], name) || slices.Contains(m.some, name)) {
+			return true
+		}
+		if m.some == nil {
+			m.some = make([]string, 0, someNames-len(m.few))
+		}
+		m.hashes |= bit
+		m.some = append(m.some, name)
+		return false
+	}
 	if m.many == nil {
-		m.many = make(map[string]struct{}, 4*len(m.few))
-		for _, other := range m.few {
+		m.many = make(map[string]struct{}, 4*someNames)
+		for _, other := range slices.Concat(m.few[:], m.some) {
 			m.many[other] = struct{}{}
 		}
 	}
