@@ -155,3 +155,48 @@ func referenceClaims(payload []byte) (c referenceClaim, ok bool) {
 	text, err := json.Marshal(exact)
 	return c, err == nil && json.Unmarshal(text, &c) == nil
 }
+
+// FuzzProfile is given payloads that the real key signs, for a verifier with a profile. One that is
+// accepted has no member twice, and says what was read in it where the profile looks for it.
+func FuzzProfile(f *testing.F) {
+	b := newBench(f, jwk.HS256)
+	set, err := jwk.NewSecretSet(b.key.(*jwk.SecretKey))
+	if err != nil {
+		f.Fatal(err)
+	}
+	v, err := jwt.NewVerifier(jwt.Config{Issuer: issuer, Audience: audience, Keys: set, Profile: &jwt.Profile{
+		Types: []string{jwt.TypeAccess}, Keys: jwk.SetOptions{Algorithms: []jwk.Algorithm{jwk.HS256}},
+		Session: "sid", Scopes: []string{"scope", "scp"}, Roles: []string{"/a/roles", "roles"},
+		Required: []string{"/a/b"}, Forbidden: []string{"nonce"}, Values: map[string][]string{"use": {"access"}},
+	}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	valid := strings.Replace(b.payload, "{", `{"use":"access","a":{"b":1,"roles":["r"]},"scp":["x"],`, 1)
+	for _, seed := range []string{
+		valid, `{}`, `[]`, ``, b.payload, strings.Replace(valid, "access", "id", 1),
+		strings.Replace(valid, "{", `{"nonce":1,`, 1), strings.Replace(valid, `["r"]`, `"r"`, 1),
+		strings.Replace(valid, `{"b":1,`, `{"b":1,"b":2,`, 1), strings.Replace(valid, `{"b"`, `[{"b"`, 1),
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		claims, err := v.Verify(t.Context(), forge(t, b.key, b.header, string(payload)), at, nil)
+		if err != nil {
+			return
+		}
+		var members map[string]any
+		if err := json.Unmarshal(payload, &members); err != nil {
+			t.Fatalf("accepted %q: %v", payload, err)
+		}
+		a, _ := members["a"].(map[string]any)
+		_, forbidden := members["nonce"]
+		if members["iss"] != issuer || members["sub"] != claims.Subject || members["use"] != "access" ||
+			a["b"] == nil || forbidden || members["exp"] == nil || members["iat"] == nil {
+			t.Errorf("accepted %s as %+v", payload, claims)
+		}
+		if sid, _ := members["sid"].(string); sid != claims.SessionID {
+			t.Errorf("the session of %s was read as %q", payload, claims.SessionID)
+		}
+	})
+}
