@@ -90,30 +90,31 @@ func TestRemember_nothingIsShared(t *testing.T) {
 	)
 }
 
+// A request with a known token gets its copy of the claims in three pieces of memory: the lists of
+// the registered claims, T, and the list in T.
+func TestRemember_copiesClaimsWithThreeAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates, too")
+	}
+	type own struct {
+		Plan   string   `json:"plan"`
+		Tenant int64    `json:"tenant"`
+		Teams  []string `json:"teams"`
+	}
+	v, token := remembering(t, own{"gold", 42, []string{"red", "blue"}})
+	allocations := testing.AllocsPerRun(100, func() {
+		if id, err := v.Verify(t.Context(), token); err != nil || len(id.Custom.Teams) != 2 {
+			t.Fatal(id.Custom, err)
+		}
+	})
+	if allocations > 3 {
+		t.Errorf("%v allocations for a known token", allocations)
+	}
+}
+
 func shared[T any](t *testing.T, custom T, remembered bool, write func(*T)) {
 	t.Helper()
-	key, err := jwk.Generate(jwk.EdDSA)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := jwk.NewSet(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := hallpass.NewVerifier[T](
-		hallpass.VerifierConfig{Issuer: "https://issuer.test", Audience: "api", Keys: set},
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	token, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
-		Issuer: "https://issuer.test", Subject: "alice", Audience: []string{"api"}, ID: "1", IssuedAt: now,
-		ExpiresAt: now.Add(time.Hour),
-	}, custom)
-	if err != nil {
-		t.Fatal(err)
-	}
+	v, token := remembering(t, custom)
 	text := func(id hallpass.Identity[T]) string {
 		encoded, err := json.Marshal(id.Custom)
 		if err != nil {
@@ -149,4 +150,32 @@ func shared[T any](t *testing.T, custom T, remembered bool, write func(*T)) {
 	if got := v.Remembered().Tokens > 0; got != remembered {
 		t.Errorf("%T: remembered %v, want %v", custom, got, remembered)
 	}
+}
+
+// remembering returns a verifier that remembers, and a token with these claims.
+func remembering[T any](t *testing.T, custom T) (*hallpass.Verifier[T], string) {
+	t.Helper()
+	key, err := jwk.Generate(jwk.EdDSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := jwk.NewSet(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := hallpass.NewVerifier[T](
+		hallpass.VerifierConfig{Issuer: "https://issuer.test", Audience: "api", Keys: set},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	token, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
+		Issuer: "https://issuer.test", Subject: "alice", Audience: []string{"api"}, ID: "1", IssuedAt: now,
+		ExpiresAt: now.Add(time.Hour),
+	}, custom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v, token
 }

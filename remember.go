@@ -16,7 +16,7 @@ import (
 // the set.
 type tokenMemory[T any] struct {
 	*remembered.Table[proven[T]]
-	clone func(T) T // gives an application's claims memory of their own; nil if they have none to share
+	clone func(*T) *T // gives an application's claims memory of their own; nil if they have none to share
 }
 
 // proven is what a remembered token proved. Only the atomic field changes.
@@ -70,7 +70,8 @@ func window(c *jwt.Claims, leeway time.Duration) (from, until time.Time) {
 // longer payload can be freed.
 func (m *tokenMemory[T]) newEntry(token string, id *Identity[T]) *remembered.Entry[proven[T]] {
 	e := &remembered.Entry[proven[T]]{}
-	m.copy(&e.Value.identity, id)
+	e.Value.identity = *id // first, since what is copied would otherwise be allocated
+	m.copy(&e.Value.identity, &e.Value.identity)
 	remembered.OwnText(&e.Value.identity.Custom)
 	c := &e.Value.identity.Claims
 	values := []*string{&c.Issuer, &c.Subject, &c.ID, &c.ClientID, &c.SessionID}
@@ -103,7 +104,7 @@ func (m *tokenMemory[T]) copy(dst, id *Identity[T]) {
 		dst.Roles, _ = own(names, id.Roles)
 	}
 	if m.clone != nil {
-		dst.Custom = m.clone(id.Custom)
+		dst.Custom = *m.clone(&id.Custom)
 	}
 }
 

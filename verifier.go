@@ -134,29 +134,36 @@ func (v *Verifier[T]) Verify(ctx context.Context, token string) (id Identity[T],
 			v.remembered.Forget(e)
 		}
 	}
-	if err := v.verify(ctx, token, &id); err != nil {
-		return Identity[T]{}, err
-	}
-	return id, nil
-}
-
-// verify verifies a token completely, and remembers it. After an error, id has no meaning.
-func (v *Verifier[T]) verify(ctx context.Context, token string, id *Identity[T]) error {
 	issuer, err := v.issuerOf(token)
 	if err != nil {
-		return tokenError(err)
+		return id, tokenError(err)
 	}
 	// The clock is read only where it is needed, so that a forged token costs no more than its
 	// signature's check.
 	if err := issuer.revocations.stale(v.now); err != nil {
-		return ErrStoreUnavailable.Because(err)
+		return id, ErrStoreUnavailable.Because(err)
 	}
 	// Before the look-up: what is revoked meanwhile is then looked up again.
 	version := issuer.revocations.version.Load()
 	signed, err := issuer.tokens.VerifySignature(ctx, token)
 	if err != nil {
-		return tokenError(err)
+		return id, tokenError(err)
 	}
+	if err := v.read(issuer, &signed, &id); err != nil {
+		return Identity[T]{}, err
+	}
+	if v.remembered != nil {
+		e := v.remembered.newEntry(token, &id)
+		e.Value.issuer, e.Value.key = issuer, signed.Key()
+		e.Value.from, e.Value.until = window(&id.Claims, v.leeway)
+		e.Value.unrevoked.Store(version)
+		v.remembered.Add(e)
+	}
+	return id, nil
+}
+
+// read reads and checks what a token says. After an error, id has no meaning.
+func (v *Verifier[T]) read(issuer *trusted, signed *jwt.Signed, id *Identity[T]) error {
 	var custom *T
 	var target any // stays nil when there is nothing to decode, which saves memory
 	if v.hasCustom {
@@ -171,13 +178,6 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, id *Identity[T])
 	}
 	if custom != nil {
 		id.Custom = *custom
-	}
-	if v.remembered != nil {
-		e := v.remembered.newEntry(token, id)
-		e.Value.issuer, e.Value.key = issuer, signed.Key()
-		e.Value.from, e.Value.until = window(&id.Claims, v.leeway)
-		e.Value.unrevoked.Store(version)
-		v.remembered.Add(e)
 	}
 	return nil
 }

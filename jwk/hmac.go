@@ -69,21 +69,23 @@ func repeats(b []byte) bool {
 	return border >= 8
 }
 
-// compute writes the HMAC of a message to s.sum.
-func (s *macState) compute(message []byte) []byte {
+// compute appends the HMAC of a message to room.
+func (s *macState) compute(room, message []byte) []byte {
 	s.hash.Reset()
 	s.hash.Write(message)
-	return s.hash.Sum(s.sum[:0])
+	return s.hash.Sum(room)
 }
 
 func (m *mac) sign(message []byte) []byte {
 	s := m.states.Get().(*macState)
-	defer m.states.Put(s)
-	return bytes.Clone(s.compute(message))
+	sum := s.compute(nil, message)
+	m.states.Put(s)
+	return sum
 }
 
 func (m *mac) verify(message, signature []byte) bool {
 	s := m.states.Get().(*macState)
-	defer m.states.Put(s)
-	return hmac.Equal(s.compute(message), signature)
+	holds := hmac.Equal(s.compute(s.sum[:0], message), signature)
+	m.states.Put(s)
+	return holds
 }

@@ -11,11 +11,11 @@ import (
 // all of it. The error is that of [Verifier.Verify] if the token is malformed or names none of the
 // issuers.
 func Choose(token string, among []*Verifier) (int, error) {
-	p, err := split(token)
+	first, second, err := dots(token)
 	if err != nil {
 		return 0, err
 	}
-	payload, ok := decodeSegment(p.payload)
+	payload, ok := decodeSegment(token[first+1 : second])
 	if !ok {
 		return 0, errPayloadBase64
 	}

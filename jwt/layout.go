@@ -9,75 +9,72 @@ import (
 // layout is a [Profile] made ready to read payloads by: for each member of a payload, what is to be
 // done with its value.
 type layout struct {
-	uses     map[string][]use
-	required []*Error // for each claim that must be there, in the order of their bits
-	issuer   string   // has [TenantPlace] in it; empty if the issuer has one name
+	uses    map[string][]use
+	missing []*Error // for each claim that must be there, in the order of their bits
+	issuer  string   // has [TenantPlace] in it; empty if the issuer has one name
 }
 
 // use is one thing to do with a member, or with a value inside it.
 type use struct {
-	inside []string               // names that lead to the value; empty for the member's own
-	misfit *Error                 // for a name that leads into something other than an object
-	read   func(*reader, *Claims) // the value, to its end
-	bit    uint64                 // in reader.seen, for a claim that must be there
+	inside []string // names that lead to the value; empty for the member's own
+	astray *Error   // for a name that leads into something other than an object
+	what   what
+	claim  int      // the registered claim that the value becomes
+	misfit *Error   // for a value that does not fit
+	values []string // what the value may be
+	bit    uint64   // in reader.seen, for a claim that must be there
 }
+
+// what says what is done with a value. These are not functions, since what they were given would
+// have to be allocated.
+type what int
+
+const (
+	readRegistered what = iota // as RFC 9068 has it
+	readText                   // as the claim
+	readClient                 // as the client, if no other claim says another
+	readAudience
+	readOneAudience
+	readScopes
+	readRoles
+	readTenant
+	mustBeThere
+	mustNotBeThere
+	mustBeOneOf // the values
+)
 
 // newLayout returns the layout of a profile without mistakes.
 func newLayout(p *Profile, issuer string) *layout {
 	l := &layout{uses: map[string][]use{}}
-	l.use("iss", errIssClaim, func(r *reader, c *Claims) { c.Issuer = r.issuer() })
-	l.use("sub", errSubClaim, func(r *reader, c *Claims) { c.Subject = r.plain(errSubClaim) })
-	l.use("exp", errExpClaim, func(r *reader, c *Claims) { c.ExpiresAt = r.date(errExpClaim) })
-	l.use("iat", errIatClaim, func(r *reader, c *Claims) { c.IssuedAt = r.date(errIatClaim) })
-	l.use("nbf", nil, func(r *reader, c *Claims) { c.NotBefore = r.date(errNbfClaim) })
-	l.use("auth_time", nil, func(r *reader, c *Claims) { c.AuthTime = r.date(errAuthTimeClaim) })
+	l.registered("iss", "sub", "exp", "iat", "nbf", "auth_time")
 	l.audience(p)
-	l.text(defaultTo(p.ID, "jti"), func(c *Claims) *string { return &c.ID })
-	l.text(p.Session, func(c *Claims) *string { return &c.SessionID })
+	l.text(defaultTo(p.ID, "jti"), jti)
+	l.text(p.Session, sid)
 	for _, name := range p.Client {
 		misfit := claimError(name, "is not a plain string, or not that of another claim for the client")
-		l.use(name, nil, func(r *reader, c *Claims) {
-			client := r.plain(misfit)
-			if c.ClientID != "" && c.ClientID != client {
-				r.misfit(misfit)
-			}
-			c.ClientID = client
-		})
+		l.use(name, use{what: readClient, misfit: misfit})
 	}
 	if p.Tenant != "" {
 		l.issuer = issuer
 		misfit := claimError(p.Tenant, "is missing or not a plain string")
-		l.use(p.Tenant, misfit, func(r *reader, _ *Claims) { r.tenant = r.plain(misfit) })
+		l.required(p.Tenant, use{what: readTenant, misfit: misfit})
 	}
 	for _, name := range p.Scopes {
-		misfit := claimError(name, "is not scopes")
-		l.use(name, nil, func(r *reader, c *Claims) { c.Scopes = append(c.Scopes, r.anyScopes(misfit)...) })
+		l.use(name, use{what: readScopes, misfit: claimError(name, "is not scopes")})
 	}
 	for _, name := range p.Roles {
-		misfit := claimError(name, "is not plain strings")
-		l.use(name, nil, func(r *reader, c *Claims) { c.Roles = append(c.Roles, r.strings(misfit)...) })
+		l.use(name, use{what: readRoles, misfit: claimError(name, "is not plain strings")})
 	}
 	for _, name := range p.Required {
-		missing := claimError(name, "is missing")
-		l.use(name, missing, func(r *reader, _ *Claims) {
-			if r.Kind() == 'n' {
-				r.misfit(missing)
-			}
-			r.Skip()
-		})
+		l.required(name, use{what: mustBeThere, misfit: claimError(name, "is missing")})
 	}
 	for _, name := range p.Forbidden {
 		misfit := claimError(name, "belongs to another kind of token")
-		l.use(name, nil, func(r *reader, _ *Claims) { r.misfit(misfit); r.Skip() })
+		l.use(name, use{what: mustNotBeThere, misfit: misfit})
 	}
 	for name, values := range p.Values {
-		values = slices.Clone(values)
 		misfit := claimError(name, "is missing or not what this kind of token has")
-		l.use(name, misfit, func(r *reader, _ *Claims) {
-			if value, ok := stringOrSkip(&r.Scanner); !ok || !slices.Contains(values, value) {
-				r.misfit(misfit)
-			}
-		})
+		l.required(name, use{what: mustBeOneOf, values: slices.Clone(values), misfit: misfit})
 	}
 	return l
 }
@@ -86,45 +83,57 @@ func newLayout(p *Profile, issuer string) *layout {
 // others.
 var rfc9068 = func() *layout {
 	l := &layout{uses: map[string][]use{}}
-	missing := map[int]*Error{
-		iss: errIssClaim, sub: errSubClaim, aud: errAudClaim, exp: errExpClaim, iat: errIatClaim, jti: errJtiClaim,
-	}
-	for number, name := range registered {
-		l.use(name, missing[number], func(r *reader, c *Claims) { r.claim(c, number) })
-	}
+	l.registered(registered[:]...)
+	l.required("jti", use{what: mustBeThere, misfit: errJtiClaim})
 	return l
 }()
 
-// use adds a use of a claim. With missing the claim must be there.
-func (l *layout) use(claim string, missing *Error, read func(*reader, *Claims)) {
-	path, _ := parsePath(claim) // [Profile.check] has found the mistakes
-	u := use{inside: path[1:], misfit: claimError(claim, "leads into something other than an object"), read: read}
-	if missing != nil {
-		u.bit = 1 << len(l.required)
-		l.required = append(l.required, missing)
+// registered adds registered claims, and that those must be there which every token has.
+func (l *layout) registered(names ...string) {
+	always := map[string]*Error{
+		"iss": errIssClaim, "sub": errSubClaim, "aud": errAudClaim, "exp": errExpClaim, "iat": errIatClaim,
 	}
+	for _, name := range names {
+		u := use{what: readRegistered, claim: slices.Index(registered[:], name), misfit: always[name]}
+		if u.misfit != nil {
+			l.required(name, u)
+		} else {
+			l.use(name, u)
+		}
+	}
+}
+
+// use adds a use of a claim.
+func (l *layout) use(claim string, u use) {
+	path, _ := parsePath(claim) // [Profile.check] has found the mistakes
+	u.inside, u.astray = path[1:], claimError(claim, "leads into something other than an object")
 	l.uses[path[0]] = append(l.uses[path[0]], u)
 }
 
-// text adds a claim that becomes a plain string, or nothing for a claim without a name.
-func (l *layout) text(claim string, of func(*Claims) *string) {
+// required adds a use of a claim that must be there; its misfit says so.
+func (l *layout) required(claim string, u use) {
+	u.bit = 1 << len(l.missing)
+	l.missing = append(l.missing, u.misfit)
+	l.use(claim, u)
+}
+
+// text adds a claim that becomes a registered one of plain text, or nothing for a claim without a
+// name.
+func (l *layout) text(claim string, becomes int) {
 	if claim != "" {
-		misfit := claimError(claim, "is not a plain string")
-		l.use(claim, nil, func(r *reader, c *Claims) { *of(c) = r.plain(misfit) })
+		l.use(claim, use{what: readText, claim: becomes, misfit: claimError(claim, "is not a plain string")})
 	}
 }
 
 func (l *layout) audience(p *Profile) {
-	misfit := errAudClaim
-	if p.Audience != "" {
-		misfit = claimError(p.Audience, "is missing or not a string or an array of strings")
+	u := use{what: readAudience, misfit: errAudClaim}
+	if p.OneAudience {
+		u.what = readOneAudience
 	}
-	l.use(defaultTo(p.Audience, "aud"), misfit, func(r *reader, c *Claims) {
-		c.Audience = r.audience()
-		if p.OneAudience && len(c.Audience) > 1 {
-			r.misfit(errOneAudience)
-		}
-	})
+	if p.Audience != "" {
+		u.misfit = claimError(p.Audience, "is missing or not a string or an array of strings")
+	}
+	l.required(defaultTo(p.Audience, "aud"), u)
 }
 
 func claimError(claim, problem string) *Error { return &Error{ErrClaims, claim + " " + problem} }
@@ -143,9 +152,10 @@ func readClaimsBy(l *layout, payload string, c *Claims, k *known, own own) (ownF
 	for name, ok := members.Next(&r.Scanner); ok; name, ok = members.Next(&r.Scanner) {
 		start := r.Scanner
 		whole := false // the value has been read to its end
-		for _, u := range l.uses[name] {
+		uses := l.uses[name]
+		for i := range uses {
 			r.Scanner = start
-			whole = r.use(u, c)
+			whole = r.use(&uses[i], c)
 		}
 		if r.own.ownType != nil {
 			whole = r.readOwn(start, name, whole)
@@ -161,7 +171,7 @@ func readClaimsBy(l *layout, payload string, c *Claims, k *known, own own) (ownF
 	case r.err != nil:
 		return false, r.err
 	}
-	for i, missing := range l.required {
+	for i, missing := range l.missing {
 		if r.seen&(1<<i) == 0 {
 			return false, missing
 		}
@@ -173,16 +183,60 @@ func readClaimsBy(l *layout, payload string, c *Claims, k *known, own own) (ownF
 }
 
 // use makes one use of a member's value, and reports whether it has read all of it.
-func (r *reader) use(u use, c *Claims) (whole bool) {
+func (r *reader) use(u *use, c *Claims) (whole bool) {
 	found, fits := r.descend(u.inside)
 	if found {
 		r.seen |= u.bit
-		u.read(r, c)
+		r.value(u, c)
 	}
 	if !fits {
-		r.misfit(u.misfit)
+		r.misfit(u.astray)
 	}
 	return len(u.inside) == 0
+}
+
+// value reads a value to its end.
+func (r *reader) value(u *use, c *Claims) {
+	switch u.what {
+	case readRegistered:
+		r.claim(c, u.claim)
+	case readText:
+		text := r.plain(u.misfit)
+		if u.claim == jti {
+			c.ID = text
+		} else {
+			c.SessionID = text
+		}
+	case readClient:
+		client := r.plain(u.misfit)
+		if c.ClientID != "" && c.ClientID != client {
+			r.misfit(u.misfit)
+		}
+		c.ClientID = client
+	case readAudience, readOneAudience:
+		c.Audience = r.audience()
+		if u.what == readOneAudience && len(c.Audience) > 1 {
+			r.misfit(errOneAudience)
+		}
+	case readScopes:
+		c.Scopes = append(c.Scopes, r.anyScopes(u.misfit)...)
+	case readRoles:
+		c.Roles = append(c.Roles, r.strings(u.misfit)...)
+	case readTenant:
+		r.tenant = r.plain(u.misfit)
+	case mustBeThere:
+		if r.Kind() == 'n' {
+			r.misfit(u.misfit)
+		}
+		r.Skip()
+	case mustNotBeThere:
+		r.misfit(u.misfit)
+		r.Skip()
+	case mustBeOneOf:
+		if value, ok := stringOrSkip(&r.Scanner); !ok || !slices.Contains(u.values, value) {
+			r.misfit(u.misfit)
+		}
+	}
 }
 
 // readOwn reads the application's own claims that are a member, or inside it. It reports whether the

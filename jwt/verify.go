@@ -97,16 +97,15 @@ func NewVerifier(c Config) (*Verifier, error) {
 // It returns the claims, and decodes your own claims into the struct that custom points to, which
 // may be nil. Members match by exact name; unknown ones are ignored. Nothing is returned or written
 // unless every check passed.
-func (v *Verifier) Verify(ctx context.Context, token string, now time.Time, custom any) (Claims, error) {
+func (v *Verifier) Verify(ctx context.Context, token string, now time.Time, custom any) (c Claims, err error) {
 	signed, err := v.VerifySignature(ctx, token)
 	if err != nil {
+		return c, err
+	}
+	if err := signed.Read(now, &c, custom); err != nil {
 		return Claims{}, err
 	}
-	var claims Claims
-	if err := signed.Read(now, &claims, custom); err != nil {
-		return Claims{}, err
-	}
-	return claims, nil
+	return c, nil
 }
 
 // Signed is a token whose signature is valid. Only [Signed.Read] shows its contents, if they are
@@ -121,11 +120,55 @@ type Signed struct {
 // signature. A forged token costs little more than the cryptography: its payload is not decoded,
 // and no clock is read.
 func (v *Verifier) VerifySignature(ctx context.Context, token string) (Signed, error) {
-	payload, key, err := v.open(ctx, token)
+	first, second, err := dots(token)
 	if err != nil {
 		return Signed{}, err
 	}
+	h, known := v.known.header(token[:first])
+	if !known {
+		if h, err = v.newHeader(token[:first]); err != nil {
+			return Signed{}, err
+		}
+	}
+	key, err := v.key(ctx, h)
+	if err != nil {
+		return Signed{}, err
+	}
+	if err := verifySegment(key, token[:second], token[second+1:]); err != nil {
+		return Signed{}, err
+	}
+	payload, ok := decodeSegment(token[first+1 : second])
+	if !ok {
+		return Signed{}, errPayloadBase64
+	}
+	if !known {
+		v.known.rememberHeader(token[:first], h)
+	}
 	return Signed{v, payload, key}, nil
+}
+
+// newHeader reads a header that is not known yet, and checks that nothing is missing.
+func (v *Verifier) newHeader(segment string) (header, error) {
+	h, err := readHeader(segment)
+	p := v.c.Profile
+	if err == nil && (h.algorithm == "" || h.keyID == "" && (p == nil || !p.NoKeyID) || h.typ == "" && p == nil) {
+		err = errHeaderType
+	}
+	return h, err
+}
+
+// key returns the key that a header names, if the header is one for this verifier.
+func (v *Verifier) key(ctx context.Context, h header) (jwk.Key, error) {
+	key, err := v.c.Keys.Key(ctx, h.keyID)
+	switch {
+	case err != nil:
+		return nil, keyError(err)
+	case string(key.Algorithm()) != h.algorithm || !v.acceptsAlgorithm(key.Algorithm()):
+		return nil, errAlgorithm
+	case !v.acceptsType(h.typ):
+		return nil, errType
+	}
+	return key, nil
 }
 
 // Key returns the key that verified the signature.
@@ -173,41 +216,6 @@ func (s *Signed) read(now time.Time, c *Claims, own own) error {
 	return nil
 }
 
-// open is the JWS layer: it returns the payload of a token with a valid signature, and the key.
-func (v *Verifier) open(ctx context.Context, token string) (string, jwk.Key, error) {
-	p, err := split(token)
-	if err != nil {
-		return "", nil, err
-	}
-	h, known := v.known.header(p.header)
-	if !known {
-		if h, err = readHeader(p.header); err != nil {
-			return "", nil, err
-		}
-		p := v.c.Profile
-		if h.algorithm == "" || h.keyID == "" && (p == nil || !p.NoKeyID) || h.typ == "" && p == nil {
-			return "", nil, errHeaderType
-		}
-	}
-	key, err := v.c.Keys.Key(ctx, h.keyID)
-	switch {
-	case err != nil:
-		return "", nil, keyError(err)
-	case string(key.Algorithm()) != h.algorithm || !v.acceptsAlgorithm(key.Algorithm()):
-		return "", nil, errAlgorithm
-	case !v.acceptsType(h.typ):
-		return "", nil, errType
-	}
-	payload, err := p.verify(key)
-	if err != nil {
-		return "", nil, err
-	}
-	if !known {
-		v.known.rememberHeader(p.header, h)
-	}
-	return payload, key, nil
-}
-
 // keyError returns why there is no key. If the set has left it out, the reason is in the error.
 func keyError(err error) error {
 	switch {
@@ -230,52 +238,39 @@ func (v *Verifier) acceptsType(typ string) bool {
 	return typ == v.c.Type || typ == v.longType
 }
 
-// parts are the three segments of a token, and the text that is signed.
-type parts struct{ header, payload, signature, signed string }
-
-func split(token string) (parts, error) {
+// dots returns where in a token the dots are that its header and its payload end at.
+func dots(token string) (first, second int, err error) {
 	if token == "" || len(token) > maxToken {
-		return parts{}, errLength
+		return 0, 0, errLength
 	}
-	header, rest, found := strings.Cut(token, ".")
-	payload, signature, alsoFound := strings.Cut(rest, ".")
+	first = strings.IndexByte(token, '.')
+	second = first + 1 + strings.IndexByte(token[first+1:], '.')
 	switch {
-	case !found || !alsoFound:
-		return parts{}, errSegments
-	case signature == "":
-		return parts{}, errUnsigned
+	case second <= first: // one is missing, or both
+		return 0, 0, errSegments
+	case second == len(token)-1:
+		return 0, 0, errUnsigned
 	}
-	return parts{header, payload, signature, token[:len(header)+1+len(payload)]}, nil
+	return first, second, nil
 }
 
-// verify returns the payload if the signature is valid. Only then is the payload decoded.
-func (p parts) verify(key jwk.Key) (string, error) {
-	if err := p.verifySignature(key); err != nil {
-		return "", err
-	}
-	payload, ok := decodeSegment(p.payload)
-	if !ok {
-		return "", errPayloadBase64
-	}
-	return payload, nil
-}
-
-func (p parts) verifySignature(key jwk.Key) error {
-	n := jose.DecodedBase64Len(len(p.signature))
+// verifySegment checks the signature in a token's last segment. What is signed is the text before.
+func verifySegment(key jwk.Key, signed, segment string) error {
+	n := jose.DecodedBase64Len(len(segment))
 	holds := false
 	if secret, ok := key.(*jwk.SecretKey); ok && n <= maxMAC {
 		// Through the interface the signature would be allocated, which is expensive beside a MAC.
 		var room [maxMAC]byte
-		if !jose.DecodeBase64Into(room[:n], p.signature) {
-			return p.undecoded()
+		if !jose.DecodeBase64Into(room[:n], segment) {
+			return undecoded(segment)
 		}
-		holds = secret.Verify(bytesOf(p.signed), room[:n])
+		holds = secret.Verify(bytesOf(signed), room[:n])
 	} else {
-		signature, ok := jose.DecodeBase64(p.signature)
+		signature, ok := jose.DecodeBase64(segment)
 		if !ok {
-			return p.undecoded()
+			return undecoded(segment)
 		}
-		holds = key.Verify(bytesOf(p.signed), signature)
+		holds = key.Verify(bytesOf(signed), signature)
 	}
 	if !holds {
 		return errSignature
@@ -286,9 +281,9 @@ func (p parts) verifySignature(key jwk.Key) error {
 // maxMAC is the length of the longest MAC, that of HS512, in bytes.
 const maxMAC = 64
 
-// undecoded returns why the signature cannot be decoded.
-func (p parts) undecoded() error {
-	if strings.Contains(p.signature, ".") {
+// undecoded returns why the last segment cannot be decoded.
+func undecoded(segment string) error {
+	if strings.Contains(segment, ".") {
 		return errSegments
 	}
 	return errSigBase64

@@ -1,6 +1,7 @@
 // Command requests measures what authentication adds to a whole HTTP request: the processor time
-// that a server spends on one, beside a bare net/http handler that writes the same bytes. Each
-// server is a process of its own; the load comes from this one.
+// that a server spends on one, beside a bare net/http server that gets the same requests in turn,
+// with the same token, and writes the same bytes. Each server is a process of its own; the load
+// comes from this one.
 //
 //	cd bench && go run ./requests
 package main
@@ -22,20 +23,23 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func main() {
 	serve := flag.String("serve", "", "be this server (used by the program itself)")
-	requests := flag.Int("requests", 20_000, "requests of each measurement")
+	requests := flag.Int("requests", 1000, "requests of each measurement")
 	clients := flag.Int("clients", 8, "connections at a time")
-	rounds := flag.Int("rounds", 5, "how often each server is measured; the median counts")
-	only := flag.String("only", "", "measure the servers whose name holds this, and the bare one")
+	rounds := flag.Int("rounds", 100, "how often each server is measured, in turn with the bare one")
+	only := flag.String("only", "", "measure the servers whose name holds this")
+	short := flag.Bool("short", false, "send the bare server requests without a token, which are shorter")
 	flag.Parse()
 	if *serve != "" {
 		fail(beServer(*serve))
 		return
 	}
-	fail(measure(os.Stdout, *only, *requests, *clients, *rounds))
+	fail(measure(os.Stdout, *only, *requests, *clients, *rounds, *short))
 }
 
 func fail(err error) {
@@ -45,55 +49,74 @@ func fail(err error) {
 	}
 }
 
-// process is a server under measurement.
+// process is a server that runs.
 type process struct {
 	name, url, token string
 	cmd              *exec.Cmd
-	micros           []float64 // of processor time a request, a round each
 }
 
-func measure(w io.Writer, only string, requests, clients, rounds int) error {
+// pair is a server under measurement, and the bare one that it is measured beside. Each has a bare
+// one of its own: one that several shared would be in the processor's caches more often.
+type pair struct {
+	server, bare       *process
+	bareToken          string    // that the bare one gets, and does not look at
+	micros, bareMicros []float64 // of processor time for a request, a round each
+}
+
+func measure(w io.Writer, only string, requests, clients, rounds int, short bool) error {
 	dir, err := os.MkdirTemp("", "hallpass-requests-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	var all []*process
-	for _, name := range names() {
-		if name != bareName && !strings.Contains(name, only) {
+	var pairs []*pair
+	for _, s := range subjects {
+		if !strings.Contains(s.name, only) {
 			continue
 		}
-		p, err := start(name, dir)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		p := &pair{}
+		if p.bare, err = start(s.bare, dir); err != nil {
+			return fmt.Errorf("%s: %w", s.bare, err)
 		}
-		defer p.cmd.Process.Kill()
-		all = append(all, p)
+		defer p.bare.cmd.Process.Kill()
+		if p.server, err = start(s.name, dir); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		defer p.server.cmd.Process.Kill()
+		if !short {
+			p.bareToken = p.server.token
+		}
+		pairs = append(pairs, p)
 	}
 	for round := range rounds + 1 {
-		for _, p := range all {
-			cost, err := p.load(requests, clients)
-			if err != nil {
-				return fmt.Errorf("%s: %w", p.name, err)
-			}
-			if round > 0 { // the first warms up
-				p.micros = append(p.micros, cost)
+		for _, p := range pairs {
+			if err := p.load(requests, clients, round > 0); err != nil { // the first warms up
+				return fmt.Errorf("%s: %w", p.server.name, err)
 			}
 		}
 	}
-	fmt.Fprintf(w,
-		"Processor time of the server for one request, medians of %d rounds of %d requests.\n",
+	return report(w, pairs, requests, rounds)
+}
+
+func report(w io.Writer, pairs []*pair, requests, rounds int) error {
+	fmt.Fprintf(w, "Processor time of the server for one request: medians of %d rounds of %d requests.\n",
 		rounds, requests)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	bare := all[0].median()
-	for _, p := range all {
-		fmt.Fprintf(table, "%s\t%.1f µs\t%.2f ×\n", p.name, p.median(), p.median()/bare)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "\tµs\tbare, µs\tratio\t")
+	for _, p := range pairs {
+		// The ratio is taken in each round, since the machine may be slower in the next.
+		ratios := make([]float64, rounds)
+		for i := range ratios {
+			ratios[i] = p.micros[i] / p.bareMicros[i]
+		}
+		fmt.Fprintf(table, "%s\t%.1f\t%.1f\t%.2f\t\n",
+			p.server.name, median(p.micros), median(p.bareMicros), median(ratios))
 	}
 	return table.Flush()
 }
 
-func (p *process) median() float64 {
-	sorted := slices.Sorted(slices.Values(p.micros))
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]
 }
 
@@ -125,7 +148,9 @@ func start(name, dir string) (*process, error) {
 func command(name, dir string) (*exec.Cmd, error) {
 	if !strings.HasPrefix(name, serverName) {
 		self, err := os.Executable()
-		return exec.Command(self, "-serve", name), err
+		cmd := exec.Command(self, "-serve", name)
+		cmd.Dir = dir
+		return cmd, err
 	}
 	binary := filepath.Join(dir, "hallpass")
 	build := exec.Command("go", "build", "-C", "..", "-o", binary, "./cmd/hallpass")
@@ -151,20 +176,33 @@ func command(name, dir string) (*exec.Cmd, error) {
 	return cmd, err
 }
 
+// load measures both servers once.
+func (p *pair) load(requests, clients int, counts bool) error {
+	bare, err := p.bare.load(p.bareToken, requests, clients)
+	if err != nil {
+		return err
+	}
+	micros, err := p.server.load(p.server.token, requests, clients)
+	if counts {
+		p.micros, p.bareMicros = append(p.micros, micros), append(p.bareMicros, bare)
+	}
+	return err
+}
+
 // load sends the requests and returns the server's processor time for one, in microseconds.
-func (p *process) load(requests, clients int) (float64, error) {
+func (p *process) load(token string, requests, clients int) (float64, error) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}, Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
 	before, err := processorTime(p.cmd.Process.Pid)
 	if err != nil {
 		return 0, err
 	}
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}, Timeout: 10 * time.Second}
-	defer client.CloseIdleConnections()
 	var group sync.WaitGroup
 	failures := make(chan error, clients)
 	for range clients {
 		group.Go(func() {
 			for range requests / clients {
-				if err := p.get(client); err != nil {
+				if err := p.get(client, token); err != nil {
 					failures <- err
 					return
 				}
@@ -178,15 +216,17 @@ func (p *process) load(requests, clients int) (float64, error) {
 	default:
 	}
 	after, err := processorTime(p.cmd.Process.Pid)
-	return float64((after - before).Microseconds()) / float64(requests/clients*clients), err
+	return float64((after - before).Nanoseconds()) / 1e3 / float64(requests/clients*clients), err
 }
 
-func (p *process) get(client *http.Client) error {
+func (p *process) get(client *http.Client, token string) error {
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.url, nil)
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Authorization", "Bearer "+p.token)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
 	answer, err := client.Do(r)
 	if err != nil {
 		return err
@@ -199,24 +239,14 @@ func (p *process) get(client *http.Client) error {
 	return err
 }
 
-// processorTime returns the time that a process has spent in user and kernel mode (proc(5)).
+// processorTime returns the time that a process has spent in user and kernel mode, by the clock
+// that Linux keeps for each (clock_getcpuclockid(3)).
 func processorTime(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid)<<3|2, &t); err != nil {
 		return 0, fmt.Errorf("this needs Linux: %w", err)
 	}
-	_, after, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(after)
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on every architecture that Go runs on
-	var ticks int
-	for _, field := range fields[11:13] { // utime, stime
-		n, err := strconv.Atoi(field)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * tick, nil
+	return time.Duration(t.Nano()), nil
 }
 
 // listen serves a handler on a free port and says where, and with which token.

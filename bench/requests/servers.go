@@ -6,25 +6,30 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
 	golang "github.com/golang-jwt/jwt/v5"
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/jwk"
+	_ "modernc.org/sqlite"
 )
 
 const (
 	bareName   = "bare net/http"
+	bareQuery  = bareName + ", user loaded"
 	serverName = "hallpass serve"
 	issuer     = "https://issuer.example"
 	audience   = "https://api.example"
+	userID     = "user-1"
 )
 
 // body is what every server but hallpass serve answers.
@@ -39,52 +44,90 @@ type claims struct {
 
 var own = claims{Plan: "gold", Tenant: 42, Teams: []string{"red", "blue"}}
 
-func names() []string {
-	return []string{
-		bareName, "hallpass, ES256", "hallpass, HS256, own claims", "golang-jwt, ES256",
-		"golang-jwt, HS256, own claims",
-		serverName + ", /v1/verify", serverName + ", /v1/verify, without its log",
-	}
+// subjects are what is measured, and beside which bare server.
+var subjects = []struct{ name, bare string }{
+	{"hallpass, ES256, own claims", bareName},
+	{"hallpass, EdDSA, own claims", bareName},
+	{"hallpass, RS256, own claims", bareName},
+	{"hallpass, HS256, own claims", bareName},
+	{"hallpass, ES256, own claims, user loaded", bareQuery},
+	{"hallpass, HS256, own claims, user loaded", bareQuery},
+	{"golang-jwt, ES256, own claims", bareName},
+	{"golang-jwt, HS256, own claims", bareName},
+	{serverName + ", /v1/verify", bareName},
+	{serverName + ", /v1/verify, without its log", bareName},
+}
+
+// answerer answers the request of a user.
+type answerer func(w http.ResponseWriter, r *http.Request, id string)
+
+func answer(w http.ResponseWriter, _ *http.Request, _ string) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, body)
 }
 
 func beServer(name string) error {
-	answer := func(w http.ResponseWriter) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, body)
+	library, rest, _ := strings.Cut(name, ", ")
+	answer := answerer(answer)
+	if strings.HasSuffix(rest, "user loaded") {
+		var err error
+		if answer, err = loadingUser(); err != nil {
+			return err
+		}
 	}
-	switch name {
+	word, _, _ := strings.Cut(rest, ", ")
+	alg := jwk.Algorithm(word)
+	switch library {
 	case bareName:
-		return listen(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) }), "none")
-	case "hallpass, ES256":
-		key, err := jwk.Generate(jwk.ES256)
+		bare := func(w http.ResponseWriter, r *http.Request) { answer(w, r, userID) }
+		return listen(http.HandlerFunc(bare), "")
+	case "hallpass":
+		key, err := newKey(alg)
 		if err != nil {
 			return err
 		}
 		return ours(key, answer)
-	case "hallpass, HS256, own claims":
-		secret := make([]byte, 32)
-		_, _ = rand.Read(secret) // never fails
-		key, err := jwk.NewSecret(jwk.HS256, "key", secret)
-		if err != nil {
-			return err
-		}
-		return ours(key, answer)
-	case "golang-jwt, ES256":
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return err
-		}
-		return golangJWT(golang.SigningMethodES256, key, &key.PublicKey, answer)
-	case "golang-jwt, HS256, own claims":
-		secret := make([]byte, 32)
-		_, _ = rand.Read(secret)
-		return golangJWT(golang.SigningMethodHS256, secret, secret, answer)
+	case "golang-jwt":
+		return golangJWT(alg, answer)
 	}
 	return fmt.Errorf("there is no server %q", name)
 }
 
+func newKey(alg jwk.Algorithm) (jwk.SigningKey, error) {
+	if alg == jwk.HS256 {
+		return jwk.GenerateSecret(alg)
+	}
+	return jwk.Generate(alg)
+}
+
+// loadingUser answers as answer does, once it has read the user from a database of a thousand.
+func loadingUser() (answerer, error) {
+	file := fmt.Sprintf("users-%d.db", os.Getpid())
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=journal_mode(WAL)")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxIdleConns(8) // or they would be opened again and again
+	const fill = `
+		CREATE TABLE users (id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL) WITHOUT ROWID;
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+		INSERT INTO users SELECT 'user-' || i, 'User ' || i, 'user-' || i || '@example.com' FROM n;`
+	if _, err := db.Exec(fill); err != nil {
+		return nil, err
+	}
+	return func(w http.ResponseWriter, r *http.Request, id string) {
+		var name, email string
+		row := db.QueryRowContext(r.Context(), "SELECT name, email FROM users WHERE id = ?", id)
+		if err := row.Scan(&name, &email); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		answer(w, r, id)
+	}, nil
+}
+
 // ours is this library as its documentation shows it.
-func ours(key jwk.SigningKey, answer func(http.ResponseWriter)) error {
+func ours(key jwk.SigningKey, answer answerer) error {
 	auth, err := hallpass.New(hallpass.Config[claims]{
 		Issuer: issuer, Audience: audience, Keys: ring{key}, AccessTTL: time.Hour,
 		Authorize: func(context.Context, string) (hallpass.Grant[claims], error) {
@@ -94,15 +137,15 @@ func ours(key jwk.SigningKey, answer func(http.ResponseWriter)) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := auth.StartSession(context.Background(), "user-1", hallpass.Client{})
+	tokens, err := auth.StartSession(context.Background(), userID, hallpass.Client{})
 	if err != nil {
 		return err
 	}
-	handler := auth.Func(func(w http.ResponseWriter, _ *http.Request, id hallpass.Identity[claims]) {
+	handler := auth.Func(func(w http.ResponseWriter, r *http.Request, id hallpass.Identity[claims]) {
 		if id.Custom.Plan != own.Plan {
 			panic("the claims are not there")
 		}
-		answer(w)
+		answer(w, r, id.Subject)
 	})
 	return listen(handler, tokens.AccessToken)
 }
@@ -127,10 +170,15 @@ type golangClaims struct {
 }
 
 // golangJWT is golang-jwt with the glue that its documentation shows.
-func golangJWT(method golang.SigningMethod, signing, verifying any, answer func(http.ResponseWriter)) error {
+func golangJWT(alg jwk.Algorithm, answer answerer) error {
+	method := golang.GetSigningMethod(string(alg))
+	signing, verifying, err := golangKeys(alg)
+	if err != nil {
+		return err
+	}
 	now := time.Now()
 	token, err := golang.NewWithClaims(method, golangClaims{own, golang.RegisteredClaims{
-		Issuer: issuer, Subject: "user-1", Audience: golang.ClaimStrings{audience}, ID: "06h0co58f06l9q6lloq20opqt8",
+		Issuer: issuer, Subject: userID, Audience: golang.ClaimStrings{audience}, ID: "06h0co58f06l9q6lloq20opqt8",
 		IssuedAt: golang.NewNumericDate(now), ExpiresAt: golang.NewNumericDate(now.Add(time.Hour)),
 	}}).SignedString(signing)
 	if err != nil {
@@ -141,15 +189,26 @@ func golangJWT(method golang.SigningMethod, signing, verifying any, answer func(
 	return listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		var c golangClaims
-		if _, err := parser.ParseWithClaims(text, &c, func(*golang.Token) (any, error) {
-			return verifying, nil
-		}); !ok ||
-			err != nil {
+		key := func(*golang.Token) (any, error) { return verifying, nil }
+		if _, err := parser.ParseWithClaims(text, &c, key); !ok || err != nil {
 			http.Error(w, "no", http.StatusUnauthorized)
 			return
 		}
-		answer(w)
+		answer(w, r, c.Subject)
 	}), token)
+}
+
+func golangKeys(alg jwk.Algorithm) (signing, verifying any, err error) {
+	if alg == jwk.HS256 {
+		secret := make([]byte, 32)
+		_, _ = rand.Read(secret) // never fails
+		return secret, secret, nil
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	return key, &key.PublicKey, nil
 }
 
 func serverAddress(name string) string {

@@ -30,15 +30,21 @@ func AppendBase64(dst, src []byte) []byte {
 	at := len(dst)
 	dst = slices.Grow(dst, EncodedBase64Len(len(src)))[:at+EncodedBase64Len(len(src))]
 	text := dst[at:]
-	// Six bytes become eight characters; the two bytes after them are read and passed over.
-	for len(src) >= 8 && len(text) >= 8 {
-		b := binary.BigEndian.Uint64(src)
-		binary.LittleEndian.PutUint64(text, uint64(base64Pairs[b>>52])|uint64(base64Pairs[b>>40&0xfff])<<16|
-			uint64(base64Pairs[b>>28&0xfff])<<32|uint64(base64Pairs[b>>16&0xfff])<<48)
-		src, text = src[6:], text[8:]
+	// Twelve bytes become sixteen characters; the two bytes after them are read and passed over.
+	for len(src) >= 14 && len(text) >= 16 {
+		from, to := src[:14], text[:16]
+		binary.LittleEndian.PutUint64(to, eight(binary.BigEndian.Uint64(from)))
+		binary.LittleEndian.PutUint64(to[8:], eight(binary.BigEndian.Uint64(from[6:])))
+		src, text = src[12:], text[16:]
 	}
 	base64.RawURLEncoding.Encode(text, src)
 	return dst
+}
+
+// eight returns the eight characters for the six bytes at the top of b, the first in the low byte.
+func eight(b uint64) uint64 {
+	return uint64(base64Pairs[b>>52]) | uint64(base64Pairs[b>>40&0xfff])<<16 |
+		uint64(base64Pairs[b>>28&0xfff])<<32 | uint64(base64Pairs[b>>16&0xfff])<<48
 }
 
 // notBase64 marks what is no character of the alphabet; the base64Values below it have 24 bits.

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -11,12 +12,18 @@ import (
 // An application's own claims are given to many requests. Each gets a copy that shares no memory with
 // the others. If their type cannot be copied that way, no token is remembered.
 
-// Cloner returns a function that gives a T its own memory, or nil if no two values of T share any.
-func Cloner[T any]() func(T) T {
+// Cloner returns a function that copies a T with memory of its own, or nil if no two values of T
+// share any.
+func Cloner[T any]() func(*T) *T {
 	if !sharesMemory(reflect.TypeFor[T](), map[reflect.Type]bool{}) {
 		return nil
 	}
-	return func(v T) T { return deepCopy(reflect.ValueOf(&v).Elem()).Interface().(T) }
+	return func(v *T) *T {
+		c := new(T)
+		*c = *v
+		unshare(reflect.ValueOf(c).Elem())
+		return c
+	}
 }
 
 // sharesMemory reports whether two values of a type, of which one was assigned from the other, can
@@ -53,7 +60,7 @@ var (
 // a T.
 func CanCopy[T any]() bool { return canCopy(reflect.TypeFor[T](), map[reflect.Type]bool{}) }
 
-// canCopy reports whether [deepCopy] copies everything that decoding JSON can put into a type. It
+// canCopy reports whether [unshare] copies everything that decoding JSON can put into a type. It
 // does not copy what a type's own method puts into unexported members, nor the members of an
 // unexported embedded struct.
 func canCopy(t reflect.Type, seen map[reflect.Type]bool) bool {
@@ -87,53 +94,65 @@ func canCopy(t reflect.Type, seen map[reflect.Type]bool) bool {
 	return false
 }
 
-// deepCopy copies a decoded value. Decoding sets only exported fields.
-func deepCopy(v reflect.Value) reflect.Value {
-	c := reflect.New(v.Type()).Elem()
-	c.Set(v)
-	if v.Type() == timeType {
-		return c
-	}
+// unshare gives a value that was assigned from another memory of its own. Decoding sets only
+// exported fields, which are those that can be set here.
+func unshare(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
-			c.Set(reflect.New(v.Type().Elem()))
-			c.Elem().Set(deepCopy(v.Elem()))
+			c := reflect.New(v.Type().Elem())
+			c.Elem().Set(v.Elem())
+			unshare(c.Elem())
+			v.Set(c)
 		}
 	case reflect.Interface:
 		if !v.IsNil() {
-			c.Set(deepCopy(v.Elem()))
+			v.Set(unshared(v.Elem()))
 		}
 	case reflect.Slice:
-		if !v.IsNil() {
-			c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
-			// Numbers and booleans hold no memory, and nobody can write to that of a string.
-			if k := v.Type().Elem().Kind(); isNumber(k) || k == reflect.String {
-				reflect.Copy(c, v)
-				break
-			}
-			for i := range v.Len() {
-				c.Index(i).Set(deepCopy(v.Index(i)))
-			}
+		if list, ok := v.Addr().Interface().(*[]string); ok { // the usual one, without a detour
+			*list = slices.Clone(*list)
+		} else if !v.IsNil() {
+			c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+			reflect.Copy(c, v)
+			unshareElements(c)
+			v.Set(c)
 		}
 	case reflect.Map:
 		if !v.IsNil() {
-			c.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
+			c := reflect.MakeMapWithSize(v.Type(), v.Len())
 			for key, value := range v.Seq2() {
-				c.SetMapIndex(key, deepCopy(value))
+				c.SetMapIndex(key, unshared(value))
 			}
+			v.Set(c)
 		}
 	case reflect.Array:
-		for i := range v.Len() {
-			c.Index(i).Set(deepCopy(v.Index(i)))
-		}
+		unshareElements(v)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				c.Field(i).Set(deepCopy(v.Field(i)))
+			if field := v.Field(i); field.CanSet() {
+				unshare(field)
 			}
 		}
 	}
+}
+
+// unshareElements is [unshare] for the elements of a slice or an array.
+func unshareElements(v reflect.Value) {
+	// Numbers and booleans hold no memory, and nobody can write to that of a string.
+	if k := v.Type().Elem().Kind(); isNumber(k) || k == reflect.String {
+		return
+	}
+	for i := range v.Len() {
+		unshare(v.Index(i))
+	}
+}
+
+// unshared is [unshare] for a value that cannot be changed in place: it returns a copy.
+func unshared(v reflect.Value) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	unshare(c)
 	return c
 }
 
