@@ -109,10 +109,16 @@ func parsePath(claim string) ([]string, error) {
 	return path, nil
 }
 
-// accepts reports whether a header's "typ" is one of the profile's.
-func (p *Profile) accepts(typ string) bool {
+// accept returns why a key, or a header's "typ", is not one of the profile's.
+func (p *Profile) accept(key jwk.Key, typ string) error {
 	short, _ := strings.CutPrefix(typ, "application/")
-	return (short != "" || typ == "") && slices.Contains(p.Types, short)
+	switch {
+	case !slices.Contains(p.Keys.Algorithms, key.Algorithm()):
+		return errAlgorithm
+	case short == "" && typ != "" || !slices.Contains(p.Types, short):
+		return errType
+	}
+	return nil
 }
 
 // isTenantOf reports whether issuer is the one of a template for a tenant, which must be a UUID

@@ -163,9 +163,11 @@ func (v *Verifier) key(ctx context.Context, h header) (jwk.Key, error) {
 	switch {
 	case err != nil:
 		return nil, keyError(err)
-	case string(key.Algorithm()) != h.algorithm || !v.acceptsAlgorithm(key.Algorithm()):
+	case string(key.Algorithm()) != h.algorithm:
 		return nil, errAlgorithm
-	case !v.acceptsType(h.typ):
+	case v.c.Profile != nil:
+		return key, v.c.Profile.accept(key, h.typ)
+	case h.typ != v.c.Type && h.typ != v.longType:
 		return nil, errType
 	}
 	return key, nil
@@ -225,17 +227,6 @@ func keyError(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errUnknownKey, err)
-}
-
-func (v *Verifier) acceptsAlgorithm(a jwk.Algorithm) bool {
-	return v.c.Profile == nil || slices.Contains(v.c.Profile.Keys.Algorithms, a)
-}
-
-func (v *Verifier) acceptsType(typ string) bool {
-	if v.c.Profile != nil {
-		return v.c.Profile.accepts(typ)
-	}
-	return typ == v.c.Type || typ == v.longType
 }
 
 // dots returns where in a token the dots are that its header and its payload end at.

@@ -127,9 +127,8 @@ type Members struct {
 	expected uint64 // which of order there were, as bits
 	hashes   uint64 // the bits of the other names so far
 	few      [12]string
-	others   int      // how many names there are beside the expected ones
-	some     []string // those after the few
-	many     map[string]struct{}
+	others   int // how many names there are beside the expected ones
+	more     *moreNames
 }
 
 // Next returns the next member's name, with the scanner at its value, or false after the last one.
@@ -246,9 +245,6 @@ func (s *Scanner) name(first bool) (string, bool) {
 	return name, true
 }
 
-// someNames is how many names are looked through, before there is a map.
-const someNames = 32
-
 // seen notes a name and reports whether it was there before. Beyond a few names a map keeps hostile
 // objects from taking quadratic time.
 func (m *Members) seen(name string) bool {
@@ -269,26 +265,39 @@ func (m *Members) seen(name string) bool {
 		m.few[n] = name
 		return false
 	}
-	if n < someNames {
+	if m.more == nil {
+		m.more = &moreNames{some: make([]string, 0, someNames)}
+	}
+	return m.more.seen(name, m)
+}
+
+// moreNames are the names of an object after the first few.
+type moreNames struct {
+	some []string
+	many map[string]struct{} // nil while some are enough
+}
+
+// someNames is how many names more than the few are looked through, before there is a map.
+const someNames = 20
+
+func (more *moreNames) seen(name string, m *Members) bool {
+	if more.many == nil && len(more.some) < someNames {
 		bit := hashBit(name)
-		if m.hashes&bit != 0 && (slices.Contains(m.few[:], name) || slices.Contains(m.some, name)) {
+		if m.hashes&bit != 0 && (slices.Contains(m.few[:], name) || slices.Contains(more.some, name)) {
 			return true
 		}
-		if m.some == nil {
-			m.some = make([]string, 0, someNames-len(m.few))
-		}
 		m.hashes |= bit
-		m.some = append(m.some, name)
+		more.some = append(more.some, name)
 		return false
 	}
-	if m.many == nil {
-		m.many = make(map[string]struct{}, 4*someNames)
-		for _, other := range slices.Concat(m.few[:], m.some) {
-			m.many[other] = struct{}{}
+	if more.many == nil {
+		more.many = make(map[string]struct{}, 4*someNames)
+		for _, other := range slices.Concat(m.few[:], more.some) {
+			more.many[other] = struct{}{}
 		}
 	}
-	_, seen := m.many[name]
-	m.many[name] = struct{}{}
+	_, seen := more.many[name]
+	more.many[name] = struct{}{}
 	return seen
 }
 
