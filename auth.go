@@ -25,7 +25,8 @@ type Config[T any] struct {
 
 	// Authenticate checks a login and returns the subject: the user's stable ID. It returns
 	// [ErrInvalidCredentials] for an unknown user and for a wrong password alike, after the same
-	// work. Defaults to no login route.
+	// work. Its context names the client to a governor of package password, so that clients take
+	// turns and known ones are preferred. Defaults to no login route.
 	Authenticate func(ctx context.Context, login Login) (subject string, err error)
 	// CheckPassword checks the password of a subject who is logged in, with the errors of
 	// Authenticate. Defaults to no reauthenticate route.

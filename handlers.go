@@ -51,7 +51,7 @@ func (a *Auth[T]) login(r Request[T]) (Answer, error) {
 		return Answer{}, refused
 	}
 	tokens, err := a.LogIn(r.Context(), login.Client, func(ctx context.Context) (string, *Grant[T], error) {
-		subject, err := a.c.Authenticate(ctx, login)
+		subject, err := a.c.Authenticate(attempt.Context(ctx), login)
 		return subject, nil, err
 	})
 	if err != nil {
@@ -167,7 +167,7 @@ func (a *Auth[T]) reauthenticate(r Request[T]) (Answer, error) {
 		return Answer{}, refused
 	}
 	tokens, err := a.Reauthenticate(r.Context(), id.SessionID, client, func(ctx context.Context) error {
-		return a.c.CheckPassword(ctx, id.Subject, password, client)
+		return a.c.CheckPassword(attempt.Context(ctx), id.Subject, password, client)
 	})
 	if err != nil {
 		e := Event{Subject: id.Subject, SessionID: id.SessionID, Client: client, Err: err}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/limit"
 )
 
 func basic(username, password string) string {
@@ -350,4 +352,31 @@ func TestMount_guessesAreLimited(t *testing.T) {
 	a.clock.Advance(time.Minute)
 	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, bearer(login.String(t, "access_token"))).
 		want(t, 200, "")
+}
+
+// The context of a check of a password names the client, so that a governor lets clients take turns,
+// and says whether the account was logged in to from there before.
+func TestLogin_namesTheClientToTheGovernor(t *testing.T) {
+	var told []string
+	tell := func(ctx context.Context) {
+		name, known := limit.ClientOf(ctx)
+		told = append(told, fmt.Sprint(name, " ", known))
+	}
+	a := newAPI(t, func(c *hallpass.Config[appClaims]) {
+		authenticate, check := c.Authenticate, c.CheckPassword
+		c.Authenticate = func(ctx context.Context, login hallpass.Login) (string, error) {
+			tell(ctx)
+			return authenticate(ctx, login)
+		}
+		c.CheckPassword = func(ctx context.Context, subject, password string, client hallpass.Client) error {
+			tell(ctx)
+			return check(ctx, subject, password, client)
+		}
+	})
+	a.login("alice")
+	access := a.login("alice").String(t, "access_token")
+	a.do("POST /auth/reauthenticate", `{"password":"alice's password"}`, "Authorization: Bearer "+access)
+	if want := []string{"127.0.0.1 false", "127.0.0.1 true", "127.0.0.1 true"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
 }

@@ -28,14 +28,6 @@ const (
 // asks for few: a sign-up and a log-in, and then one a minute.
 var fewHashes = limit.Rate{Burst: 2, Per: 2 * time.Minute}
 
-// caller is what a context says about the client.
-type caller struct {
-	name  string
-	known bool
-}
-
-type callerKey struct{}
-
 // WithClient returns a context whose hashes a [Governor] counts for a client, by its address or
 // whatever names it. Clients take turns, so one that floods the governor is refused with
 // [ErrOverloaded], while the others hardly wait.
@@ -47,19 +39,19 @@ type callerKey struct{}
 //
 // All work without a client counts as that of one client that asks for many hashes.
 func WithClient(ctx context.Context, name string, known bool) context.Context {
-	return context.WithValue(ctx, callerKey{}, caller{name, known})
+	return limit.WithClient(ctx, name, known)
 }
 
 // clientOf says whose the hashes of a context are, and counts one.
 func (g *Governor) clientOf(ctx context.Context) client {
-	c, _ := ctx.Value(callerKey{}).(caller)
+	name, isKnown := limit.ClientOf(ctx)
 	switch {
-	case c.known:
-		return client{c.name, known}
-	case c.name != "" && g.asked.Allow(c.name, time.Now()).Allowed:
-		return client{c.name, few}
+	case isKnown:
+		return client{name, known}
+	case name != "" && g.asked.Allow(name, time.Now()).Allowed:
+		return client{name, few}
 	default:
-		return client{c.name, busy}
+		return client{name, busy}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/limit"
-	"github.com/hallpass-go/hallpass/password"
 )
 
 // Login starts a session for a client that knows a user's password: first the limits, then the
@@ -29,11 +28,7 @@ func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tok
 				}
 				attempt = &begun
 			}
-			user, err := s.accounts.Authenticate(
-				password.WithClient(ctx, attempt.Place, attempt.Known),
-				claimant,
-				login.Password,
-			)
+			user, err := s.accounts.Authenticate(attempt.Context(ctx), claimant, login.Password)
 			return user.ID, &hallpass.Grant[struct{}]{Roles: user.Roles}, err
 		},
 	)
@@ -81,7 +76,7 @@ func (s *Service) prove(
 	if refused != nil {
 		return s.loginFailed(ctx, userID, client, refused)
 	}
-	if err := try(password.WithClient(ctx, attempt.Place, attempt.Known)); err != nil {
+	if err := try(attempt.Context(ctx)); err != nil {
 		attempt.Failed(err, errors.Is(err, account.ErrCredentials))
 		return s.loginFailed(ctx, userID, client, err)
 	}
