@@ -6,10 +6,10 @@
 //	})
 //
 // Each one accepts the tokens that its issuer makes for your API and refuses its other tokens, such
-// as ID tokens where access tokens are meant. The comment on each says what it gives up of RFC
-// 9068. None gives up these: the algorithm is the one of the key, which was fixed when the set of
-// keys was read; "iss" and the audience are compared exactly; "exp", "iat" and "sub" must be there;
-// and a token lives at most 24 hours, or less where the comment says so.
+// as ID tokens where access tokens are meant, and those that are bound to a key. The comment on each
+// says what it gives up of RFC 9068. None gives up these: the algorithm is the one of the key, which
+// was fixed when the set of keys was read; "iss" and the audience are compared exactly; "exp", "iat"
+// and "sub" must be there; and a token lives at most 24 hours, or less where the comment says so.
 //
 // The values can be changed before they are used: Tokens.Keys.Algorithms for an issuer that signs
 // with another algorithm, Tokens.MaxLifetime for one whose tokens live longer, Tokens.Roles for a
@@ -33,9 +33,13 @@ func rs256() jwk.SetOptions {
 	}
 }
 
-// ofIDTokens returns claims that ID tokens have and access tokens do not (OpenID Connect Core 1.0
-// §2).
-func ofIDTokens() []string { return []string{"nonce", "at_hash", "c_hash"} }
+// bound is the claim of tokens that are bound to a key (RFC 7800, RFC 8705, RFC 9449). Whoever
+// sends one must prove to have the key, which nothing here checks.
+const bound = "cnf"
+
+// notOfAccessTokens returns claims that ID tokens have and access tokens do not (OpenID Connect
+// Core 1.0 §2), and that of tokens that are bound to a key.
+func notOfAccessTokens() []string { return []string{"nonce", "at_hash", "c_hash", bound} }
 
 // Hallpass returns an issuer that writes its tokens as RFC 9068 says: hallpass serve, or a program
 // with [hallpass.Auth]. It gives up nothing.
@@ -56,7 +60,7 @@ func Auth0(domain, audience string) hallpass.TrustedIssuer {
 		Tokens: &jwt.Profile{
 			Types: []string{"JWT", "at+jwt"}, Keys: rs256(),
 			Client: []string{"azp", "client_id"}, Scopes: []string{"scope"}, Roles: []string{"permissions"},
-			Forbidden: ofIDTokens(),
+			Forbidden: notOfAccessTokens(),
 		},
 	}
 }
@@ -113,7 +117,7 @@ func entraProfile(version, client, tenant string) *jwt.Profile {
 	return &jwt.Profile{
 		Types: []string{"JWT"}, Keys: rs256(), ID: "uti", Session: "sid",
 		Client: []string{client}, Scopes: []string{"scp"}, Roles: []string{"roles"},
-		Required: []string{client}, Forbidden: ofIDTokens(), Values: values,
+		Required: []string{client}, Forbidden: notOfAccessTokens(), Values: values,
 	}
 }
 
@@ -131,7 +135,7 @@ func CognitoAccess(region, pool, clientID string) hallpass.TrustedIssuer {
 		Tokens: &jwt.Profile{
 			Types: []string{""}, Keys: rs256(), Audience: "client_id", Session: "origin_jti",
 			Client: []string{"client_id"}, Scopes: []string{"scope"}, Roles: []string{"cognito:groups"},
-			Forbidden: []string{"aud"}, Values: map[string][]string{"token_use": {"access"}},
+			Values: map[string][]string{"token_use": {"access"}},
 		},
 	}
 }
@@ -166,7 +170,7 @@ func Keycloak(realm, audience string) hallpass.TrustedIssuer {
 			Types: []string{"JWT", "at+jwt"}, Keys: rs256(), Session: "sid", Client: []string{"azp", "client_id"},
 			Scopes: []string{"scope"},
 			Roles:  []string{"/realm_access/roles", "/resource_access/" + pointerName(audience) + "/roles"},
-			Values: map[string][]string{"typ": {"Bearer"}},
+			Values: map[string][]string{"typ": {"Bearer"}}, Forbidden: []string{bound},
 		},
 	}
 }
@@ -179,13 +183,14 @@ func pointerName(name string) string { return strings.NewReplacer("~", "~0", "/"
 // authorization server, whose URL is the domain alone, are for Okta itself.) The keys are RS256.
 //
 // It gives up: there is no "typ". "cid" must be there and the claims of ID tokens must not. Scopes
-// come from "scp", roles from "groups", which is there if you add it.
+// come from "scp", roles from "groups", which is there if you add it. The subject is a user's
+// login, which can change hands; the ID is in "uid", which applications lack.
 func Okta(issuer, audience string) hallpass.TrustedIssuer {
 	return hallpass.TrustedIssuer{
 		Issuer: issuer, Audience: audience,
 		Tokens: &jwt.Profile{
 			Types: []string{""}, Keys: rs256(), Client: []string{"cid"}, Scopes: []string{"scp"},
-			Roles: []string{"groups"}, Required: []string{"cid"}, Forbidden: ofIDTokens(),
+			Roles: []string{"groups"}, Required: []string{"cid"}, Forbidden: notOfAccessTokens(),
 		},
 	}
 }

@@ -130,8 +130,9 @@ func (l *layout) audience(p *Profile) {
 	if p.OneAudience {
 		u.what = readOneAudience
 	}
-	if p.Audience != "" {
+	if p.Audience != "" && p.Audience != "aud" {
 		u.misfit = claimError(p.Audience, "is missing or not a string or an array of strings")
+		l.use("aud", use{what: mustNotBeThere, misfit: claimError("aud", "names somebody else")})
 	}
 	l.required(defaultTo(p.Audience, "aud"), u)
 }

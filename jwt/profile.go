@@ -27,7 +27,8 @@ type Profile struct {
 	Keys jwk.SetOptions
 	// NoKeyID accepts a token without "kid" while the issuer has exactly one key.
 	NoKeyID bool
-	// Audience is the claim that names whom the token is for. Defaults to "aud".
+	// Audience is the claim that names whom the token is for. Defaults to "aud". If it is another, a
+	// token with "aud" is refused, since that names somebody else (RFC 7519 §4.1.3).
 	Audience string
 	// OneAudience refuses a token for several audiences, as an ID token should not have.
 	OneAudience bool

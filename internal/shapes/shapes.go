@@ -112,6 +112,7 @@ func auth0(now time.Time) []Shape {
 			"the management API":       set("aud", "https://shop.eu.auth0.com/api/v2/"),
 			"permissions as an object": set("permissions", Members{"read:orders": true}),
 			"two clients":              set("client_id", "another_client"),
+			"bound to a key":           set("cnf", Members{"jkt": "0ZcOCORZNYy"}),
 			"no type":                  func(h, _ Members) { delete(h, "typ") },
 		},
 	}
@@ -160,6 +161,7 @@ func entraV2(now time.Time) []Shape {
 				c["iss"], c["ver"], c["appid"] = "https://sts.windows.net/"+Tenant+"/", "1.0", c["azp"]
 				delete(c, "azp")
 			},
+			"bound to a key":   set("cnf", Members{"jkt": "0ZcOCORZNYy"}),
 			"no version":       drop("ver"),
 			"version a number": set("ver", 2.0),
 			"roles an object":  set("roles", Members{"Clerk": true}),
@@ -207,6 +209,7 @@ func entraV1(now time.Time) []Shape {
 			Client: "0a1b2c3d-1111-4000-8000-00000000000a", Scopes: []string{"user_impersonation"},
 		},
 		Misses: map[string]func(Members, Members){
+			"bound to a key":  set("cnf", Members{"jkt": "0ZcOCORZNYy"}),
 			"another tenant":  set("iss", "https://sts.windows.net/"+OtherTenant+"/"),
 			"another tid":     set("tid", OtherTenant),
 			"no tid":          drop("tid"),
@@ -312,6 +315,7 @@ func keycloak(now time.Time) []Shape {
 			Scopes: []string{"openid", "email", "orders"}, Roles: []string{"offline_access", "clerk", "writer"},
 		},
 		Misses: map[string]func(Members, Members){
+			"bound to a key":             set("cnf", Members{"jkt": "0ZcOCORZNYy"}),
 			"an ID token":                func(_, c Members) { c["typ"], c["aud"] = "ID", "web-app" },
 			"an ID token for the API":    set("typ", "ID"),
 			"a refresh token":            set("typ", "Refresh"),
@@ -353,6 +357,7 @@ func oktaServer(now time.Time) []Shape {
 			Client: "nmdP1fcyvdVO11AL7ECm", Scopes: []string{"openid", "orders"}, Roles: []string{"Everyone", "clerks"},
 		},
 		Misses: map[string]func(Members, Members){
+			"bound to a key": set("cnf", Members{"jkt": "0ZcOCORZNYy"}),
 			"an ID token": func(_, c Members) {
 				c["aud"] = c["cid"]
 				delete(c, "cid")
