@@ -1,3 +1,5 @@
+//go:build !race
+
 package sessiondb_test
 
 import (
@@ -15,7 +17,8 @@ import (
 var revocations = flag.Int("revocations", 60_000, "live revocations of TestStart_withManyRevocations")
 
 // A start with many live revocations takes about as long as reading them row by row without keeping
-// them, or less, and little memory, which is freed when they expire. For a million:
+// them, or less, and little memory, which is freed when they expire. (The race detector slows the one
+// down more than the other.) For a million:
 //
 //	go test ./internal/sessiondb -run TestStart_withManyRevocations -v -revocations 1000000
 func TestStart_withManyRevocations(t *testing.T) {
