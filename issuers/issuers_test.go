@@ -25,6 +25,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/shapes"
+	"github.com/hallpass-go/hallpass/issuers"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -387,5 +388,28 @@ func TestIssuers_together(t *testing.T) {
 	}
 	if len(trusted) < 12 || mixed < 100 {
 		t.Errorf("only %d issuers, and %d tokens with another's key", len(trusted), mixed)
+	}
+}
+
+// Of the keys that Entra ID publishes, those of personal accounts verify nothing.
+func TestEntra_leavesOutTheKeysOfPersonalAccounts(t *testing.T) {
+	key, err := json.Marshal(keys().own[jwk.RS256].Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const host = "https://login.microsoftonline.com/"
+	var members []string
+	for i, tenant := range []string{"{tenantid}", "9188040d-6c67-4c5b-b112-36a304b66dad"} {
+		text := strings.Replace(string(key), `"own-RS256"`, `"`+string(rune('a'+i))+`"`, 1)
+		members = append(members, strings.Replace(text, "{", `{"issuer":"`+host+tenant+`/v2.0",`, 1))
+	}
+	published := []byte(`{"keys":[` + strings.Join(members, ",") + `]}`)
+	for name, trusted := range map[string]hallpass.TrustedIssuer{
+		"one tenant": issuers.Entra(shapes.Tenant, "api"), "any tenant": issuers.EntraAnyTenant("api"),
+	} {
+		set, err := trusted.Tokens.Keys.Parse(published)
+		if err != nil || len(set.Keys()) != 1 || set.Keys()[0].ID() != "a" {
+			t.Errorf("%s: %v, %v", name, set, err)
+		}
 	}
 }
