@@ -23,7 +23,8 @@ import (
 //   - All work is done on the worker's goroutine (argon2.go starts none), or the low priority would
 //     be for nothing.
 //   - Go runs at most GOMAXPROCS goroutines at a time, whatever the priority of their threads, so
-//     while there are workers it is raised (processors.go).
+//     while there are workers it is raised (processors.go), and garbage is collected more rarely
+//     (garbage.go).
 //   - Each client of [WithClient] has a line of its own, and the lines take turns: whoever asks for
 //     many hashes waits for their own, and keeps nobody else waiting for more than one a turn.
 //   - There are three kinds of clients (queue.go): busy ones, those that ask for few hashes, and
@@ -66,6 +67,10 @@ type GovernorConfig struct {
 	// the last it is what it was. It is always left alone where the environment sets it. Where it
 	// is, Workers must be less for the rest of the program to stay fast.
 	KeepGOMAXPROCS bool
+	// KeepGOGC leaves the percentage of garbage at which Go collects alone. By default a heap of
+	// less than 32 MiB gathers up to 32 MiB of garbage while hashes are computed: each collection
+	// would hold up requests. It is always left alone where the environment sets GOGC.
+	KeepGOGC bool
 	// MaxWait is how long a job may wait for a worker. Defaults to 2 s.
 	MaxWait time.Duration
 	// Params are the costs of new hashes and of the dummy's.
@@ -86,7 +91,8 @@ type Governor struct {
 	maxWait time.Duration
 	linger  time.Duration // how long a worker waits for another job
 	params  Params
-	procs   *processors // or nil where GOMAXPROCS is kept
+	procs   *processors  // or nil where GOMAXPROCS is kept
+	garbage *collections // or nil where GOGC is kept
 
 	reserve int            // workers that each kind of client may have more than the kind before it
 	asked   *limit.Limiter // counts what clients that are not known ask for
@@ -123,6 +129,9 @@ func NewGovernor(c GovernorConfig) (*Governor, error) {
 	}
 	if !c.KeepGOMAXPROCS && os.Getenv("GOMAXPROCS") == "" {
 		g.procs, g.reserve = &ofProcess, 1 // otherwise more workers would take what requests need
+	}
+	if !c.KeepGOGC && !keepsGCPercent() {
+		g.garbage = &ofHeap
 	}
 	if g.workers == 0 && g.procs != nil {
 		g.workers = g.procs.cores()
@@ -442,6 +451,7 @@ func (g *Governor) work(w *worker, j *job) {
 	}
 	for j != nil {
 		start := time.Now()
+		g.garbage.delay()
 		w.memory.pause = func() { g.giveWay(j) }
 		j.run(&w.memory)
 		w.memory.shrink(g.params.MemoryKiB)
@@ -488,6 +498,14 @@ func (g *Governor) await(w *worker) *job {
 	}
 }
 
+// rest undoes what the governor has changed for its work.
+func (g *Governor) rest() {
+	g.garbage.restore()
+	if g.procs != nil {
+		g.procs.lower(g.most())
+	}
+}
+
 // dismiss lets w end, and reports that, unless it has been given a job at the last moment or is
 // still held ready.
 func (g *Governor) dismiss(w *worker) bool {
@@ -499,10 +517,10 @@ func (g *Governor) dismiss(w *worker) bool {
 	}
 	g.idle = slices.Delete(g.idle, i, i+1)
 	w.memory.release() // not later, or there could be more memory than workers
-	if g.total() == 0 && len(g.idle) == 0 && g.procs != nil {
+	if g.total() == 0 && len(g.idle) == 0 {
 		// Not here: the world stands still meanwhile, and should not wait for a thread of low
 		// priority.
-		go g.procs.lower(g.most())
+		go g.rest()
 	}
 	return true
 }

@@ -28,7 +28,7 @@ func credentials(user int) []byte {
 	return fmt.Appendf(nil, `{"username":"user%d","password":"%s"}`, user, secret)
 }
 
-// startServer starts hallpass serve, with no limit on log-ins and its own log off.
+// startServer starts hallpass serve, with no limit on log-ins. This program reads its log.
 func startServer(dir string, clients int) (*subject, error) {
 	binary, err := buildServer(dir)
 	if err != nil {
