@@ -40,12 +40,12 @@ func (c *collections) delay() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	heap := readHeap()
-	now := heap.percent
+	h := readHeap()
+	now := h.percent
 	if now != c.set {
 		c.before = now
 	}
-	want := max(int(100*garbageRoom/max(heap.live, smallestHeap)), c.before)
+	want := max(int(100*garbageRoom/max(h.live, smallestHeap)), c.before)
 	if c.before < 0 || want >= now*3/4 && want <= now*5/4 {
 		return // each change stops all threads
 	}
@@ -61,15 +61,15 @@ func (c *collections) restore() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	heap := readHeap()
-	if c.set == 0 || heap.percent != c.set {
+	h := readHeap()
+	if c.set == 0 || h.percent != c.set {
 		c.set = 0
 		return
 	}
 	debug.SetGCPercent(c.before)
 	c.set = 0
-	goal := max(heap.live, smallestHeap) / 100 * uint64(100+c.before)
-	if heap.used+heap.free > goal {
+	goal := max(h.live, smallestHeap) / 100 * uint64(100+c.before)
+	if h.used+h.free > goal {
 		debug.FreeOSMemory()
 	}
 }
