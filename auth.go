@@ -69,6 +69,7 @@ type Config[T any] struct {
 
 	// Of both halves.
 	Revocations *Revocations
+	Record      func(context.Context, Event) error
 	Observe     func(context.Context, Event)
 	Now         func() time.Time
 }
@@ -78,7 +79,7 @@ func (c Config[T]) issuer() IssuerConfig[T] {
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: c.Revocations,
 		Authorize: c.Authorize, ClientID: c.ClientID, AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL,
 		SessionTTL: c.SessionTTL, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
-		Observe: c.Observe, Now: c.Now,
+		Record: c.Record, Observe: c.Observe, Now: c.Now,
 	}
 }
 

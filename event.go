@@ -16,6 +16,15 @@ type Event struct {
 	Err       error // why, for refusals and failures
 }
 
+// Code returns the code of the refusal or failure ([Error.Code]) that e tells of, or "" if there was
+// none.
+func (e Event) Code() string {
+	if e.Err == nil {
+		return ""
+	}
+	return asError(e.Err).Code
+}
+
 // The names of events.
 const (
 	EventRequestRefused   = "request_refused"
@@ -40,11 +49,67 @@ func WithActor(ctx context.Context, actor string) context.Context {
 	return context.WithValue(ctx, actorKey{}, actor)
 }
 
-// Tell tells [IssuerConfig.Observe] of an event of the application's own, as a change of roles, and
-// who is the actor.
-func (i *Issuer[T]) Tell(ctx context.Context, e Event) {
-	if actor, _ := ctx.Value(actorKey{}).(string); actor != e.Subject {
+// ActorOf returns what [WithActor] has said, or "".
+func ActorOf(ctx context.Context) string {
+	actor, _ := ctx.Value(actorKey{}).(string)
+	return actor
+}
+
+// Tell tells of an event of the application's own, such as a change of roles, and who is the actor:
+// first [IssuerConfig.Record], then [IssuerConfig.Observe]. Within [Issuer.Atomically], Record takes
+// part in its transaction, and Observe hears of the event once that is durable. An error is that of
+// Record.
+func (i *Issuer[T]) Tell(ctx context.Context, e Event) error {
+	if actor := ActorOf(ctx); actor != e.Subject {
 		e.Actor = actor
 	}
-	i.c.Observe(ctx, e)
+	return i.Atomically(ctx, func(ctx context.Context) error {
+		if i.c.Record != nil {
+			if err := i.c.Record(ctx, e); err != nil {
+				return storeError("recording "+e.Name, err)
+			}
+		}
+		afterCommit(ctx, func(ctx context.Context) { i.c.Observe(ctx, e) })
+		return nil
+	})
+}
+
+// Atomically runs deed in one transaction of the store, if that is a [sessions.Transactor] and
+// [IssuerConfig.Record] is set. What this issuer, and the store, are asked to do with the context
+// that deed gets takes part in it: all of that happens, or nothing does. Deed may be called more than
+// once, and must not take long: other writes wait. Within another Atomically deed is a part of that.
+func (i *Issuer[T]) Atomically(ctx context.Context, deed func(context.Context) error) error {
+	if _, inside := ctx.Value(pendingKey{}).(*pending); inside {
+		return deed(ctx)
+	}
+	var p *pending
+	run := func(ctx context.Context) error {
+		p = &pending{} // the functions of an earlier try are forgotten
+		return deed(context.WithValue(ctx, pendingKey{}, p))
+	}
+	var err error
+	if i.transactor == nil {
+		err = run(ctx)
+	} else {
+		err = i.transactor.Transaction(ctx, run)
+	}
+	if err != nil {
+		return storeError("writing", err)
+	}
+	for _, f := range p.functions {
+		f(ctx)
+	}
+	return nil
+}
+
+type pendingKey struct{}
+
+// pending holds what is to be done once a transaction is durable.
+type pending struct{ functions []func(context.Context) }
+
+// afterCommit has f called once the transaction of ctx is durable, and never if it fails. F gets a
+// context without the transaction.
+func afterCommit(ctx context.Context, f func(context.Context)) {
+	p := ctx.Value(pendingKey{}).(*pending)
+	p.functions = append(p.functions, f)
 }

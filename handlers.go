@@ -55,22 +55,25 @@ func (a *Auth[T]) login(r Request[T]) (Answer, error) {
 		return subject, nil, err
 	})
 	if err != nil {
-		a.loginFailed(r.Context(), attempt, Event{Client: login.Client, Err: err})
-		return Answer{}, err
+		return Answer{}, a.loginFailed(r.Context(), attempt, Event{Client: login.Client, Err: err})
 	}
 	attempt.Succeeded()
 	return Answer{Body: tokens}, nil
 }
 
-// loginFailed ends an attempt that failed. It reports it only if the credentials were wrong: that a
-// store could not be asked says nothing about the client.
-func (a *Auth[T]) loginFailed(ctx context.Context, attempt limit.Attempt, e Event) {
+// loginFailed ends an attempt that failed, and returns the error for the client. It reports the
+// attempt only if the credentials were wrong: that a store could not be asked says nothing about the
+// client. A client that hangs up does not keep it from being recorded.
+func (a *Auth[T]) loginFailed(ctx context.Context, attempt limit.Attempt, e Event) error {
 	wrong := errors.Is(e.Err, ErrInvalidCredentials)
 	attempt.Failed(e.Err, wrong)
 	if wrong {
 		e.Name = EventLoginFailed
-		a.c.Observe(ctx, e)
+		if err := a.Tell(context.WithoutCancel(ctx), e); err != nil {
+			return err
+		}
 	}
+	return e.Err
 }
 
 type credentials struct {
@@ -171,8 +174,7 @@ func (a *Auth[T]) reauthenticate(r Request[T]) (Answer, error) {
 	})
 	if err != nil {
 		e := Event{Subject: id.Subject, SessionID: id.SessionID, Client: client, Err: err}
-		a.loginFailed(r.Context(), attempt, e)
-		return Answer{}, err
+		return Answer{}, a.loginFailed(r.Context(), attempt, e)
 	}
 	attempt.Succeeded()
 	return Answer{Body: tokens}, nil

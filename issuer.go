@@ -45,7 +45,11 @@ type IssuerConfig[T any] struct {
 	// MaxSessions is how many sessions a subject may have; a new one ends the oldest. Defaults to
 	// no limit.
 	MaxSessions int
-	// Observe receives the events of sessions. It must not block. Defaults to nobody.
+	// Record receives each event in the transaction of what it tells of: if Record fails, nothing has
+	// happened. So neither can be without the other. What it writes must go to the store's
+	// database. It needs a Store that is a [sessions.Transactor]. Defaults to nobody.
+	Record func(context.Context, Event) error
+	// Observe receives each event once it has happened. It must not block. Defaults to nobody.
 	Observe func(context.Context, Event)
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
@@ -74,6 +78,7 @@ type Tokens struct {
 type Issuer[T any] struct {
 	c             IssuerConfig[T]
 	refreshTokens refreshTokens
+	transactor    sessions.Transactor // the store, if there is somebody to record
 }
 
 // NewIssuer returns an issuer, or every mistake in c at once.
@@ -99,7 +104,11 @@ func NewIssuer[T any](c IssuerConfig[T]) (*Issuer[T], error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Issuer[T]{c: c, refreshTokens: newRefreshTokens(c.Keys)}, nil
+	i := &Issuer[T]{c: c, refreshTokens: newRefreshTokens(c.Keys)}
+	if c.Record != nil {
+		i.transactor = c.Store.(sessions.Transactor) // validate has made sure
+	}
+	return i, nil
 }
 
 func (c IssuerConfig[T]) validate() error {
@@ -117,6 +126,8 @@ func (c IssuerConfig[T]) validate() error {
 	refuse(c.IdleTTL < c.AccessTTL, "IdleTTL is shorter than AccessTTL")
 	refuse(c.SessionTTL < c.IdleTTL, "SessionTTL is shorter than IdleTTL")
 	refuse(c.MaxSessions < 0, "MaxSessions is negative")
+	_, together := c.Store.(sessions.Transactor)
+	refuse(c.Record != nil && !together, "Record needs a Store that is a sessions.Transactor, as those of sqlstore are")
 	refuse(c.RefreshGrace < 0, "RefreshGrace is negative")
 	refuse(c.RefreshGrace > 10*time.Minute, "RefreshGrace is over 10 minutes, which a thief would use")
 	return errors.Join(mistakes...)
@@ -186,10 +197,15 @@ func (i *Issuer[T]) startSession(
 	if err != nil {
 		return Tokens{}, err
 	}
-	if err := i.c.Store.CreateSession(ctx, s, since); err != nil {
-		return Tokens{}, storeError("creating session", err)
+	err = i.Atomically(ctx, func(ctx context.Context) error {
+		if err := i.c.Store.CreateSession(ctx, s, since); err != nil {
+			return storeError("creating session", err)
+		}
+		return i.tell(ctx, EventSessionStarted, s, client, nil)
+	})
+	if err != nil {
+		return Tokens{}, err
 	}
-	i.tell(ctx, EventSessionStarted, s, client, nil)
 	// The session exists now, so the rest is done even if the client has hung up.
 	if err := i.endOldest(context.WithoutCancel(ctx), subject, m.now); err != nil {
 		return Tokens{}, err
@@ -248,46 +264,51 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 		if err != nil {
 			return Tokens{}, err
 		}
-		after, outcome, err := i.c.Store.Rotate(ctx, sessions.Rotation{
+		after, outcome, refusal, err := i.rotate(ctx, sessions.Rotation{
 			SessionID: sessionID, Generation: generation, Now: m.now, Grace: i.c.RefreshGrace,
 			IdleExpiry: m.now.Add(i.c.IdleTTL), AccessExpiry: i.accessExpiry(m.now), Since: m.since, Read: s,
-		})
-		if err != nil {
-			return Tokens{}, storeError("rotating refresh token", err)
+		}, client)
+		switch {
+		case err != nil:
+			return Tokens{}, err
+		case refusal != nil:
+			return Tokens{}, refusal
+		case outcome != sessions.Overtaken:
+			return i.mint(ctx, m, after)
 		}
-		if s = after; outcome != sessions.Overtaken {
-			return i.rotated(ctx, m, s, outcome, client)
-		}
+		s = after
 	}
 	return Tokens{}, errBusySubject
 }
 
-// rotated answers a refresh according to its outcome.
-func (i *Issuer[T]) rotated(
-	ctx context.Context,
-	m mint[T],
-	s sessions.Session,
-	outcome sessions.Outcome,
-	client Client,
-) (Tokens, error) {
-	switch outcome {
-	case sessions.Rotated:
-		i.tell(ctx, EventSessionRefreshed, s, client, nil)
-		return i.mint(ctx, m, s)
-	case sessions.Replayed:
-		i.tell(ctx, EventRefreshReplayed, s, client, nil)
-		return i.mint(ctx, m, s)
-	case sessions.Reused:
-		i.c.Revocations.Apply(s.Revocation(i.accessExpiry(m.now)))
-		i.tell(ctx, EventRefreshReused, s, client, ErrRefreshTokenReused)
-		return Tokens{}, ErrRefreshTokenReused
-	}
-	refusal := ErrRefreshTokenInvalid
-	if s.RevokedAt.IsZero() && s.Ended(m.now) {
-		refusal = ErrRefreshTokenExpired
-	}
-	i.tell(ctx, EventRefreshRefused, s, client, refusal)
-	return Tokens{}, refusal
+// rotate presents a refresh token to the store and tells the outcome, which may be a refusal.
+func (i *Issuer[T]) rotate(
+	ctx context.Context, r sessions.Rotation, client Client,
+) (s sessions.Session, outcome sessions.Outcome, refusal, err error) {
+	err = i.Atomically(ctx, func(ctx context.Context) error {
+		if s, outcome, err = i.c.Store.Rotate(ctx, r); err != nil {
+			return storeError("rotating refresh token", err)
+		}
+		refusal = nil
+		switch outcome {
+		case sessions.Rotated:
+			return i.tell(ctx, EventSessionRefreshed, s, client, nil)
+		case sessions.Replayed:
+			return i.tell(ctx, EventRefreshReplayed, s, client, nil)
+		case sessions.Overtaken:
+			return nil
+		case sessions.Reused:
+			refusal = ErrRefreshTokenReused
+			afterCommit(ctx, func(context.Context) { i.c.Revocations.Apply(s.Revocation(r.AccessExpiry)) })
+			return i.tell(ctx, EventRefreshReused, s, client, refusal)
+		}
+		refusal = ErrRefreshTokenInvalid
+		if s.RevokedAt.IsZero() && s.Ended(r.Now) {
+			refusal = ErrRefreshTokenExpired
+		}
+		return i.tell(ctx, EventRefreshRefused, s, client, refusal)
+	})
+	return s, outcome, refusal, err
 }
 
 // Reauthenticate records that the subject of a session has proved again who they are, and returns
@@ -333,10 +354,15 @@ func (i *Issuer[T]) reauthenticate(ctx context.Context, since int64, sessionID s
 	}
 	// This comes last: it invalidates the old refresh token, which the client keeps if anything
 	// fails.
-	if s, err = i.stepUp(ctx, since, sessionID, true); err != nil {
+	err = i.Atomically(ctx, func(ctx context.Context) error {
+		if s, err = i.stepUp(ctx, since, sessionID, true); err != nil {
+			return err
+		}
+		return i.tell(ctx, EventReauthenticated, s, client, nil)
+	})
+	if err != nil {
 		return Tokens{}, err
 	}
-	i.tell(ctx, EventReauthenticated, s, client, nil)
 	return i.mint(ctx, m, s)
 }
 
@@ -383,9 +409,10 @@ func (i *Issuer[T]) Session(ctx context.Context, id string) (sessions.Session, e
 
 // storeError says what failed, and turns a store's error into one of this package.
 func storeError(doing string, err error) error {
+	_, said := errors.AsType[*Error](err)
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || said:
+		return err
 	case errors.Is(err, sessions.ErrNotFound):
 		return ErrNotFound.Because(err)
 	case errors.Is(err, sessions.ErrUnavailable):
@@ -450,6 +477,6 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s sessions.Session) (To
 // now returns the time at the precision of stores.
 func (i *Issuer[T]) now() time.Time { return i.c.Now().UTC().Truncate(time.Microsecond) }
 
-func (i *Issuer[T]) tell(ctx context.Context, name string, s sessions.Session, client Client, err error) {
-	i.Tell(ctx, Event{Name: name, Subject: s.Subject, SessionID: s.ID, Client: client, Err: err})
+func (i *Issuer[T]) tell(ctx context.Context, name string, s sessions.Session, client Client, err error) error {
+	return i.Tell(ctx, Event{Name: name, Subject: s.Subject, SessionID: s.ID, Client: client, Err: err})
 }

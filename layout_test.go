@@ -59,8 +59,10 @@ var layout = map[string][]string{
 		"golang.org/x/text/secure/precis", "golang.org/x/text/cases", "golang.org/x/text/unicode/norm"},
 	"internal/keyring": {"jwk", "internal/sqldb", "golang.org/x/crypto/chacha20poly1305"},
 	"internal/users":   {".", "password", "internal/account", "internal/limit"},
-	"internal/server":  {".", "sessions", "internal/keyring", "internal/page", "internal/users"},
-	"cmd/hallpass":     {"*"},
+	"internal/audit":   {"internal/sqldb"},
+	"internal/server": {".", "sessions", "internal/audit", "internal/keyring", "internal/limit", "internal/page",
+		"internal/users"},
+	"cmd/hallpass": {"*"},
 
 	"compat/flask":              {},
 	"compat/flaskjwt":           {"jwk", "compat/flask", "compat/internal/pyjwt", "internal/limit"},

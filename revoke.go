@@ -49,8 +49,10 @@ func (i *Issuer[T]) ChangePassword(
 	}
 	err = i.RevokeOtherSessions(ctx, subject, sessionID, change, func(ctx context.Context) (err error) {
 		// Nothing can happen in between: this is the same transaction.
-		s, err = i.stepUp(ctx, math.MaxInt64, sessionID, false)
-		return err
+		if s, err = i.stepUp(ctx, math.MaxInt64, sessionID, false); err != nil {
+			return err
+		}
+		return i.tell(ctx, EventSessionRefreshed, s, client, nil)
 	})
 	if err != nil {
 		return Tokens{}, err
@@ -63,7 +65,6 @@ func (i *Issuer[T]) ChangePassword(
 	if err != nil {
 		return Tokens{}, err
 	}
-	i.tell(ctx, EventSessionRefreshed, s, client, nil)
 	return i.mint(ctx, m, s)
 }
 
@@ -86,13 +87,17 @@ func (i *Issuer[T]) RevokeAccess(ctx context.Context, subject string, with ...fu
 // RevokeAll ends all sessions of all subjects and refuses all tokens issued until now. It returns
 // how many sessions it ended.
 func (i *Issuer[T]) RevokeAll(ctx context.Context) (int, error) {
-	ended, recorded, err := i.c.Store.EndAll(ctx, i.now())
-	if err != nil {
-		return 0, storeError("ending all sessions", err)
-	}
-	i.c.Revocations.Apply(recorded)
-	i.Tell(ctx, Event{Name: EventAllRevoked})
-	return ended, nil
+	var ended int
+	err := i.Atomically(ctx, func(ctx context.Context) error {
+		n, recorded, err := i.c.Store.EndAll(ctx, i.now())
+		if err != nil {
+			return storeError("ending all sessions", err)
+		}
+		ended = n
+		afterCommit(ctx, func(context.Context) { i.c.Revocations.Apply(recorded) })
+		return i.Tell(ctx, Event{Name: EventAllRevoked})
+	})
+	return ended, err
 }
 
 // together returns a function that calls all of them in turn, or nil if there are none.
@@ -112,24 +117,53 @@ func together(functions []func(context.Context) error) func(context.Context) err
 
 // RevokeToken refuses one access token by its ID ("jti") until it expires. Its session lives on.
 func (i *Issuer[T]) RevokeToken(ctx context.Context, tokenID string, expiresAt time.Time) error {
-	recorded, err := i.c.Store.Revoke(ctx, sessions.Revocation{
-		Kind: sessions.RevokedToken, ID: tokenID, ExpiresAt: expiresAt.Add(clockMargin),
+	return i.Atomically(ctx, func(ctx context.Context) error {
+		recorded, err := i.c.Store.Revoke(ctx, sessions.Revocation{
+			Kind: sessions.RevokedToken, ID: tokenID, ExpiresAt: expiresAt.Add(clockMargin),
+		})
+		if err != nil {
+			return storeError("recording revocation", err)
+		}
+		afterCommit(ctx, func(context.Context) { i.c.Revocations.Apply(recorded) })
+		return i.Tell(ctx, Event{Name: EventTokenRevoked, TokenID: tokenID})
 	})
-	if err != nil {
-		return storeError("recording revocation", err)
-	}
-	i.c.Revocations.Apply(recorded)
-	i.Tell(ctx, Event{Name: EventTokenRevoked, TokenID: tokenID})
-	return nil
 }
 
 func (i *Issuer[T]) end(ctx context.Context, e sessions.Ending) error {
 	e.Now = i.now()
 	e.ExpiresAt = i.accessExpiry(e.Now)
-	recorded, err := i.c.Store.EndSessions(ctx, e)
-	if err != nil {
-		return storeError("ending sessions", err)
+	return i.Atomically(ctx, func(ctx context.Context) error {
+		recorded, err := i.c.Store.EndSessions(ctx, e)
+		if err != nil {
+			return storeError("ending sessions", err)
+		}
+		afterCommit(ctx, func(ctx context.Context) { i.ended(ctx, e, recorded) })
+		return i.tellEnded(ctx, e.Subject, recorded)
+	})
+}
+
+// tellEnded tells of each session that has ended.
+func (i *Issuer[T]) tellEnded(ctx context.Context, subject string, recorded []sessions.Revocation) error {
+	for _, r := range recorded {
+		if r.Kind != sessions.RevokedSession {
+			continue
+		}
+		if subject == "" { // one session was named
+			s, err := i.c.Store.Session(ctx, r.ID)
+			if err != nil {
+				return storeError("reading session", err)
+			}
+			subject = s.Subject
+		}
+		if err := i.Tell(ctx, Event{Name: EventSessionEnded, Subject: subject, SessionID: r.ID}); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// ended refuses here what an ending has ended.
+func (i *Issuer[T]) ended(ctx context.Context, e sessions.Ending, recorded []sessions.Revocation) {
 	i.c.Revocations.Apply(recorded...)
 	if len(recorded) == 0 && e.SessionID != "" {
 		// Another call has ended the session, perhaps without having applied it here yet. The
@@ -142,15 +176,9 @@ func (i *Issuer[T]) end(ctx context.Context, e sessions.Ending) error {
 		// The record itself refuses no token. Sessions that another process has ended before are
 		// not among those recorded now, and must be refused here from now on, too.
 		if err := i.c.Revocations.catchUp(ctx, i.c.Store, e.Now); err != nil {
-			i.Tell(ctx, Event{Name: EventFailed, Err: err}) // the change is made; the next update is soon
+			i.c.Observe(ctx, Event{Name: EventFailed, Err: err}) // the change is made; the next update is soon
 		}
 	}
-	for _, r := range recorded {
-		if r.Kind == sessions.RevokedSession {
-			i.Tell(ctx, Event{Name: EventSessionEnded, Subject: e.Subject, SessionID: r.ID})
-		}
-	}
-	return nil
 }
 
 // endDisabled ends the session of a subject who may have no more tokens.
@@ -158,7 +186,9 @@ func (i *Issuer[T]) endDisabled(ctx context.Context, s sessions.Session, client 
 	if err := i.RevokeSession(context.WithoutCancel(ctx), s.ID); err != nil {
 		return err
 	}
-	i.tell(ctx, EventRefreshRefused, s, client, cause)
+	if err := i.tell(ctx, EventRefreshRefused, s, client, cause); err != nil {
+		return err
+	}
 	return ErrRefreshTokenInvalid.Because(cause)
 }
 

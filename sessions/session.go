@@ -333,3 +333,13 @@ type Store interface {
 	SessionStore
 	RevocationStore
 }
+
+// Transactor is a [Store] that can take several of its calls, and what else goes to its database,
+// together.
+type Transactor interface {
+	Store
+	// Transaction runs f in one transaction, in which the calls of this store take part that use
+	// the context that f gets. If f returns an error, everything is rolled back and that error is
+	// returned. F may be called more than once, each time in a new transaction.
+	Transaction(ctx context.Context, f func(ctx context.Context) error) error
+}

@@ -35,7 +35,10 @@ var helpTexts = kong.Vars{
 	"insecure_http": "Use plain HTTP on an address that others can reach. Passwords and tokens " +
 		"can then be read in transit.",
 	"drain_delay": "How long to keep serving after a stop signal, while /readyz answers 503.",
-	"log_level":   "debug, info, warn or error.",
+	"audit_since": "Only what happened since this time, such as 2006-01-02T15:04:05Z, or in the last " +
+		"24h.",
+	"audit_retention": "How long entries of the audit are kept.",
+	"log_level":       "debug, info, warn or error.",
 	"token_issuer": "Public URL of this server, used as the iss of its tokens. On loopback it " +
 		"defaults to the URL of --addr; otherwise it is required.",
 	"token_inspect_token": "The token, or - to read it from the first line of standard input, which " +

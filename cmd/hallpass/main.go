@@ -32,6 +32,7 @@ type commands struct {
 	Session sessionCommand `cmd:"" help:"List and end sessions."`
 	Key     keyCommand     `cmd:"" help:"List, rotate and revoke signing keys."`
 	Token   tokenCommand   `cmd:"" help:"Explain, verify and create tokens."`
+	Audit   auditCommand   `cmd:"" help:"Show what happened to users, sessions and keys, and who did it."`
 	Config  configCommand  `cmd:"" help:"Print the settings that a server would use."`
 	Tour    tourCommand    `cmd:"" help:"Walk through a running server as a new user and show each exchange."`
 	Version versionCommand `cmd:"" help:"Print the version."`
@@ -49,6 +50,9 @@ Start a server and create the first administrator:
 Every setting can also be set in the environment, as HALLPASS_ followed by its name (HALLPASS_ADDR), or
 in the --config file. Flags override the environment, and the environment overrides the file.
 Secrets are never flags; they come from files.`
+
+// commandLine is the actor of what the commands do.
+const commandLine = "command line"
 
 // Exit codes.
 const (
@@ -108,7 +112,7 @@ func run(ctx context.Context, stop context.CancelFunc, args []string, std stream
 	if err != nil {
 		err = usageError{err}
 	} else {
-		parsed.BindTo(hallpass.WithActor(ctx, "command line"), (*context.Context)(nil))
+		parsed.BindTo(hallpass.WithActor(ctx, commandLine), (*context.Context)(nil))
 		err = parsed.Run(&c, std, stop)
 	}
 	if err == nil {

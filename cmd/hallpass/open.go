@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/audit"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
@@ -26,6 +27,8 @@ type installation struct {
 	keys     *keyring.Ring
 	store    *sessiondb.Store
 	accounts *users.Accounts
+	audit    *audit.Log
+	record   func(context.Context, hallpass.Event) error
 	observe  func(context.Context, hallpass.Event)
 }
 
@@ -72,8 +75,15 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 		return nil, err
 	}
 	in := &installation{db: db, observe: c.listener(o.observe)}
+	if in.audit, err = audit.Open(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	in.record = server.RecordEvents(in.audit, time.Now)
 	in.keys, err = keyring.Open(ctx, keyring.Config{
 		DB: db, SecretFile: c.secretPath(), Algorithm: o.algorithm, Rotation: o.rotation, Changed: in.keyChanged,
+		Record: func(ctx context.Context, key keyring.KeyInfo) error {
+			return in.record(ctx, server.KeyEvent(ctx, key))
+		},
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -104,7 +114,7 @@ func (in *installation) issuer() (*users.Issuer, error) {
 	return hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
 		Issuer: "hallpass", Audience: "hallpass", Keys: in.keys, Store: in.store,
 		Authorize: users.Authorize(in.accounts),
-		Observe:   in.observe,
+		Record:    in.record, Observe: in.observe,
 	})
 }
 
@@ -120,7 +130,7 @@ func (in *installation) findUser(ctx context.Context, text string) (users.User, 
 
 // keyChanged reports that a key is in a new state.
 func (in *installation) keyChanged(ctx context.Context, key keyring.KeyInfo) {
-	in.observe(ctx, hallpass.Event{Name: server.EventKeyChanged, KeyID: key.ID, Reason: string(key.State)})
+	in.observe(ctx, server.KeyEvent(ctx, key))
 }
 
 // listener returns o if it is set, as by the server. Otherwise it returns a function that writes

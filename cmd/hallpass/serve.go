@@ -49,6 +49,8 @@ type serveSettings struct {
 	BehindProxy  []string `placeholder:"CIDR" help:"${behind_proxy}"`
 	InsecureHTTP bool     `help:"${insecure_http}"`
 
+	AuditRetention time.Duration `default:"2160h" help:"${audit_retention} Default: ${default}, 90 days."`
+
 	DrainDelay time.Duration `default:"0s" help:"${drain_delay} Default: ${default}."`
 
 	LogFormat string `default:"text" enum:"text,json" help:"text or json. Default: ${default}."`
@@ -111,7 +113,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax,
 		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
 		AccountLimit: limits[0], AddressLimit: limits[1], SignupLimit: limits[2],
-		TrustedProxies: proxies, Log: log, Observe: events,
+		TrustedProxies: proxies, Audit: in.audit, AuditRetention: c.AuditRetention, Log: log, Observe: events,
 	})
 	if err != nil {
 		return err
@@ -174,7 +176,7 @@ func (c *serveCommand) validate() (limits [3]users.Rate, proxies []netip.Prefix,
 		value time.Duration
 	}{
 		{"access-ttl", c.AccessTTL}, {"session-idle", c.SessionIdle},
-		{"session-max", c.SessionMax}, {"refresh-grace", c.RefreshGrace},
+		{"session-max", c.SessionMax}, {"refresh-grace", c.RefreshGrace}, {"audit-retention", c.AuditRetention},
 	} {
 		if d.value <= 0 {
 			refuse("--%s: %v is no time to live", d.flag, d.value)

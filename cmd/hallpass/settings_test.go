@@ -74,8 +74,8 @@ func good() serveSettings {
 	return serveSettings{
 		tokenSettings: tokenSettings{Issuer: "https://auth.example"}, Addr: "127.0.0.1:8080",
 		PasswordMinLength: 15, AccessTTL: time.Minute, SessionIdle: time.Hour,
-		SessionMax: time.Hour, RefreshGrace: time.Second, LoginLimitAccount: "10/1m", LoginLimitAddress: "0",
-		SignupLimit:      "9/1m",
+		SessionMax: time.Hour, RefreshGrace: time.Second, AuditRetention: time.Hour,
+		LoginLimitAccount: "10/1m", LoginLimitAddress: "0", SignupLimit: "9/1m",
 		SigningAlgorithm: "ES256", MaxConnections: 1,
 	}
 }
@@ -92,6 +92,7 @@ func TestValidate_eachMistake(t *testing.T) {
 		"--session-idle":         func(s *serveSettings) { s.SessionIdle = 0 },
 		"--session-max":          func(s *serveSettings) { s.SessionMax = -1 },
 		"--refresh-grace":        func(s *serveSettings) { s.RefreshGrace = 0 },
+		"--audit-retention":      func(s *serveSettings) { s.AuditRetention = 0 },
 		"--drain-delay":          func(s *serveSettings) { s.DrainDelay = -1 },
 		"--key-rotation":         func(s *serveSettings) { s.KeyRotation = time.Minute },
 		"--max-connections":      func(s *serveSettings) { s.MaxConnections = 0 },

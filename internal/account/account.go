@@ -86,9 +86,16 @@ func New(ctx context.Context, c Config) (*Accounts, error) {
 	return &Accounts{db: c.DB, passwords: c.Passwords, policy: c.Policy, now: c.Now}, nil
 }
 
-// Create adds a user. If several calls use the same name, in any spelling, one succeeds and the
-// others return [ErrUsernameTaken]. If a field breaks a rule, the error is an [*InvalidError].
-func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
+// Creation is a checked new user, with the password already hashed.
+type Creation struct {
+	accounts  *Accounts
+	user      User
+	key, hash string // of the name and the password
+}
+
+// PrepareNew checks a new user. If a field breaks a rule, the error is an [*InvalidError]. If the
+// name is taken, it is [ErrUsernameTaken].
+func (a *Accounts) PrepareNew(ctx context.Context, n NewUser) (*Creation, error) {
 	if n.Roles == nil {
 		n.Roles = []string{defaultRole}
 	}
@@ -96,34 +103,50 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 	roles, rolesProblem := canonicalRoles(n.Roles)
 	passwordProblem := a.checkPolicy(n.Password, n.Username, n.Email)
 	if err := invalid(nameProblem, checkEmail(n.Email), passwordProblem, rolesProblem); err != nil {
-		return User{}, err
+		return nil, err
 	}
 	// The answer reveals a taken name in any case, so it need not cost a hash. The transaction
 	// decides whether the name is still free.
 	if _, err := scan(a.db.QueryRow(ctx, selectByKey, key)); err == nil {
-		return User{}, ErrUsernameTaken
+		return nil, ErrUsernameTaken
 	} else if !errors.Is(err, ErrNotFound) {
-		return User{}, failure("creating user", err)
+		return nil, failure("creating user", err)
 	}
 	hash, err := a.passwords.Hash(ctx, n.Password)
 	if err != nil {
-		return User{}, fmt.Errorf("creating user: %w", err)
+		return nil, fmt.Errorf("creating user: %w", err)
 	}
 	now := a.now()
 	u := User{ID: uid.New(now), Username: n.Username, Email: n.Email, Roles: roles}
 	u.CreatedAt = sqldb.Time(sqldb.Micros(now))
-	err = a.db.Write(ctx, func(tx *sqldb.Tx) error {
-		if err := takeName(tx, key, u.ID, now); err != nil {
+	return &Creation{accounts: a, user: u, key: key, hash: hash}, nil
+}
+
+// Write adds the user. If several use the same name, in any spelling, one succeeds and the others
+// return [ErrUsernameTaken].
+func (c *Creation) Write(ctx context.Context) (User, error) {
+	u := c.user
+	err := c.accounts.db.Write(ctx, func(tx *sqldb.Tx) error {
+		if err := takeName(tx, c.key, u.ID, u.CreatedAt); err != nil {
 			return err
 		}
-		_, err := tx.Exec(insertUser, u.ID, u.Username, key, u.Email, hash, joinRoles(roles),
-			isAdmin(roles), sqldb.Micros(now))
+		_, err := tx.Exec(insertUser, u.ID, u.Username, c.key, u.Email, c.hash, joinRoles(u.Roles),
+			isAdmin(u.Roles), sqldb.Micros(u.CreatedAt))
 		return err
 	})
 	if err != nil {
 		return User{}, failure("creating user", err)
 	}
 	return u, nil
+}
+
+// Create calls [Accounts.PrepareNew] and [Creation.Write].
+func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
+	c, err := a.PrepareNew(ctx, n)
+	if err != nil {
+		return User{}, err
+	}
+	return c.Write(ctx)
 }
 
 // Update is a checked change of a user, with the new password already hashed.

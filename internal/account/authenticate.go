@@ -15,6 +15,8 @@ type Claimant struct {
 	// spellings of a name. The LimitKey of an existing user does not change when the user is
 	// renamed. It is empty if the text cannot be a name.
 	LimitKey string
+	// UserID is the ID of the user, or empty if nobody has the name.
+	UserID string
 
 	record record
 	exists bool
@@ -34,7 +36,7 @@ func (a *Accounts) Claimant(ctx context.Context, username string) (Claimant, err
 	case err != nil:
 		return Claimant{}, failure("looking for who has a name", err)
 	}
-	return Claimant{LimitKey: UserLimitKey(r.ID), record: r, exists: true}, nil
+	return Claimant{LimitKey: UserLimitKey(r.ID), UserID: r.ID, record: r, exists: true}, nil
 }
 
 // UserLimitKey is the [Claimant.LimitKey] of the user with that ID.

@@ -62,6 +62,9 @@ type Config struct {
 	// That includes new keys and keys that are gone. It must not block or call the ring. Defaults
 	// to doing nothing.
 	Changed func(context.Context, KeyInfo)
+	// Record is called for each change of a key in the change's transaction, with the key as it is
+	// afterwards. If it fails, nothing changes. Defaults to doing nothing.
+	Record func(context.Context, KeyInfo) error
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -75,6 +78,7 @@ type Ring struct {
 	now    func() time.Time
 
 	changed func(context.Context, KeyInfo)
+	record  func(context.Context, KeyInfo) error
 
 	publish, retire, rotation time.Duration // of Config
 
@@ -132,7 +136,13 @@ func open(ctx context.Context, c Config) (*Ring, error) {
 	if c.Changed == nil {
 		c.Changed = func(context.Context, KeyInfo) {}
 	}
-	r := &Ring{db: c.DB, now: c.Now, changed: c.Changed, publish: c.Publish, retire: c.Retire, rotation: c.Rotation}
+	if c.Record == nil {
+		c.Record = func(context.Context, KeyInfo) error { return nil }
+	}
+	r := &Ring{
+		db: c.DB, now: c.Now, changed: c.Changed, record: c.Record,
+		publish: c.Publish, retire: c.Retire, rotation: c.Rotation,
+	}
 	if err := r.loadSecret(ctx, c); err != nil {
 		return nil, err
 	}
@@ -192,7 +202,9 @@ func (r *Ring) createActive(ctx context.Context, algorithm jwk.Algorithm) error 
 	if err != nil {
 		return err
 	}
-	err = r.db.Write(ctx, func(tx *sqldb.Tx) error { return insertActive(tx, made) })
+	err = r.write(ctx, func(tx *sqldb.Tx) ([]KeyInfo, error) {
+		return []KeyInfo{made.in(Active)}, insertActive(tx, made)
+	})
 	if err != nil && !sqldb.IsUnique(err) {
 		return fmt.Errorf("adding a key: %w", err)
 	}

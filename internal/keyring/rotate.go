@@ -18,6 +18,7 @@ import (
 const (
 	insertNextKey = `
 INSERT INTO signing_keys (id, algorithm, state, sealed, sealed_by, created_at) VALUES (?, ?, 'next', ?, ?, ?)`
+	selectActive    = `SELECT id, algorithm FROM signing_keys WHERE state = 'active'`
 	retireActiveKey = `UPDATE signing_keys SET state = 'retired', retired_at = ? WHERE state = 'active'`
 	activateNextKey = `UPDATE signing_keys SET state = 'active', activated_at = ? WHERE state = 'next' AND id = ?`
 	dropKey         = `UPDATE signing_keys SET state = 'gone', sealed = '', gone_at = ? WHERE id = ? AND state = ?`
@@ -50,10 +51,10 @@ func (r *Ring) Rotate(ctx context.Context, algorithm jwk.Algorithm) (KeyInfo, er
 	if err != nil {
 		return KeyInfo{}, err
 	}
-	err = r.db.Write(ctx, func(tx *sqldb.Tx) error {
+	err = r.write(ctx, func(tx *sqldb.Tx) ([]KeyInfo, error) {
 		_, err := tx.Exec(insertNextKey, made.ID, made.Algorithm, made.sealed, made.sealedBy,
 			sqldb.Micros(made.CreatedAt))
-		return err
+		return []KeyInfo{made.in(Next)}, err
 	})
 	if err != nil && !sqldb.IsUnique(err) {
 		return KeyInfo{}, fmt.Errorf("adding the next key: %w", err)
@@ -76,13 +77,13 @@ func (r *Ring) Advance(ctx context.Context) error {
 	now := r.now()
 	snapshot := r.current.Load()
 	if next, there := snapshot.inState(Next); there && !now.Before(next.CreatedAt.Add(r.publish)) {
-		if err := r.activate(ctx, next.ID, now); err != nil {
+		if err := r.activate(ctx, next, now); err != nil {
 			return err
 		}
 	}
 	for _, row := range snapshot.rows {
 		if row.State == Retired && !now.Before(row.RetiredAt.Add(r.retire)) {
-			if err := r.drop(ctx, row.ID, Retired, now); err != nil {
+			if err := r.drop(ctx, row.KeyInfo, now); err != nil {
 				return err
 			}
 		}
@@ -98,22 +99,27 @@ func (r *Ring) Advance(ctx context.Context) error {
 }
 
 // activate makes the next key the active one, and retires the previous one.
-func (r *Ring) activate(ctx context.Context, id string, now time.Time) error {
-	err := r.db.Write(ctx, func(tx *sqldb.Tx) error {
-		if _, err := tx.Exec(retireActiveKey, sqldb.Micros(now)); err != nil {
-			return err
+func (r *Ring) activate(ctx context.Context, next KeyInfo, now time.Time) error {
+	err := r.write(ctx, func(tx *sqldb.Tx) ([]KeyInfo, error) {
+		retired := KeyInfo{State: Retired}
+		err := tx.QueryRow(selectActive).Scan(&retired.ID, &retired.Algorithm)
+		if err != nil && !errors.Is(err, sqldb.ErrNoRows) {
+			return nil, err
 		}
-		result, err := tx.Exec(activateNextKey, sqldb.Micros(now), id)
-		return wantOne(result, err)
+		if _, err := tx.Exec(retireActiveKey, sqldb.Micros(now)); err != nil {
+			return nil, err
+		}
+		result, err := tx.Exec(activateNextKey, sqldb.Micros(now), next.ID)
+		return []KeyInfo{retired, next.in(Active)}, wantOne(result, err)
 	})
 	return r.after(ctx, "letting the next key sign", err)
 }
 
 // drop removes a key for good: it deletes the private half.
-func (r *Ring) drop(ctx context.Context, id string, from State, now time.Time) error {
-	err := r.db.Write(ctx, func(tx *sqldb.Tx) error {
-		result, err := tx.Exec(dropKey, sqldb.Micros(now), id, from)
-		return wantOne(result, err)
+func (r *Ring) drop(ctx context.Context, key KeyInfo, now time.Time) error {
+	err := r.write(ctx, func(tx *sqldb.Tx) ([]KeyInfo, error) {
+		result, err := tx.Exec(dropKey, sqldb.Micros(now), key.ID, key.State)
+		return []KeyInfo{key.in(Gone)}, wantOne(result, err)
 	})
 	return r.after(ctx, "dropping a key", err)
 }
@@ -130,20 +136,46 @@ func (r *Ring) Revoke(ctx context.Context, id string) (KeyInfo, error) {
 		return KeyInfo{}, ErrNoSuchKey
 	}
 	if row.State != Active {
-		return row.KeyInfo, r.drop(ctx, id, row.State, r.now())
+		return row.KeyInfo, r.drop(ctx, row.KeyInfo, r.now())
 	}
 	made, err := r.newRow(row.Algorithm)
 	if err != nil {
 		return KeyInfo{}, err
 	}
-	err = r.db.Write(ctx, func(tx *sqldb.Tx) error {
+	err = r.write(ctx, func(tx *sqldb.Tx) ([]KeyInfo, error) {
 		result, err := tx.Exec(dropKey, sqldb.Micros(made.CreatedAt), id, Active)
 		if err := wantOne(result, err); err != nil {
-			return err
+			return nil, err
 		}
-		return insertActive(tx, made)
+		return []KeyInfo{row.in(Gone), made.in(Active)}, insertActive(tx, made)
 	})
 	return row.KeyInfo, r.after(ctx, "replacing a key", err)
+}
+
+// write runs a step in a transaction, in which it is recorded too. The step returns the keys that it
+// changes, as they are afterwards.
+func (r *Ring) write(ctx context.Context, step func(*sqldb.Tx) ([]KeyInfo, error)) error {
+	return r.db.Write(ctx, func(tx *sqldb.Tx) error {
+		changed, err := step(tx)
+		if err != nil {
+			return err
+		}
+		for _, key := range changed {
+			if key.ID == "" { // there was no active key to retire
+				continue
+			}
+			if err := r.record(sqldb.WithTx(ctx, tx), key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// in returns k in another state.
+func (k KeyInfo) in(state State) KeyInfo {
+	k.State = state
+	return k
 }
 
 // after refreshes the ring after a step, which another process may have taken.

@@ -42,6 +42,31 @@ type Request struct {
 // Parse reads the parameters of a page. A cursor must be an identifier, so nothing else reaches a
 // database query.
 func Parse(q url.Values) (Request, error) {
+	p, err := parse(q)
+	if err == nil && p.After != "" {
+		if _, wrong := uid.Bytes(p.After); wrong != nil {
+			return Request{}, ErrCursor
+		}
+	}
+	return p, err
+}
+
+// ParseNumbered is [Parse] for a list whose identifiers are numbers. It also returns that of the
+// cursor, or 0 for the first page.
+func ParseNumbered(q url.Values) (Request, int64, error) {
+	p, err := parse(q)
+	if err != nil || p.After == "" {
+		return p, 0, err
+	}
+	n, err := strconv.ParseInt(p.After, 10, 64)
+	if err != nil || n < 1 {
+		return Request{}, 0, ErrCursor
+	}
+	return p, n, nil
+}
+
+// parse leaves the cursor to its caller.
+func parse(q url.Values) (Request, error) {
 	p := Request{Limit: DefaultLimit, After: q.Get("cursor")}
 	if q.Has("limit") {
 		n, err := strconv.Atoi(q.Get("limit"))
@@ -49,11 +74,6 @@ func Parse(q url.Values) (Request, error) {
 			return Request{}, ErrLimit
 		}
 		p.Limit = n
-	}
-	if p.After != "" {
-		if _, err := uid.Bytes(p.After); err != nil {
-			return Request{}, ErrCursor
-		}
 	}
 	return p, nil
 }

@@ -64,6 +64,7 @@ var freshness = []freshCase{
 	{"GET /v1/me", "alice", "", "", reads},
 	{"GET /v1/verify", "alice", "", "", reads},
 	{"POST /v1/introspect", "root", "", "token={token}", reads},
+	{"GET /v1/audit", "root", "", "", reads},
 	{"GET /v1/keys", "root", "", "", reads},
 	{"POST /v1/keys/rotate", "root", "", "", ""},
 	{"GET /v1/users", "root", "", "", reads},

@@ -76,7 +76,7 @@ func (s *Server) revoke(r request) (answer, error) {
 func (s *Server) revokeToken(ctx context.Context, token string) error {
 	id, err := s.auth.Verify(ctx, token)
 	if err == nil && id.SessionID == "" {
-		return s.auth.RevokeToken(ctx, id.ID, id.ExpiresAt)
+		return s.auth.RevokeToken(hallpass.WithActor(ctx, id.Subject), id.ID, id.ExpiresAt)
 	}
 	sessionID := id.SessionID
 	if err != nil {

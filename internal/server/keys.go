@@ -3,7 +3,6 @@ package server
 import (
 	"time"
 
-	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/page"
 )
@@ -49,10 +48,6 @@ func (s *Server) rotateKeys(r request) (answer, error) {
 	if err := wantsNothing(r); err != nil {
 		return answer{}, err
 	}
-	next, err := s.c.Keys.Rotate(r.Context(), "")
-	if err != nil {
-		return answer{}, err
-	}
-	s.auth.Tell(byCaller(r), hallpass.Event{Name: EventKeyRotation, KeyID: next.ID, Reason: string(next.State)})
-	return answer{Body: newKeyDocument(next)}, nil
+	next, err := s.c.Keys.Rotate(byCaller(r), "")
+	return answer{Body: newKeyDocument(next)}, err
 }

@@ -7,20 +7,25 @@ import (
 	"log/slog"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/keyring"
 )
 
-// Events of the signing keys.
-const (
-	EventKeyChanged  = "key_changed"  // a key is in another state, whichever process brought it there
-	EventKeyRotation = "key_rotation" // somebody asked for the next key
-)
+// EventKeyChanged tells that a signing key is in another state, whichever process brought it there.
+const EventKeyChanged = "key_changed"
+
+// KeyEvent returns the event that tells of a key's new state.
+func KeyEvent(ctx context.Context, key keyring.KeyInfo) hallpass.Event {
+	return hallpass.Event{Name: EventKeyChanged, Actor: hallpass.ActorOf(ctx), KeyID: key.ID, Reason: string(key.State)}
+}
 
 // LogEvents returns a listener that writes a line for each event. The refusal of a request is on
 // the request's own line.
 func LogEvents(log *slog.Logger) func(context.Context, hallpass.Event) {
 	return func(ctx context.Context, e hallpass.Event) {
 		rec := recordOf(ctx)
-		rec.subject = cmp.Or(rec.subject, e.Actor, e.Subject) // whose request it is
+		if e.Name != hallpass.EventLoginFailed { // it only claims to be the subject's
+			rec.subject = cmp.Or(rec.subject, e.Actor, e.Subject) // whose request it is
+		}
 		if e.Name == hallpass.EventRequestRefused {
 			if refusal, ok := errors.AsType[*hallpass.Error](e.Err); ok {
 				rec.code, rec.cause = refusal.Code, refusal.Cause

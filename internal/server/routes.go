@@ -60,6 +60,7 @@ func (s *Server) routes() []route {
 		},
 		{Pattern: "POST /v1/revoke", Public: true, Serve: s.revoke},
 		{Pattern: "GET /.well-known/oauth-authorization-server", Public: true, Serve: s.metadata},
+		{Pattern: "GET /v1/audit", Rules: only(admin), Parameters: auditParameters, Serve: s.listAudit},
 		{Pattern: "GET /v1/keys", Rules: only(admin), Serve: s.listKeys},
 		{Pattern: "POST /v1/keys/rotate", Rules: only(freshAdmin), Serve: s.rotateKeys},
 

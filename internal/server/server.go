@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/audit"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/sessions"
@@ -45,6 +46,10 @@ type Config struct {
 	AccountLimit, AddressLimit, SignupLimit users.Rate
 	// TrustedProxies are the networks of proxies whose X-Forwarded-For is used. Defaults to none.
 	TrustedProxies []netip.Prefix
+	// Audit gets an entry for each event. Required.
+	Audit *audit.Log
+	// AuditRetention is how long entries are kept. Defaults to 90 days.
+	AuditRetention time.Duration
 	// Log gets a line for each request. Required.
 	Log *slog.Logger
 	// Observe receives each event. Defaults to [LogEvents] with Log.
@@ -66,8 +71,11 @@ type Server struct {
 // New returns the server. It reads all revocations first, so that no revoked token is accepted;
 // [Server.Run] then follows them.
 func New(ctx context.Context, c Config) (*Server, error) {
-	if c.Keys == nil || c.Store == nil || c.Accounts == nil || c.Ping == nil || c.Log == nil {
-		return nil, errors.New("server: Keys, Store, Accounts, Ping and Log are required")
+	if c.Keys == nil || c.Store == nil || c.Accounts == nil || c.Ping == nil || c.Audit == nil || c.Log == nil {
+		return nil, errors.New("server: Keys, Store, Accounts, Ping, Audit and Log are required")
+	}
+	if c.AuditRetention == 0 {
+		c.AuditRetention = 90 * 24 * time.Hour
 	}
 	if c.Audience == "" {
 		c.Audience = c.Issuer
@@ -86,7 +94,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: s.revocations,
 		Authorize: users.Authorize(c.Accounts), AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL,
 		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions, AdminRole: users.AdminRole, Client: client,
-		Observe: c.Observe, Now: c.Now,
+		Record: RecordEvents(c.Audit, c.Now), Observe: c.Observe, Now: c.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -157,12 +165,19 @@ func (s *Server) Run(ctx context.Context) {
 	}
 }
 
-// sweep deletes reservations of names that have ended, in batches that occupy the database only
-// briefly.
+// sweep deletes reservations of names that have ended and old entries of the audit, in batches that
+// occupy the database only briefly.
 func (s *Server) sweep(ctx context.Context) error {
+	now := s.c.Now()
+	return errors.Join(
+		inBatches(func() (int, error) { return s.c.Accounts.Sweep(ctx, now, sweepBatch) }),
+		inBatches(func() (int, error) { return s.c.Audit.Sweep(ctx, now.Add(-s.c.AuditRetention), sweepBatch) }),
+	)
+}
+
+func inBatches(sweep func() (int, error)) error {
 	for {
-		n, err := s.c.Accounts.Sweep(ctx, s.c.Now(), sweepBatch)
-		if err != nil || n < sweepBatch {
+		if n, err := sweep(); err != nil || n < sweepBatch {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/audit"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
@@ -35,6 +36,7 @@ type fixture struct {
 	db       *sqldb.DB
 	keys     *keyring.Ring
 	store    *sessiondb.Store
+	audit    *audit.Log
 	log      *lockedBuffer
 	clock    *clock
 	path     string
@@ -97,7 +99,13 @@ func newFixture(t testing.TB, o options) *fixture {
 	f.db, err = sqldb.Open(t.Context(), "sqlite:"+f.path)
 	must(err)
 	t.Cleanup(func() { _ = f.db.Close() }) // some tests close it first
-	f.keys, err = keyring.Open(t.Context(), keyring.Config{DB: f.db, SecretFile: filepath.Join(dir, "secret")})
+	f.audit, err = audit.Open(t.Context(), f.db)
+	must(err)
+	record := server.RecordEvents(f.audit, f.clock.Now)
+	f.keys, err = keyring.Open(t.Context(), keyring.Config{
+		DB: f.db, SecretFile: filepath.Join(dir, "secret"),
+		Record: func(ctx context.Context, key keyring.KeyInfo) error { return record(ctx, server.KeyEvent(ctx, key)) },
+	})
 	must(err)
 	f.store, err = sessiondb.New(t.Context(), f.db)
 	must(err)
@@ -112,7 +120,7 @@ func newFixture(t testing.TB, o options) *fixture {
 	must(err)
 	c := server.Config{
 		Issuer: "https://issuer.test", Keys: f.keys, Store: f.store, Accounts: f.accounts, Ping: f.db.Ping,
-		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.Now,
+		Audit: f.audit, Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.Now,
 	}
 	if o.config != nil {
 		o.config(&c)

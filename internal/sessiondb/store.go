@@ -25,7 +25,7 @@ type Store struct {
 	selectPage string // see there
 }
 
-var _ sessions.Store = (*Store)(nil)
+var _ sessions.Transactor = (*Store)(nil)
 
 // Open opens the database at url, which is "sqlite:" followed by a file path, and updates its
 // schema. If the file does not exist, Open creates it with mode 0600; its folder must exist. If
@@ -64,6 +64,15 @@ func (s *Store) Close() error {
 		return nil
 	}
 	return s.db.Close()
+}
+
+// Transaction implements [sessions.Transactor].
+func (s *Store) Transaction(ctx context.Context, f func(context.Context) error) error {
+	err := s.db.Write(ctx, func(tx *sqldb.Tx) error { return f(sqldb.WithTx(ctx, tx)) })
+	if errors.Is(err, sqldb.ErrUnavailable) && !errors.Is(err, sessions.ErrUnavailable) {
+		return wrap("writing", err)
+	}
+	return err
 }
 
 // wrap adds what failed and converts the error to one of package sessions.

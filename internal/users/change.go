@@ -46,15 +46,16 @@ func (s *Service) Change(
 	if err != nil {
 		return account.User{}, err
 	}
-	if c.Password == nil {
+	write := func(ctx context.Context) error {
 		user, err = update.Write(ctx)
-		return user, s.changed(ctx, err, id, c)
+		return s.changed(ctx, err, id, c)
 	}
-	err = s.issuer.RevokeOtherSessions(ctx, id, "", func(ctx context.Context) error {
-		user, err = update.Write(ctx)
-		return err
-	})
-	return user, s.changed(ctx, err, id, c)
+	if c.Password == nil {
+		err = s.issuer.Atomically(ctx, write)
+	} else {
+		err = s.issuer.RevokeOtherSessions(ctx, id, "", write)
+	}
+	return user, err
 }
 
 // ChangeOwn changes the caller's own name, e-mail address or password. A new password requires the
@@ -94,7 +95,7 @@ func (s *Service) ChangeOwn(
 	if errors.Is(err, account.ErrCredentials) {
 		return account.User{}, nil, ErrWrongCurrentPassword
 	}
-	return user, &tokens, s.changed(ctx, err, by.ID, c)
+	return user, &tokens, err
 }
 
 // isFresh is the rule hallpass.Fresh(FreshFor), for what depends on the change.
@@ -111,7 +112,7 @@ func (s *Service) changeOwnPassword(
 	}
 	tokens, err = s.issuer.ChangePassword(ctx, by.ID, by.SessionID, by.Client, func(ctx context.Context) error {
 		user, err = update.Write(ctx)
-		return err
+		return s.changed(ctx, err, by.ID, c)
 	})
 	return user, tokens, err
 }
@@ -131,7 +132,7 @@ func (s *Service) mayRename(id string, name *string) error {
 	return nil
 }
 
-// changed reports a change, unless err says that there was none.
+// changed tells of a change within its transaction, unless err says that there was none.
 func (s *Service) changed(ctx context.Context, err error, id string, c account.Changes) error {
 	if c.Password != nil {
 		err = s.done(ctx, err, hallpass.Event{Name: EventPassword, Subject: id})

@@ -1,6 +1,7 @@
 package users
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -13,6 +14,7 @@ import (
 // password, then the session. The errors are [account.ErrCredentials] and a [*limit.Refused].
 func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tokens, error) {
 	var attempt *limit.Attempt // counted once, however often the password is looked at
+	var claimed string         // whose name it is
 	tokens, err := s.issuer.LogIn(
 		ctx,
 		login.Client,
@@ -21,6 +23,7 @@ func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tok
 			if err != nil {
 				return "", nil, err
 			}
+			claimed = claimant.UserID
 			if attempt == nil {
 				begun, refused := s.guesses.Login(claimant.LimitKey, login.Client.IP)
 				if refused != nil {
@@ -39,7 +42,7 @@ func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tok
 	if attempt != nil {
 		attempt.Failed(err, errors.Is(err, account.ErrCredentials))
 	}
-	return hallpass.Tokens{}, s.loginFailed(ctx, "", login.Client, err)
+	return hallpass.Tokens{}, s.loginFailed(ctx, claimed, login.Client, err)
 }
 
 // Reauthenticate checks the password of a user who is logged in, and returns tokens of their
@@ -84,10 +87,12 @@ func (s *Service) prove(
 	return nil
 }
 
-// loginFailed reports that a password was not accepted, and returns the error.
+// loginFailed tells that a password was not accepted, even if the client has hung up, and returns the
+// error.
 func (s *Service) loginFailed(ctx context.Context, userID string, client hallpass.Client, err error) error {
-	if errors.Is(err, account.ErrCredentials) || errors.As(err, new(*limit.Refused)) {
-		s.issuer.Tell(ctx, hallpass.Event{Name: hallpass.EventLoginFailed, Subject: userID, Client: client, Err: err})
+	if !errors.Is(err, account.ErrCredentials) && !errors.As(err, new(*limit.Refused)) {
+		return err
 	}
-	return err
+	e := hallpass.Event{Name: hallpass.EventLoginFailed, Subject: userID, Client: client, Err: err}
+	return cmp.Or(s.issuer.Tell(context.WithoutCancel(ctx), e), err)
 }

@@ -92,9 +92,16 @@ func (s *Service) SignUp(ctx context.Context, n account.NewUser, client hallpass
 }
 
 // Create makes a user, as [account.Accounts.Create] does.
-func (s *Service) Create(ctx context.Context, n account.NewUser) (account.User, error) {
-	user, err := s.accounts.Create(ctx, n)
-	return user, s.done(ctx, err, hallpass.Event{Name: EventCreated, Subject: user.ID, Reason: roles(user)})
+func (s *Service) Create(ctx context.Context, n account.NewUser) (user account.User, err error) {
+	creation, err := s.accounts.PrepareNew(ctx, n)
+	if err != nil {
+		return account.User{}, err
+	}
+	err = s.issuer.Atomically(ctx, func(ctx context.Context) error {
+		user, err = creation.Write(ctx)
+		return s.done(ctx, err, hallpass.Event{Name: EventCreated, Subject: user.ID, Reason: roles(user)})
+	})
+	return user, err
 }
 
 // SetRoles gives a user exactly these roles. Their present access tokens are refused from now on; a
@@ -102,40 +109,42 @@ func (s *Service) Create(ctx context.Context, n account.NewUser) (account.User, 
 func (s *Service) SetRoles(ctx context.Context, id string, names []string) (user account.User, err error) {
 	err = s.issuer.RevokeAccess(ctx, id, func(ctx context.Context) error {
 		user, err = s.accounts.SetRoles(ctx, id, names)
-		return err
+		return s.done(ctx, err, hallpass.Event{Name: EventRoles, Subject: id, Reason: roles(user)})
 	})
-	return user, s.done(ctx, err, hallpass.Event{Name: EventRoles, Subject: id, Reason: roles(user)})
+	return user, err
 }
 
 // Disable keeps a user from logging in and ends their sessions.
 func (s *Service) Disable(ctx context.Context, id string) (user account.User, err error) {
 	err = s.issuer.RevokeSubject(ctx, id, func(ctx context.Context) error {
 		user, err = s.accounts.SetDisabled(ctx, id, true)
-		return err
+		return s.done(ctx, err, hallpass.Event{Name: EventDisabled, Subject: id})
 	})
-	return user, s.done(ctx, err, hallpass.Event{Name: EventDisabled, Subject: id})
+	return user, err
 }
 
 // Enable lets a disabled user log in again.
-func (s *Service) Enable(ctx context.Context, id string) (account.User, error) {
-	user, err := s.accounts.SetDisabled(ctx, id, false)
-	return user, s.done(ctx, err, hallpass.Event{Name: EventEnabled, Subject: id})
+func (s *Service) Enable(ctx context.Context, id string) (user account.User, err error) {
+	err = s.issuer.Atomically(ctx, func(ctx context.Context) error {
+		user, err = s.accounts.SetDisabled(ctx, id, false)
+		return s.done(ctx, err, hallpass.Event{Name: EventEnabled, Subject: id})
+	})
+	return user, err
 }
 
 // Delete deletes a user and ends their sessions.
 func (s *Service) Delete(ctx context.Context, id string) error {
-	err := s.issuer.RevokeSubject(ctx, id, func(ctx context.Context) error {
-		return s.accounts.Delete(ctx, id)
+	return s.issuer.RevokeSubject(ctx, id, func(ctx context.Context) error {
+		return s.done(ctx, s.accounts.Delete(ctx, id), hallpass.Event{Name: EventDeleted, Subject: id})
 	})
-	return s.done(ctx, err, hallpass.Event{Name: EventDeleted, Subject: id})
 }
 
-// done reports an operation, unless err says that it failed.
+// done tells of an operation within its transaction, unless err says that it failed.
 func (s *Service) done(ctx context.Context, err error, e hallpass.Event) error {
-	if err == nil {
-		s.issuer.Tell(ctx, e)
+	if err != nil {
+		return err
 	}
-	return err
+	return s.issuer.Tell(ctx, e)
 }
 
 func roles(u account.User) string { return strings.Join(u.Roles, " ") }

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/audit"
+	"github.com/hallpass-go/hallpass/internal/uid"
+)
+
+type auditCommand struct {
+	jsonFlag
+	User    string `env:"-" placeholder:"USER" help:"Only what concerns this user, given by ID or user name."`
+	Actor   string `env:"-" placeholder:"USER" help:"Only what this user did to others."`
+	Session string `env:"-" placeholder:"ID" help:"Only what concerns this session."`
+	Event   string `env:"-" placeholder:"NAME" help:"Only events with this name, such as login_failed."`
+	Since   string `env:"-" placeholder:"TIME" help:"${audit_since}"`
+	Limit   int    `env:"-" short:"n" default:"50" placeholder:"N" help:"The latest entries only. Default: ${default}."`
+	Follow  bool   `env:"-" short:"f" help:"Go on and print new entries until interrupted."`
+}
+
+// Help implements kong's HelpProvider.
+func (auditCommand) Help() string {
+	return `Each entry was written in the transaction of what it tells of: neither is there without the
+other. Entries are kept for the --audit-retention of hallpass serve. What was done by this program on
+the command line has the actor "command line".
+
+  hallpass audit --event login_failed --since 1h
+  hallpass audit --user alice --follow --json`
+}
+
+// Run prints what happened, oldest first.
+func (c *auditCommand) Run(ctx context.Context, all *commands, std streams) error {
+	if c.Limit < 0 {
+		return usageError{errors.New("--limit is negative")}
+	}
+	filter := audit.Filter{SessionID: c.Session, Event: c.Event}
+	var err error
+	if filter.Since, err = parseSince(c.Since, time.Now()); err != nil {
+		return usageError{err}
+	}
+	in, err := all.open(ctx, openOptions{mustExist: true})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if filter.UserID, err = in.userID(ctx, c.User); err != nil {
+		return err
+	}
+	if filter.ActorID, err = in.userID(ctx, c.Actor); err != nil {
+		return err
+	}
+	// Without the filter: what comes later has a higher ID than every entry of now.
+	newest, err := in.audit.Before(ctx, audit.Filter{}, 0, 1)
+	if err != nil {
+		return err
+	}
+	entries, err := in.audit.Before(ctx, filter, 0, c.Limit)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(entries)
+	if err := printAudit(std.out, c.JSON, entries); err != nil || !c.Follow {
+		return err
+	}
+	var last int64
+	for _, e := range slices.Concat(newest, entries) {
+		last = max(last, e.ID)
+	}
+	return c.follow(ctx, in.audit, filter, last, std.out)
+}
+
+// followInterval is how often new entries are looked for.
+const followInterval = 500 * time.Millisecond
+
+func (c *auditCommand) follow(
+	ctx context.Context, log *audit.Log, filter audit.Filter, last int64, out io.Writer,
+) error {
+	for {
+		entries, err := log.After(ctx, filter, last, listBatch)
+		if ctx.Err() != nil {
+			return nil // interrupted, as it is meant to end
+		}
+		if err != nil {
+			return err
+		}
+		if err := printAudit(out, c.JSON, entries); err != nil {
+			return err
+		}
+		if len(entries) > 0 {
+			last = entries[len(entries)-1].ID
+		}
+		if len(entries) == listBatch {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(followInterval):
+		}
+	}
+}
+
+// userID returns the ID of the user that text names. An ID need not be a user's: they may have been
+// deleted.
+func (in *installation) userID(ctx context.Context, text string) (string, error) {
+	if text == "" || text == commandLine || uid.Shaped(text) {
+		return text, nil
+	}
+	user, err := in.findUser(ctx, text)
+	return user.ID, err
+}
+
+// parseSince reads a time, or how long ago it was.
+func parseSince(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
+		return now.Add(-ago), nil
+	}
+	since, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("--since: %q is neither a time like 2006-01-02T15:04:05Z nor like 24h", text)
+	}
+	return since, nil
+}
+
+type auditRow struct {
+	ID        int64     `json:"id"`
+	At        time.Time `json:"at"`
+	Event     string    `json:"event"`
+	UserID    string    `json:"user_id,omitempty"`
+	ActorID   string    `json:"actor_id,omitempty"`
+	SessionID string    `json:"session_id,omitempty"`
+	TokenID   string    `json:"token_id,omitempty"`
+	KeyID     string    `json:"key_id,omitempty"`
+	Reason    string    `json:"reason,omitempty"`
+	Detail    string    `json:"detail,omitempty"`
+	IP        string    `json:"ip,omitempty"`
+	RequestID string    `json:"request_id,omitempty"`
+}
+
+// word returns s as one word, in quotes if need be.
+func word(s string) string {
+	if strings.ContainsAny(s, ` "=`) || s != printable(s) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// printAudit prints one line for each entry: the first fields are there always, the others have
+// their names before them.
+func printAudit(w io.Writer, asJSON bool, entries []audit.Entry) error {
+	if asJSON {
+		return printJSONLines(w, entries, func(e audit.Entry) any { return auditRow(e) })
+	}
+	for _, e := range entries {
+		line := e.At.Format(time.RFC3339) + " " + e.Event
+		for _, f := range []struct{ name, value string }{
+			{"user", e.UserID}, {"actor", e.ActorID}, {"session", e.SessionID}, {"token", e.TokenID}, {"key", e.KeyID},
+			{"reason", e.Reason}, {"detail", e.Detail}, {"ip", e.IP}, {"request", e.RequestID},
+		} {
+			if f.value != "" {
+				line += " " + f.name + "=" + word(f.value)
+			}
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
