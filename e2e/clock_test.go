@@ -13,6 +13,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	accounts "github.com/hallpass-go/hallpass/internal/account"
+	"github.com/hallpass-go/hallpass/internal/audit"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	api "github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
@@ -79,8 +80,13 @@ func serveWithClock(log *slog.Logger) error {
 		return err
 	}
 	c.Ping = db.Ping
+	if c.Audit, err = audit.Open(ctx, db); err != nil {
+		return err
+	}
+	record := api.RecordEvents(c.Audit, now)
 	c.Keys, err = keyring.Open(ctx, keyring.Config{
 		DB: db, SecretFile: filepath.Join(*data, "secret"), Now: now,
+		Record: func(ctx context.Context, key keyring.KeyInfo) error { return record(ctx, api.KeyEvent(ctx, key)) },
 	})
 	if err != nil {
 		return err

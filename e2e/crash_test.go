@@ -152,6 +152,7 @@ func (s *server) checkIntegrity() {
 	if err := db.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
 		s.t.Errorf("integrity_check: %q, %v", verdict, err)
 	}
+	s.checkAudit()
 }
 
 // A stop under load cuts nothing: every request that was accepted is answered.

@@ -41,3 +41,13 @@ func BenchmarkEnvelope(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRefresh is a refresh with all that is written of it, one after the other.
+func BenchmarkRefresh(b *testing.B) {
+	f := newFixture(b, options{config: func(c *server.Config) { c.Log = slog.New(slog.DiscardHandler) }})
+	token := f.join("alice").refresh
+	b.ReportAllocs()
+	for b.Loop() {
+		token = f.do("POST /v1/refresh", `{"refresh_token":"`+token+`"}`).want(http.StatusOK, "").str("refresh_token")
+	}
+}
