@@ -30,6 +30,12 @@ var helpTexts = kong.Vars{
 	"account_limit": "Limit of failed logins per user name; 0 means no limit.",
 	"address_limit": "Limit of failed logins per address; 0 means no limit.",
 	"signup_limit":  "Limit of sign-ups per address; 0 means no limit.",
+	"acme_domain": "Get and renew a certificate for this name by itself (ACME, RFC 8555), and accept the " +
+		"terms of the authority; can be repeated. Port 443 of the name must lead here.",
+	"acme_email":     "Where the authority can reach you.",
+	"acme_directory": "The authority. Defaults to Let's Encrypt.",
+	"acme_http": "Also answer plain HTTP here: the authority, and redirects to HTTPS. For use with " +
+		"port 80.",
 	"behind_proxy": "Networks of proxies that terminate TLS for this server and whose " +
 		"X-Forwarded-For is trusted.",
 	"insecure_http": "Use plain HTTP on an address that others can reach. Passwords and tokens " +

@@ -41,7 +41,7 @@ func (t tokenSettings) audience() string {
 }
 
 func (s serveSettings) scheme() string {
-	if s.TLSCert != "" {
+	if s.TLSCert != "" || len(s.ACMEDomain) > 0 {
 		return "https"
 	}
 	return "http"

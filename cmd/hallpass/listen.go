@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"golang.org/x/crypto/acme/autocert"
+
 	"github.com/hallpass-go/hallpass/internal/conns"
 )
 
@@ -19,10 +21,11 @@ var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustPa
 type listener struct {
 	net.Listener
 	bounds *conns.Listener
+	acme   *autocert.Manager // nil without --acme-domain
 }
 
 // listen opens the server's address.
-func (c *serveCommand) listen(proxies []netip.Prefix, log *slog.Logger) (*listener, error) {
+func (c *serveCommand) listen(data string, proxies []netip.Prefix, log *slog.Logger) (*listener, error) {
 	plain, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w (another address: --addr)", err)
@@ -34,13 +37,20 @@ func (c *serveCommand) listen(proxies []netip.Prefix, log *slog.Logger) (*listen
 	if err != nil {
 		return nil, errors.Join(err, plain.Close())
 	}
+	if len(c.ACMEDomain) > 0 {
+		manager, err := c.acmeManager(data)
+		if err != nil {
+			return nil, errors.Join(err, plain.Close())
+		}
+		return &listener{tls.NewListener(bounds, manager.TLSConfig()), bounds, manager}, nil
+	}
 	if c.TLSCert == "" {
-		return &listener{bounds, bounds}, nil
+		return &listener{bounds, bounds, nil}, nil
 	}
 	certificate, err := loadCertificate(c.TLSCert, c.TLSKey)
 	if err != nil {
 		return nil, errors.Join(err, plain.Close())
 	}
 	config := &tls.Config{GetCertificate: certificate.get, NextProtos: []string{"h2", "http/1.1"}}
-	return &listener{tls.NewListener(bounds, config), bounds}, nil
+	return &listener{tls.NewListener(bounds, config), bounds, nil}, nil
 }

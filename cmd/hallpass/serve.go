@@ -44,8 +44,9 @@ type serveSettings struct {
 	LoginLimitAddress string `default:"100/1m" placeholder:"N/DURATION" help:"${address_limit} Default: ${default}."`
 	SignupLimit       string `default:"1000/1m" placeholder:"N/DURATION" help:"${signup_limit} Default: ${default}."`
 
-	TLSCert      string   `placeholder:"FILE" help:"Certificate chain in PEM format. It is read again when it changes."`
-	TLSKey       string   `placeholder:"FILE" help:"Private key of the certificate in PEM format."`
+	TLSCert string `placeholder:"FILE" help:"Certificate chain in PEM format. It is read again when it changes."`
+	TLSKey  string `placeholder:"FILE" help:"Private key of the certificate in PEM format."`
+	acmeSettings
 	BehindProxy  []string `placeholder:"CIDR" help:"${behind_proxy}"`
 	InsecureHTTP bool     `help:"${insecure_http}"`
 
@@ -62,8 +63,9 @@ func (serveCommand) Help() string {
 	return `Every setting has a safe default. Without flags the server listens on loopback and uses
 SQLite in ./hallpass-data.
 
-To make it reachable by others, give it a certificate:
+To make it reachable by others, give it a certificate, or the name for which it gets one by itself:
   hallpass serve --addr :443 --issuer https://auth.example --tls-cert cert.pem --tls-key key.pem
+  hallpass serve --addr :443 --issuer https://auth.example --acme-domain auth.example
 or put a proxy that terminates TLS in front of it:
   hallpass serve --addr 10.0.0.5:8080 --issuer https://auth.example --behind-proxy 10.0.0.0/24
 
@@ -84,7 +86,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	}
 	log := c.logger(std)
 	slog.SetDefault(log) // opening may log corrected file modes
-	listener, err := c.listen(proxies, log)
+	listener, err := c.listen(all.Data, proxies, log)
 	if err != nil {
 		return err
 	}
@@ -125,6 +127,13 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	defer work.Wait()
 	defer stopBackground()
 
+	if listener.acme != nil {
+		stopPlain, err := c.serveACME(background, listener.acme, log)
+		if err != nil {
+			return err
+		}
+		defer stopPlain()
+	}
 	c.warn(log, issuerGiven)
 	if err := all.remember(c.tokenSettings); err != nil {
 		log.Warn("hallpass token mint will not know this server's issuer", "err", err)
@@ -223,12 +232,18 @@ func (c *serveCommand) validate() (limits [3]users.Rate, proxies []netip.Prefix,
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		refuse("--tls-cert and --tls-key go together")
 	}
+	if c.TLSCert != "" && len(c.ACMEDomain) > 0 {
+		refuse("--tls-cert and --acme-domain exclude each other: either you have a certificate, or the server gets one")
+	}
+	if len(c.ACMEDomain) == 0 && c.ACMEEmail+c.ACMEDirectory+c.ACMEHTTP != "" {
+		refuse("--acme-email, --acme-directory and --acme-http go with --acme-domain")
+	}
 	host, _, err := net.SplitHostPort(c.Addr)
 	if err != nil {
 		refuse("--addr: %q is not HOST:PORT", c.Addr)
-	} else if c.TLSCert == "" && !isLoopback(host) && len(proxies) == 0 && !c.InsecureHTTP {
+	} else if c.scheme() == "http" && !isLoopback(host) && len(proxies) == 0 && !c.InsecureHTTP {
 		refuse("%s can be reached by others, and plain HTTP would show them passwords and "+
-			"tokens: give --tls-cert and --tls-key, "+
+			"tokens: give --tls-cert and --tls-key, or --acme-domain, "+
 			"name the proxy that speaks TLS with --behind-proxy, or accept it with --insecure-http", c.Addr)
 	}
 	if err == nil && !isLoopback(host) && c.Issuer == "" {

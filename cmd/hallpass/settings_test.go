@@ -84,6 +84,7 @@ func TestValidate_eachMistake(t *testing.T) {
 	if _, _, err := (&serveCommand{good()}).validate(); err != nil {
 		t.Fatal(err)
 	}
+	domains := []string{"auth.example"}
 	for word, spoil := range map[string]func(*serveSettings){
 		"--issuer":               func(s *serveSettings) { s.Issuer = "auth.example" },
 		"like https":             func(s *serveSettings) { s.Issuer = "https://user:pass@auth.example" },
@@ -105,6 +106,8 @@ func TestValidate_eachMistake(t *testing.T) {
 		"--behind-proxy":         func(s *serveSettings) { s.BehindProxy = []string{"10.0.0.1"} },
 		"--redis":                func(s *serveSettings) { s.Redis = "redis://h" },
 		"go together":            func(s *serveSettings) { s.TLSCert = "cert.pem" },
+		"exclude each other":     func(s *serveSettings) { s.TLSCert, s.TLSKey, s.ACMEDomain = "c", "k", domains },
+		"go with --acme-domain":  func(s *serveSettings) { s.ACMEEmail = "a@b.example" },
 		"HOST:PORT":              func(s *serveSettings) { s.Addr = "8080" },
 		"plain HTTP":             func(s *serveSettings) { s.Addr = ":8080" },
 	} {
