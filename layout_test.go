@@ -60,8 +60,9 @@ var layout = map[string][]string{
 	"internal/keyring": {"jwk", "internal/sqldb", "golang.org/x/crypto/chacha20poly1305"},
 	"internal/users":   {".", "password", "internal/account", "internal/limit"},
 	"internal/audit":   {"internal/sqldb"},
-	"internal/server": {".", "sessions", "internal/audit", "internal/keyring", "internal/limit", "internal/page",
-		"internal/users"},
+	"internal/openapi": {"."},
+	"internal/server": {".", "sessions", "internal/audit", "internal/keyring", "internal/limit", "internal/openapi",
+		"internal/page", "internal/users"},
 	"cmd/hallpass": {"*"},
 
 	"compat/flask":              {},
@@ -132,7 +133,8 @@ var databaseSQL = []string{
 }
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
-var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/conns", "cmd/hallpass",
+var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/openapi", "internal/conns",
+	"cmd/hallpass",
 	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended",
 	"examples/internal/exampletest", "examples/internal/refusals",
 	"examples/anyissuer", "examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken",

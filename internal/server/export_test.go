@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"net/http"
+
+	"github.com/hallpass-go/hallpass/internal/openapi"
 )
 
 // Patterns are those of the whole table.
@@ -23,4 +25,13 @@ func (s *Server) Sweep(ctx context.Context) error { return s.sweep(ctx) }
 // Follow does once what [Server.Run] does again and again: it reads what has been revoked.
 func (s *Server) Follow(ctx context.Context) error {
 	return s.revocations.Update(ctx, s.c.Store, s.c.Now())
+}
+
+// API is what the document is made from.
+func (s *Server) API() (openapi.API, error) { return s.api() }
+
+// Undescribed is the error for a route of which nothing is said.
+func Undescribed() error {
+	_, err := row{Pattern: "GET /new", Who: anyone}.described()
+	return err
 }

@@ -2,10 +2,11 @@ package server
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/openapi"
 	"github.com/hallpass-go/hallpass/internal/page"
-	"github.com/hallpass-go/hallpass/internal/users"
 )
 
 type (
@@ -14,79 +15,225 @@ type (
 	answer  = hallpass.Answer
 )
 
-// routes is the whole table: method and path, who may, and what answers. A route without Public
-// wants a token. The library's own come first.
-func (s *Server) routes() []route {
-	var (
-		admin       = hallpass.Role(users.AdminRole)
-		fresh       = hallpass.Fresh(users.FreshFor)
-		self        = hallpass.Self("id")
-		selfOrAdmin = hallpass.AnyOf(self, admin)
-		freshAdmin  = hallpass.AllOf(admin, fresh)
-		maySignUp   []hallpass.Rule
-	)
-	if s.c.ClosedSignup {
-		maySignUp = only(freshAdmin)
-	}
-	var table []route
-	// POST refresh, logout, logout/all; GET and DELETE sessions; GET jwks.json, revocations.
-	for _, r := range s.auth.Routes() {
-		r.Pattern = hallpass.WithPrefix(r.Pattern, "/v1")
-		table = append(table, r)
-		if r.Pattern == "GET /v1/jwks.json" {
-			r.Pattern = "GET /.well-known/jwks.json" // where discovery says
-			table = append(table, r)
-		}
-	}
-	return append(table, []route{
-		{Pattern: "POST /v1/login", Public: true, Serve: s.login},
-		{Pattern: "POST /v1/reauthenticate", Serve: s.reauthenticate},
-		{Pattern: "GET /v1/me", Serve: s.me},
+// row is a line of the table: which requests a route takes, who may send them, what serves them,
+// and what the document says. Refusals that follow from the rest, such as token_missing where a
+// token is wanted, are not listed: described adds them.
+type row struct {
+	Pattern    string // as in [hallpass.Route], and so are Parameters and Serve
+	Who        access
+	Parameters []string
+	Serve      func(request) (answer, error)
 
-		{Pattern: "POST /v1/users", Public: !s.c.ClosedSignup, Rules: maySignUp, Serve: s.createUser},
-		{Pattern: "GET /v1/users", Rules: only(admin), Parameters: page.Parameters, Serve: s.listUsers},
-		{Pattern: "GET /v1/users/{id}", Rules: only(selfOrAdmin), Serve: s.showUser},
-		{Pattern: "PATCH /v1/users/{id}", Rules: only(hallpass.AnyOf(self, freshAdmin)), Serve: s.changeUser},
-		{Pattern: "DELETE /v1/users/{id}", Rules: only(selfOrAdmin, fresh), Serve: s.deleteUser},
-		{Pattern: "PUT /v1/users/{id}/roles", Rules: only(freshAdmin), Serve: s.setRoles},
-		{Pattern: "POST /v1/users/{id}/disable", Rules: only(freshAdmin), Serve: s.disable},
-		{Pattern: "POST /v1/users/{id}/enable", Rules: only(freshAdmin), Serve: s.enable},
-
-		{Pattern: "GET /v1/verify", Parameters: []string{"role*", "scope*"}, Serve: s.verifyRequest},
-		{
-			Pattern: "POST /v1/introspect",
-			Rules:   only(hallpass.AnyOf(admin, hallpass.Scope(introspectScope))),
-			Serve:   s.introspect,
-		},
-		{Pattern: "POST /v1/revoke", Public: true, Serve: s.revoke},
-		{Pattern: "GET /.well-known/oauth-authorization-server", Public: true, Serve: s.metadata},
-		{Pattern: "GET /v1/audit", Rules: only(admin), Parameters: auditParameters, Serve: s.listAudit},
-		{Pattern: "GET /v1/keys", Rules: only(admin), Serve: s.listKeys},
-		{Pattern: "POST /v1/keys/rotate", Rules: only(freshAdmin), Serve: s.rotateKeys},
-
-		{Pattern: "GET /healthz", Public: true, Serve: s.healthz},
-		{Pattern: "GET /readyz", Public: true, Serve: s.readyz},
-	}...)
+	Does    string // a sentence
+	Takes   openapi.Body
+	Answers []openapi.Answer
+	Refuses []*hallpass.Error // what Serve may refuse with
 }
 
-func only(rules ...hallpass.Rule) []hallpass.Rule { return rules }
+// routes is the whole table. The mux, the checks, /openapi.json, /docs, docs/api.md and the tests
+// are made from it. It includes the library's own routes.
+func (s *Server) routes() []row {
+	return slices.Concat(s.userRoutes(), s.loginRoutes(), s.libraryRoutes(), s.serviceRoutes(), s.operationRoutes())
+}
+
+func (s *Server) userRoutes() []row {
+	mayRegister := anyone
+	if s.c.ClosedSignup {
+		mayRegister = freshAdmin
+	}
+	return []row{
+		{
+			Pattern: "POST /v1/users", Who: mayRegister, Serve: s.createUser,
+			Does: "Makes a user.", Takes: openapi.JSON(newUser{}), Answers: created(userDocument{}),
+			Refuses: refuse(passwordChecked, errUsernameTaken),
+		},
+		{
+			Pattern: "GET /v1/users", Who: admin, Parameters: page.Parameters, Serve: s.listUsers,
+			Does: "Lists the users.", Answers: ok(page.List[userDocument]{}),
+		},
+		{
+			Pattern: "GET /v1/users/{id}", Who: selfOrAdmin, Serve: s.showUser,
+			Does: "Shows a user.", Answers: ok(userDocument{}), Refuses: refuse(nil, hallpass.ErrNotFound),
+		},
+		{
+			Pattern: "PATCH /v1/users/{id}", Who: selfOrFreshAdmin, Serve: s.changeUser,
+			Does: "Changes a user. Who changes their own password sends current_password too, and gets new tokens; " +
+				"their own name or e-mail address wants a recent login. Other sessions end with the old password.",
+			Takes: openapi.JSON(userChanges{}), Answers: ok(userDocument{}, changedDocument{}),
+			Refuses: refuse(passwordChecked, hallpass.ErrNotFound, hallpass.ErrFreshTokenRequired, errUsernameTaken),
+		},
+		{
+			Pattern: "DELETE /v1/users/{id}", Who: freshSelfOrAdmin, Serve: s.deleteUser,
+			Does: "Deletes a user and ends their sessions.", Answers: noContent(),
+			Refuses: refuse(nil, hallpass.ErrNotFound, errLastAdmin),
+		},
+		{
+			Pattern: "PUT /v1/users/{id}/roles", Who: freshAdmin, Serve: s.setRoles,
+			Does: "Sets the roles of a user.", Takes: openapi.JSON(rolesBody{}), Answers: ok(userDocument{}),
+			Refuses: refuse(nil, hallpass.ErrNotFound, errLastAdmin),
+		},
+		{
+			Pattern: "POST /v1/users/{id}/disable", Who: freshAdmin, Serve: s.disable,
+			Does: "Disables a user and ends their sessions.", Takes: nothing, Answers: ok(userDocument{}),
+			Refuses: refuse(nil, hallpass.ErrNotFound, errLastAdmin),
+		},
+		{
+			Pattern: "POST /v1/users/{id}/enable", Who: freshAdmin, Serve: s.enable,
+			Does: "Lets a disabled user log in again.", Takes: nothing, Answers: ok(userDocument{}),
+			Refuses: refuse(nil, hallpass.ErrNotFound),
+		},
+	}
+}
+
+func (s *Server) loginRoutes() []row {
+	return []row{
+		{
+			Pattern: "POST /v1/login", Who: anyone, Serve: s.login,
+			Does:  "Logs a user in, by a JSON body or by HTTP Basic without a body.",
+			Takes: openapi.JSON(credentials{}).OrBasic(), Answers: ok(tokensDocument{}),
+			Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
+		},
+		{
+			Pattern: "POST /v1/reauthenticate", Who: caller, Serve: s.reauthenticate,
+			Does:  "Makes the login recent again. The refresh token changes.",
+			Takes: openapi.JSON(passwordBody{}), Answers: ok(tokensDocument{}),
+			Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
+		},
+		{
+			Pattern: "GET /v1/me", Who: caller, Serve: s.me,
+			Does: "Shows who is calling.", Answers: ok(meDocument{}),
+		},
+	}
+}
+
+// serviceRoutes are for what takes the tokens: proxies, and services that verify them.
+func (s *Server) serviceRoutes() []row {
+	return []row{
+		{
+			Pattern: "GET /v1/verify", Who: caller, Parameters: []string{"role*", "scope*"}, Serve: s.verifyRequest,
+			Does: "Tells a proxy who sent the request that it asks about (forward-auth).", Answers: identityFields,
+			Refuses: refuse(nil, hallpass.ErrInsufficientRole, hallpass.ErrInsufficientScope),
+		},
+		{
+			Pattern: "POST /v1/introspect", Who: adminOrIntrospector, Serve: s.introspect,
+			Does:  "Tells whether a token would be accepted now (RFC 7662).",
+			Takes: openapi.Form(tokenBody{}), Answers: ok(introspection{}),
+		},
+		{
+			Pattern: "POST /v1/revoke", Who: anyone, Serve: s.revoke,
+			Does:  "Ends the session of a token (RFC 7009). The answer is the same for a token that is unknown.",
+			Takes: openapi.Form(tokenBody{}), Answers: []openapi.Answer{{Status: http.StatusOK}},
+			Refuses: refuse(storeAsked),
+		},
+		{
+			Pattern: "GET /.well-known/oauth-authorization-server", Who: anyone, Serve: s.metadata,
+			Does: "Describes the server to OAuth clients (RFC 8414).", Answers: ok(map[string]any{}),
+		},
+	}
+}
+
+func (s *Server) operationRoutes() []row {
+	return []row{
+		{
+			Pattern: "GET /v1/audit", Who: admin, Parameters: auditParameters, Serve: s.listAudit,
+			Does: "Lists what happened, newest first.", Answers: ok(page.List[auditDocument]{}),
+		},
+		{
+			Pattern: "GET /v1/keys", Who: admin, Serve: s.listKeys,
+			Does: "Lists the signing keys, without the keys themselves.", Answers: ok(page.List[keyDocument]{}),
+		},
+		{
+			Pattern: "POST /v1/keys/rotate", Who: freshAdmin, Serve: s.rotateKeys,
+			Does:  "Makes the next signing key, or shows the one that waits already.",
+			Takes: nothing, Answers: ok(keyDocument{}),
+		},
+		{
+			Pattern: "GET /healthz", Who: anyone, Serve: s.healthz,
+			Does: "Tells that the process answers.", Answers: ok(stateDocument{}),
+		},
+		{
+			Pattern: "GET /readyz", Who: anyone, Serve: s.readyz,
+			Does: "Tells that requests can be served.", Answers: ok(stateDocument{}), Refuses: refuse(storeAsked),
+		},
+		{
+			Pattern: "GET /openapi.json", Who: anyone, Serve: s.description.document,
+			Does: "Is the OpenAPI 3.1 document of these routes.", Answers: ok(map[string]any{}),
+		},
+		{
+			Pattern: "GET /docs", Who: anyone, Serve: s.description.page,
+			Does: "Is the page of documentation.", Answers: text("text/html; charset=utf-8"),
+		},
+		{
+			Pattern: "GET /docs/style.css", Who: anyone, Serve: s.description.style,
+			Does: "Is the style of the page of documentation.", Answers: text("text/css; charset=utf-8"),
+		},
+	}
+}
+
+// libraryRoutes are those that [hallpass.Auth] brings along: which they are, and who may, is for it
+// to say.
+func (s *Server) libraryRoutes() []row {
+	var table []row
+	for _, r := range s.auth.Routes() {
+		described := ofLibrary[r.Pattern]
+		described.Pattern, described.Parameters = hallpass.WithPrefix(r.Pattern, "/v1"), r.Parameters
+		described.Who.public, described.Who.rules, described.Serve = r.Public, r.Rules, r.Serve
+		table = append(table, described)
+		if r.Pattern == "GET /jwks.json" {
+			described.Pattern = "GET /.well-known/jwks.json" // where discovery says
+			table = append(table, described)
+		}
+	}
+	return table
+}
+
+var ofLibrary = map[string]row{
+	"POST /refresh": {
+		Who: anyone, Does: "Changes a refresh token for new tokens.",
+		Takes: openapi.JSON(refreshBody{}), Answers: ok(tokensDocument{}),
+		Refuses: refuse(storeAsked, hallpass.ErrRefreshTokenInvalid, hallpass.ErrRefreshTokenExpired,
+			hallpass.ErrRefreshTokenReused),
+	},
+	"POST /logout": {
+		Who: eitherToken, Does: "Ends the session of the access token, or of a refresh token in the body.",
+		Takes: openapi.JSON(logoutBody{}).OrNone(), Answers: noContent(),
+		Refuses: refuse(tokenChecked, hallpass.ErrRefreshTokenInvalid),
+	},
+	"POST /logout/all": {Who: caller, Does: "Ends every session of the user.", Answers: noContent()},
+	"GET /sessions": {
+		Who: caller, Does: "Lists the sessions of the user.", Answers: ok(page.List[sessionDocument]{}),
+	},
+	"DELETE /sessions/{id}": {
+		Who: ownerOrAdmin, Does: "Ends a session.", Answers: noContent(), Refuses: refuse(nil, hallpass.ErrNotFound),
+	},
+	"GET /jwks.json": {
+		Who: anyone, Does: "Publishes the keys that verify access tokens (RFC 7517).",
+		Answers: as("application/jwk-set+json", keySet{}), Refuses: refuse(storeAsked),
+	},
+	"GET /revocations": {
+		Who: anyone, Does: "Publishes which tokens have been revoked, as a signed page, for services that verify " +
+			"tokens by themselves.",
+		Answers: text("application/jwt"), Refuses: refuse(storeAsked),
+	},
+}
 
 // mux makes every route of the table a handler. Whose request it is goes to the log, and what an
 // error of the packages below is to a client is said here, once.
 func (s *Server) mux() *http.ServeMux {
 	mux := http.NewServeMux()
-	for _, r := range s.routes() {
-		serve := r.Serve
-		r.Serve = func(r request) (answer, error) {
-			recordOf(r.Context()).subject = r.Identity.Subject
-			a, err := serve(r)
-			if err != nil {
-				return answer{}, asError(err)
-			}
-			return a, nil
-		}
-		handler := s.auth.Handler(r)
-		mux.HandleFunc(r.Pattern, func(w http.ResponseWriter, r *http.Request) {
+	for _, line := range s.routes() {
+		handler := s.auth.Handler(route{
+			Pattern: line.Pattern, Parameters: line.Parameters, Public: line.Who.public, Rules: line.Who.rules,
+			Serve: func(r request) (answer, error) {
+				recordOf(r.Context()).subject = r.Identity.Subject
+				a, err := line.Serve(r)
+				if err != nil {
+					return answer{}, asError(err)
+				}
+				return a, nil
+			},
+		})
+		mux.HandleFunc(line.Pattern, func(w http.ResponseWriter, r *http.Request) {
 			recordOf(r.Context()).routed = true
 			handler.ServeHTTP(w, r)
 		})

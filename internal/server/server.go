@@ -66,6 +66,7 @@ type Server struct {
 	revocations *hallpass.Revocations
 	handler     http.Handler
 	draining    atomic.Bool
+	description description
 }
 
 // New returns the server. It reads all revocations first, so that no revoked token is accepted;
@@ -104,6 +105,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		SignupLimit: c.SignupLimit, Now: c.Now,
 	})
 	if err := s.revocations.Update(ctx, c.Store, c.Now()); err != nil {
+		return nil, err
+	}
+	if err := s.describe(); err != nil {
 		return nil, err
 	}
 	s.handler = s.wrap(s.mux())

@@ -15,7 +15,7 @@ import (
 type userDocument struct {
 	ID        string    `json:"id"`
 	Username  string    `json:"username"`
-	Email     *string   `json:"email"`
+	Email     *string   `json:"email" openapi:"format=idn-email"`
 	Roles     []string  `json:"roles"`
 	Disabled  bool      `json:"disabled"`
 	CreatedAt time.Time `json:"created_at"`
@@ -53,13 +53,15 @@ func (a *address) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+type newUser struct {
+	userFields
+	Username *string `json:"username" hallpass:"required" openapi:"minLength=1" example:"alice"`
+	Password *string `json:"password" hallpass:"required" openapi:"minLength=8" example:"correct horse battery"`
+	Email    address `json:"email" openapi:"format=idn-email,nullable"`
+}
+
 func (s *Server) createUser(r request) (answer, error) {
-	var body struct {
-		userFields
-		Username *string `json:"username" hallpass:"required"`
-		Password *string `json:"password" hallpass:"required"`
-		Email    address `json:"email"`
-	}
+	var body newUser
 	if err := r.ReadJSON(&body); err != nil {
 		return answer{}, err
 	}
@@ -93,19 +95,21 @@ func (s *Server) showUser(r request) (answer, error) {
 // session goes on.
 type changedDocument struct {
 	userDocument
-	Tokens *hallpass.Tokens `json:"tokens"`
+	Tokens hallpass.Tokens `json:"tokens"`
+}
+
+type userChanges struct {
+	userFields
+	Username        *string `json:"username" openapi:"minLength=1"`
+	Email           address `json:"email" openapi:"format=idn-email,nullable" example:"alice@example.com"`
+	Password        *string `json:"password" openapi:"minLength=8"`
+	CurrentPassword *string `json:"current_password"`
 }
 
 // changeUser changes the caller themselves or, for an administrator with a fresh login, somebody
 // else.
 func (s *Server) changeUser(r request) (answer, error) {
-	var body struct {
-		userFields
-		Username        *string `json:"username"`
-		Email           address `json:"email"`
-		Password        *string `json:"password"`
-		CurrentPassword *string `json:"current_password"`
-	}
+	var body userChanges
 	if err := r.ReadJSON(&body); err != nil {
 		return answer{}, err
 	}
@@ -125,17 +129,19 @@ func (s *Server) changeUser(r request) (answer, error) {
 	if err != nil || tokens == nil {
 		return userAnswer(user, err)
 	}
-	return answer{Body: changedDocument{newUserDocument(user), tokens}}, nil
+	return answer{Body: changedDocument{newUserDocument(user), *tokens}}, nil
 }
 
 func (s *Server) deleteUser(r request) (answer, error) {
 	return answer{}, s.users.Delete(byCaller(r), r.PathValue("id"))
 }
 
+type rolesBody struct {
+	Roles *[]string `json:"roles" hallpass:"required" example:"[\"user\",\"editor\"]"`
+}
+
 func (s *Server) setRoles(r request) (answer, error) {
-	var body struct {
-		Roles *[]string `json:"roles" hallpass:"required"`
-	}
+	var body rolesBody
 	if err := r.ReadJSON(&body); err != nil {
 		return answer{}, err
 	}

@@ -1,0 +1,286 @@
+// Package openapi describes an HTTP API from a list of its operations: as an OpenAPI 3.1 document
+// for programs, and as a page for people.
+package openapi
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hallpass-go/hallpass"
+)
+
+// API is what there is to describe.
+type API struct {
+	Title, Version, Description string
+	// URL is where clients reach the API, without a slash at its end.
+	URL        string
+	Operations []Operation
+	// WrittenAs says what types look like that marshal themselves: type → a type whose fields do.
+	WrittenAs map[reflect.Type]reflect.Type
+	// Problem is the type of the document that refusals are.
+	Problem reflect.Type
+}
+
+// Operation is one route.
+type Operation struct {
+	Pattern  string // method and path, as [http.ServeMux] takes them
+	Does     string // a sentence
+	Who      string // who may, in words
+	Security Security
+	// Parameters are those of the query. Those of the path follow from Pattern.
+	Parameters []Parameter
+	Takes      Body
+	Answers    []Answer
+	Refusals   []*hallpass.Error
+}
+
+// Security is what a request is authenticated with.
+type Security string
+
+// The ways to authenticate a request.
+const (
+	NoToken       Security = ""
+	Token         Security = "token"
+	OptionalToken Security = "optional token"
+)
+
+// Parameter is a parameter of the query.
+type Parameter struct {
+	Name, Does string
+	Repeated   bool
+	Schema     Schema
+}
+
+// Body is what a request carries. The zero Body is none.
+type Body struct {
+	ContentType string
+	Value       any // of the type that the handler reads
+	Optional    bool
+	Basic       bool // HTTP Basic may take its place
+}
+
+// JSON is a body of JSON that is read into values like v.
+func JSON(v any) Body { return Body{ContentType: "application/json", Value: v} }
+
+// Form is a body of HTML's form, which may have other members.
+func Form(v any) Body { return Body{ContentType: "application/x-www-form-urlencoded", Value: v} }
+
+// OrNone is b or no body.
+func (b Body) OrNone() Body { b.Optional = true; return b }
+
+// OrBasic is b, or HTTP Basic without a body (RFC 7617).
+func (b Body) OrBasic() Body { b.Optional, b.Basic = true, true; return b }
+
+// Answer is an answer that is not a refusal.
+type Answer struct {
+	Status      int
+	ContentType string            // defaults to application/json if there are Values
+	Values      []any             // what is written: a value like one of these
+	Header      map[string]string // name → what it says; each is always there
+}
+
+// refusalsOf returns the refusals of an operation by status, in order, each code once.
+func (o Operation) refusalsOf() (statuses []int, byStatus map[int][]*hallpass.Error) {
+	byStatus = map[int][]*hallpass.Error{}
+	for _, e := range o.Refusals {
+		known := slices.ContainsFunc(byStatus[e.Status], func(k *hallpass.Error) bool { return k.Code == e.Code })
+		if !known {
+			byStatus[e.Status] = append(byStatus[e.Status], e)
+		}
+	}
+	for status, list := range byStatus {
+		statuses = append(statuses, status)
+		slices.SortFunc(list, func(a, b *hallpass.Error) int { return cmp.Compare(a.Code, b.Code) })
+	}
+	slices.Sort(statuses)
+	return statuses, byStatus
+}
+
+func (o Operation) method() string { method, _, _ := strings.Cut(o.Pattern, " "); return method }
+func (o Operation) path() string   { _, path, _ := strings.Cut(o.Pattern, " "); return path }
+
+var wordOfPath = regexp.MustCompile(`[A-Za-z0-9]+`)
+
+// id names the operation in generated clients and on the page: "postV1UsersIdDisable".
+func (o Operation) id() string {
+	id := strings.ToLower(o.method())
+	for _, word := range wordOfPath.FindAllString(o.path(), -1) {
+		id += strings.ToUpper(word[:1]) + word[1:]
+	}
+	return id
+}
+
+var wildcard = regexp.MustCompile(`\{([a-z_]+)\}`)
+
+// object is JSON whose members may come in any order.
+type object = map[string]any
+
+// Document returns the OpenAPI 3.1 document.
+func Document(api API) ([]byte, error) {
+	s := newSchemas(api)
+	paths := object{}
+	for _, o := range api.Operations {
+		item, ok := paths[o.path()].(object)
+		if !ok {
+			item = object{}
+			paths[o.path()] = item
+		}
+		item[strings.ToLower(o.method())] = s.operation(o)
+	}
+	return json.MarshalIndent(object{
+		"openapi": "3.1.1",
+		"info":    object{"title": api.Title, "version": api.Version, "description": api.Description},
+		"servers": []object{{"url": api.URL}},
+		"paths":   paths,
+		"components": object{
+			"schemas": s.components,
+			"securitySchemes": object{
+				"token": object{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+				"basic": object{"type": "http", "scheme": "basic"},
+			},
+		},
+	}, "", "  ")
+}
+
+func newSchemas(api API) *schemas {
+	return &schemas{
+		writtenAs: api.WrittenAs, problem: api.Problem,
+		components: map[string]*Schema{}, types: map[string]reflect.Type{},
+	}
+}
+
+func (s *schemas) operation(o Operation) object {
+	operation := object{
+		"operationId": o.id(), "summary": o.Does, "description": "Who may: " + o.Who + ".",
+		"security": o.security(), "responses": s.responses(o),
+	}
+	if parameters := s.parameters(o); parameters != nil {
+		operation["parameters"] = parameters
+	}
+	if o.Takes.Value != nil {
+		operation["requestBody"] = object{
+			"required": !o.Takes.Optional,
+			"content":  object{o.Takes.ContentType: object{"schema": s.body(o.Takes)}},
+		}
+	}
+	return operation
+}
+
+// body returns the schema of a body. Forms may have members that we do not know (RFC 7662 §2.1).
+func (s *schemas) body(b Body) *Schema {
+	schema := s.of(reflect.TypeOf(b.Value), true)
+	if b.ContentType != "application/json" {
+		s.resolve(schema).AdditionalProperties = nil
+	}
+	return schema
+}
+
+func (o Operation) security() []object {
+	none := []string{}
+	switch {
+	case o.Security == Token:
+		return []object{{"token": none}}
+	case o.Security == OptionalToken:
+		return []object{{"token": none}, {}}
+	case o.Takes.Basic:
+		return []object{{}, {"basic": none}}
+	}
+	return []object{}
+}
+
+func (s *schemas) parameters(o Operation) (list []object) {
+	for _, match := range wildcard.FindAllStringSubmatch(o.path(), -1) {
+		list = append(list, object{"name": match[1], "in": "path", "required": true, "schema": Schema{Type: "string"}})
+	}
+	for _, p := range o.Parameters {
+		schema := &p.Schema
+		if p.Repeated {
+			schema = &Schema{Type: "array", Items: schema}
+		}
+		list = append(list, object{"name": p.Name, "in": "query", "description": p.Does, "schema": schema})
+	}
+	return list
+}
+
+func (s *schemas) responses(o Operation) object {
+	responses := object{}
+	for _, a := range o.Answers {
+		response := object{"description": http.StatusText(a.Status)}
+		if content := s.content(a); content != nil {
+			response["content"] = content
+		}
+		if len(a.Header) > 0 {
+			response["headers"] = headers(a.Header)
+		}
+		responses[strconv.Itoa(a.Status)] = response
+	}
+	statuses, byStatus := o.refusalsOf()
+	for _, status := range statuses {
+		responses[strconv.Itoa(status)] = s.refusal(status, byStatus[status])
+	}
+	return responses
+}
+
+func (s *schemas) content(a Answer) object {
+	if len(a.Values) == 0 {
+		return nil
+	}
+	var list []*Schema
+	for _, value := range a.Values {
+		list = append(list, s.of(reflect.TypeOf(value), false))
+	}
+	schema := list[0]
+	if len(list) > 1 {
+		schema = &Schema{OneOf: list}
+	}
+	return object{cmp.Or(a.ContentType, "application/json"): object{"schema": schema}}
+}
+
+func headers(does map[string]string) object {
+	list := object{}
+	for name, text := range does {
+		list[name] = object{"description": text, "required": true, "schema": Schema{Type: "string"}}
+	}
+	return list
+}
+
+// refusal describes the refusals with one status: the problem document, and the codes that it can
+// have here.
+func (s *schemas) refusal(status int, list []*hallpass.Error) object {
+	var codes, texts []string
+	for _, e := range list {
+		codes = append(codes, e.Code)
+		texts = append(texts, fmt.Sprintf("`%s`: %s", e.Code, e.Detail))
+	}
+	narrowed := &Schema{Properties: properties{{name: "code", schema: &Schema{Type: "string", Enum: codes}}}}
+	response := object{
+		"description": strings.Join(texts, "\n\n"),
+		"content": object{"application/problem+json": object{
+			"schema": &Schema{AllOf: []*Schema{s.of(s.problem, false), narrowed}},
+		}},
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		response["headers"] = headers(map[string]string{"WWW-Authenticate": "The challenge (RFC 6750 §3)."})
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		response["headers"] = headers(map[string]string{"Retry-After": "Seconds to wait (RFC 9110 §10.2.3)."})
+	}
+	return response
+}
+
+// Integer is the schema of a whole number from least to most, or without an upper limit if most is
+// 0.
+func Integer(least, most int) Schema {
+	s := Schema{Type: "integer", Minimum: &least}
+	if most > 0 {
+		s.Maximum = &most
+	}
+	return s
+}

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/users"
+)
+
+// access is who may send a request: as the rules that decide, and in the words and refusals of the
+// document.
+type access struct {
+	words    string
+	public   bool // everybody, without a token
+	rules    []hallpass.Rule
+	refusals []*hallpass.Error // of the rules
+}
+
+// Who may. Recent means that the login is at most users.FreshFor old.
+var (
+	anyone = access{words: "anyone", public: true}
+	caller = access{words: "anyone with an access token"}
+	admin  = access{
+		words:    "an administrator",
+		rules:    []hallpass.Rule{isAdmin},
+		refusals: []*hallpass.Error{hallpass.ErrInsufficientRole},
+	}
+	freshAdmin = access{
+		words:    "an administrator with a recent login",
+		rules:    []hallpass.Rule{hallpass.AllOf(isAdmin, isFresh)},
+		refusals: []*hallpass.Error{hallpass.ErrInsufficientRole, hallpass.ErrFreshTokenRequired},
+	}
+	selfOrAdmin = access{
+		words:    "the user, and an administrator",
+		rules:    []hallpass.Rule{hallpass.AnyOf(isSelf, isAdmin)},
+		refusals: []*hallpass.Error{hallpass.ErrNotOwner},
+	}
+	selfOrFreshAdmin = access{
+		words:    "the user, and an administrator with a recent login",
+		rules:    []hallpass.Rule{hallpass.AnyOf(isSelf, hallpass.AllOf(isAdmin, isFresh))},
+		refusals: []*hallpass.Error{hallpass.ErrNotOwner, hallpass.ErrFreshTokenRequired},
+	}
+	freshSelfOrAdmin = access{
+		words:    "the user and an administrator, with a recent login",
+		rules:    []hallpass.Rule{hallpass.AnyOf(isSelf, isAdmin), isFresh},
+		refusals: []*hallpass.Error{hallpass.ErrNotOwner, hallpass.ErrFreshTokenRequired},
+	}
+	adminOrIntrospector = access{
+		words:    "an administrator, and a service whose token has the scope introspect",
+		rules:    []hallpass.Rule{hallpass.AnyOf(isAdmin, hallpass.Scope(introspectScope))},
+		refusals: []*hallpass.Error{hallpass.ErrInsufficientRole},
+	}
+
+	// These two are decided by the library's handlers.
+	eitherToken  = access{words: "anyone with an access token or a refresh token"}
+	ownerOrAdmin = access{words: "whose session it is, and an administrator"}
+)
+
+var (
+	isAdmin = hallpass.Role(users.AdminRole)
+	isFresh = hallpass.Fresh(users.FreshFor)
+	isSelf  = hallpass.Self("id")
+)

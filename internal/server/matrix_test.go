@@ -1,0 +1,134 @@
+package server_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/jwt"
+)
+
+// callers are who sends each request, in the order of the columns below: nobody, another user, the
+// user whom the request is about, an administrator, an administrator whose login is not recent, and
+// a service whose token has another scope than any route wants, and no user.
+var callers = []string{"nobody", "other", "owner", "admin", "stale", "service"}
+
+// whoMay is every route of the server, and the status of each caller. DELETE of a session is 404 for
+// others, so that IDs cannot be tried out.
+var whoMay = []struct {
+	pattern  string
+	statuses [6]int
+	body     string
+}{
+	{"POST /v1/login", [6]int{200, 200, 200, 200, 200, 200}, credentials("alice", passwordOf("alice"))},
+	{"POST /v1/refresh", [6]int{200, 200, 200, 200, 200, 200}, `{"refresh_token":"{refresh}"}`},
+	// With the password of alice: another user's is another.
+	{"POST /v1/reauthenticate", [6]int{401, 401, 200, 401, 401, 401}, `{"password":"` + passwordOf("alice") + `"}`},
+	{"POST /v1/logout", [6]int{401, 204, 204, 204, 204, 204}, ""},
+	{"POST /v1/logout/all", [6]int{401, 204, 204, 204, 204, 204}, ""},
+	{"POST /v1/revoke", [6]int{200, 200, 200, 200, 200, 200}, "token={token}"},
+	{"GET /v1/sessions", [6]int{401, 200, 200, 200, 200, 200}, ""},
+	{"DELETE /v1/sessions/{session}", [6]int{401, 404, 204, 204, 204, 404}, ""},
+	{"GET /v1/jwks.json", [6]int{200, 200, 200, 200, 200, 200}, ""},
+	{"GET /.well-known/jwks.json", [6]int{200, 200, 200, 200, 200, 200}, ""},
+	{"GET /v1/revocations", [6]int{200, 200, 200, 200, 200, 200}, ""},
+	{"GET /.well-known/oauth-authorization-server", [6]int{200, 200, 200, 200, 200, 200}, ""},
+	{"GET /healthz", [6]int{200, 200, 200, 200, 200, 200}, ""},
+	{"GET /readyz", [6]int{200, 200, 200, 200, 200, 200}, ""},
+	{"GET /openapi.json", [6]int{200, 200, 200, 200, 200, 200}, ""},
+	{"GET /docs", [6]int{200, 200, 200, 200, 200, 200}, ""},
+	{"GET /docs/style.css", [6]int{200, 200, 200, 200, 200, 200}, ""},
+	{"GET /v1/me", [6]int{401, 200, 200, 200, 200, 401}, ""},
+	{"GET /v1/verify", [6]int{401, 204, 204, 204, 204, 204}, ""},
+	{"POST /v1/introspect", [6]int{401, 403, 403, 200, 200, 403}, "token={token}"},
+	{"GET /v1/audit", [6]int{401, 403, 403, 200, 200, 403}, ""},
+	{"GET /v1/keys", [6]int{401, 403, 403, 200, 200, 403}, ""},
+	{"POST /v1/keys/rotate", [6]int{401, 403, 403, 200, 401, 403}, ""},
+	{"GET /v1/users", [6]int{401, 403, 403, 200, 200, 403}, ""},
+	{"POST /v1/users", [6]int{201, 201, 201, 201, 201, 201}, credentials("dora", passwordOf("dora"))},
+	{"GET /v1/users/{id}", [6]int{401, 403, 200, 200, 200, 403}, ""},
+	{"PATCH /v1/users/{id}", [6]int{401, 403, 200, 200, 401, 403}, `{"email":"new@alice.example"}`},
+	{"DELETE /v1/users/{id}", [6]int{401, 403, 204, 204, 401, 403}, ""},
+	{"PUT /v1/users/{id}/roles", [6]int{401, 403, 403, 200, 401, 403}, `{"roles":["user","editor"]}`},
+	{"POST /v1/users/{id}/disable", [6]int{401, 403, 403, 200, 401, 403}, ""},
+	{"POST /v1/users/{id}/enable", [6]int{401, 403, 403, 200, 401, 403}, ""},
+}
+
+// Every route, asked by everybody: who may is what the table says.
+func TestRoutes_answerEachCallerAsTheTableSays(t *testing.T) {
+	told := map[string]bool{}
+	for _, c := range whoMay {
+		told[strings.ReplaceAll(c.pattern, "{session}", "{id}")] = true
+		for i, by := range callers {
+			f := newFixture(t, options{})
+			if a := f.sendAs(by, c.pattern, c.body); a.Status != c.statuses[i] {
+				t.Errorf("%s by %s: %d %s, want %d", c.pattern, by, a.Status, a.Body, c.statuses[i])
+			}
+			_ = f.db.Close() // there are many of them
+		}
+	}
+	want := patterns(newFixture(t, options{}).server.Mux())
+	if got := slices.Sorted(maps.Keys(told)); !slices.Equal(got, want) {
+		t.Errorf("this test asks\n%s\nand the mux has\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Where sign-up is closed, only an administrator with a recent login makes users.
+func TestRoutes_closedSignupIsForAdministrators(t *testing.T) {
+	for by, want := range map[string]int{"nobody": 401, "admin": 201, "stale": 401, "service": 403} {
+		f := newFixture(t, options{config: func(c *server.Config) { c.ClosedSignup = true }})
+		if a := f.sendAs(by, "POST /v1/users", signupOfCarol); a.Status != want {
+			t.Errorf("by %s: %d %s, want %d", by, a.Status, a.Body, want)
+		}
+	}
+}
+
+// sendAs sends a request about alice.
+func (f *fixture) sendAs(by, pattern, body string) answer {
+	f.t.Helper()
+	people := map[string]person{"admin": f.admin("root")}
+	if body != signupOfCarol { // which may be closed
+		people["owner"], people["other"] = f.join("alice"), f.join("bob")
+	}
+	alice := people["owner"]
+	if by == "stale" {
+		f.clock.Advance(5*time.Minute + time.Second)
+		people["stale"] = people["admin"]
+	}
+	var headers []string
+	switch by {
+	case "nobody":
+	case "service":
+		headers = append(headers, "Authorization: Bearer "+f.tokenWithScope("unrelated"))
+	default:
+		headers = append(headers, people[by].bearer())
+	}
+	if strings.HasPrefix(body, "token=") {
+		headers = append(headers, form)
+	}
+	fill := strings.NewReplacer("{id}", alice.id, "{session}", alice.session, "{token}", alice.access,
+		"{refresh}", alice.refresh)
+	return f.do(fill.Replace(pattern), fill.Replace(body), headers...)
+}
+
+// tokenWithScope is a token of this server for a service: it has a scope, and neither user, session
+// nor role.
+func (f *fixture) tokenWithScope(scope string) string {
+	f.t.Helper()
+	key, err := f.keys.SigningKey(f.t.Context())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	now := f.clock.Now()
+	token, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
+		Issuer: "https://issuer.test", Audience: []string{"https://issuer.test"}, Subject: "service", ID: "1",
+		ClientID: "service", IssuedAt: now, ExpiresAt: now.Add(time.Minute), Scopes: []string{scope},
+	}, nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return token
+}
