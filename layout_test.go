@@ -61,6 +61,7 @@ var layout = map[string][]string{
 	"internal/users":   {".", "password", "internal/account", "internal/limit"},
 	"internal/audit":   {"internal/sqldb"},
 	"internal/openapi": {"."},
+	"internal/traffic": {},
 	"internal/server": {".", "sessions", "internal/audit", "internal/keyring", "internal/limit", "internal/openapi",
 		"internal/page", "internal/users"},
 	"cmd/hallpass": {"*"},
@@ -133,8 +134,8 @@ var databaseSQL = []string{
 }
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
-var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/openapi", "internal/conns",
-	"cmd/hallpass",
+var netHTTP = []string{".", "jwk", "hallpasstest", "internal/server", "internal/openapi", "internal/traffic",
+	"internal/conns", "cmd/hallpass",
 	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended",
 	"examples/internal/exampletest", "examples/internal/refusals",
 	"examples/anyissuer", "examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken",

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/hallpass-go/hallpass/internal/traffic"
 )
 
 // link is the network between the players and the server's processes. It loses and doubles what it
@@ -29,7 +31,8 @@ var errNoAnswer = errors.New("no answer came")
 
 func newLink(rec *recorder, urls ...string) *link {
 	return &link{urls: urls, rec: rec, client: &http.Client{
-		Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256},
+		Timeout:   30 * time.Second,
+		Transport: traffic.FromEnvironment().Transport(&http.Transport{MaxIdleConnsPerHost: 256}),
 	}}
 }
 

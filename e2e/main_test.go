@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hallpass-go/hallpass/internal/traffic"
 )
 
 var binary string // the hallpass that is tested
@@ -115,6 +117,7 @@ func (s *server) start() time.Duration {
 		if resp, err := http.Get(s.URL + "/readyz"); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
+				traffic.FromEnvironment().Started(address)
 				return time.Since(started)
 			}
 		}
@@ -177,7 +180,10 @@ type request struct {
 	Header map[string]string
 }
 
-var client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 128}}
+var client = &http.Client{
+	Timeout:   30 * time.Second,
+	Transport: traffic.FromEnvironment().Transport(&http.Transport{MaxIdleConnsPerHost: 128}),
+}
 
 func (s *server) do(r request) answer {
 	s.t.Helper()

@@ -140,7 +140,8 @@ func Document(api API) ([]byte, error) {
 		"servers": []object{{"url": api.URL}},
 		"paths":   paths,
 		"components": object{
-			"schemas": s.components,
+			"schemas":   s.components,
+			"responses": s.shared,
 			"securitySchemes": object{
 				"token": object{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 				"basic": object{"type": "http", "scheme": "basic"},
@@ -152,7 +153,7 @@ func Document(api API) ([]byte, error) {
 func newSchemas(api API) *schemas {
 	return &schemas{
 		writtenAs: api.WrittenAs, problem: api.Problem,
-		components: map[string]*Schema{}, types: map[string]reflect.Type{},
+		components: map[string]*Schema{}, types: map[string]reflect.Type{}, shared: object{},
 	}
 }
 
@@ -223,7 +224,7 @@ func (s *schemas) responses(o Operation) object {
 	}
 	statuses, byStatus := o.refusalsOf()
 	for _, status := range statuses {
-		responses[strconv.Itoa(status)] = s.refusal(status, byStatus[status])
+		responses[strconv.Itoa(status)] = s.sharedRefusal(status, byStatus[status])
 	}
 	return responses
 }
@@ -249,6 +250,18 @@ func headers(does map[string]string) object {
 		list[name] = object{"description": text, "required": true, "schema": Schema{Type: "string"}}
 	}
 	return list
+}
+
+// sharedRefusal refers to the description of refusals that several operations have.
+func (s *schemas) sharedRefusal(status int, list []*hallpass.Error) object {
+	name := strconv.Itoa(status)
+	for _, e := range list {
+		name += "." + e.Code
+	}
+	if s.shared[name] == nil {
+		s.shared[name] = s.refusal(status, list)
+	}
+	return object{"$ref": "#/components/responses/" + name}
 }
 
 // refusal describes the refusals with one status: the problem document, and the codes that it can

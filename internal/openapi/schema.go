@@ -69,6 +69,7 @@ type schemas struct {
 	writtenAs  map[reflect.Type]reflect.Type
 	problem    reflect.Type
 	components map[string]*Schema
+	shared     object                  // refusals by name
 	types      map[string]reflect.Type // by the name of the component
 	names      []string                // of answers, in the order of first use
 }

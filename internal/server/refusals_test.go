@@ -52,7 +52,7 @@ func TestBody_withoutAContentTypeIsRefused(t *testing.T) {
 	for _, body := range []string{credentials("alice", "x"), " "} {
 		r := httptest.NewRequest(http.MethodPost, "/v1/login", strings.NewReader(body))
 		w := httptest.NewRecorder()
-		f.server.Handler().ServeHTTP(w, r)
+		f.handler.ServeHTTP(w, r)
 		if w.Code != http.StatusUnsupportedMediaType ||
 			!strings.Contains(w.Body.String(), "Content-Type: application/json") {
 			t.Errorf("%q: answered %d %s", body, w.Code, w.Body)
@@ -88,6 +88,6 @@ func TestPanic_thatAbortsIsPassedOn(t *testing.T) {
 			t.Errorf("recovered %v, answered %q", p, w.Body)
 		}
 	}()
-	f.server.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	f.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 	t.Error("it was not passed on")
 }

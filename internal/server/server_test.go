@@ -89,7 +89,7 @@ func TestUsers_lastAdministratorStays(t *testing.T) {
 				r := httptest.NewRequest("PUT", "/v1/users/"+c.of.id+"/roles", strings.NewReader(`{"roles":["user"]}`))
 				r.Header.Set("Content-Type", "application/json")
 				r.Header.Set("Authorization", "Bearer "+c.by.access)
-				f.server.Handler().ServeHTTP(httptest.NewRecorder(), r)
+				f.handler.ServeHTTP(httptest.NewRecorder(), r)
 			})
 		}
 		all.Wait()
@@ -326,7 +326,7 @@ func TestLog_clientThatHangsUpIsNoError(t *testing.T) {
 		r := httptest.NewRequestWithContext(ctx, "POST", path, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
-		f.server.Handler().ServeHTTP(w, r)
+		f.handler.ServeHTTP(w, r)
 		if line := f.lineOf(w.Header().Get("X-Request-Id")); w.Code < 500 || line["level"] != "INFO" {
 			t.Errorf("%s: answered %d, logged as %v", path, w.Code, line)
 		}

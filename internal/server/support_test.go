@@ -23,6 +23,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/traffic"
 	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/password"
 )
@@ -32,6 +33,7 @@ import (
 type fixture struct {
 	t        testing.TB
 	server   *server.Server
+	handler  http.Handler // of the server; records the traffic
 	accounts *users.Accounts
 	db       *sqldb.DB
 	keys     *keyring.Ring
@@ -127,6 +129,7 @@ func newFixture(t testing.TB, o options) *fixture {
 	}
 	f.server, err = server.New(t.Context(), c)
 	must(err)
+	f.handler = traffic.FromEnvironment().Handler(f.server.Handler())
 	return f
 }
 
@@ -160,7 +163,7 @@ func (f *fixture) do(request, body string, headers ...string) answer {
 		r.Header.Add(name, value)
 	}
 	w := httptest.NewRecorder()
-	f.server.Handler().ServeHTTP(w, r)
+	f.handler.ServeHTTP(w, r)
 	text, err := io.ReadAll(w.Result().Body)
 	if err != nil {
 		f.t.Fatal(err)
