@@ -53,6 +53,7 @@ type Config[T any] struct {
 
 	// The rest of the issuing half, with the defaults of [IssuerConfig].
 	Authorize    func(ctx context.Context, subject string) (Grant[T], error)
+	MayRefresh   func(ctx context.Context, sessionID string) error
 	ClientID     string
 	AccessTTL    time.Duration
 	IdleTTL      time.Duration
@@ -77,8 +78,8 @@ type Config[T any] struct {
 func (c Config[T]) issuer() IssuerConfig[T] {
 	return IssuerConfig[T]{
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: c.Revocations,
-		Authorize: c.Authorize, ClientID: c.ClientID, AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL,
-		SessionTTL: c.SessionTTL, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
+		Authorize: c.Authorize, MayRefresh: c.MayRefresh, ClientID: c.ClientID, AccessTTL: c.AccessTTL,
+		IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL, RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
 		Record: c.Record, Observe: c.Observe, Now: c.Now,
 	}
 }
@@ -125,7 +126,8 @@ func New[T any](c Config[T]) (*Auth[T], error) {
 	if _, inMemory := issuer.c.Store.(*sessions.Memory); !inMemory {
 		c.Revocations.mustBeRead() // it may hold what was revoked before this program began
 	}
-	guesses := limit.NewGuard(perMinute(c.GuessesPerAccount, 10), perMinute(c.GuessesPerAddress, 100), issuer.c.Now)
+	guesses := limit.InMemory(
+		limit.PerMinute(c.GuessesPerAccount, 10), limit.PerMinute(c.GuessesPerAddress, 100), issuer.c.Now)
 	return &Auth[T]{Verifier: verifier, Issuer: issuer, c: c, guesses: guesses}, nil
 }
 
@@ -152,15 +154,6 @@ func joinOnce(errs ...error) error {
 	}
 	add(errors.Join(errs...))
 	return errors.Join(mistakes...)
-}
-
-// perMinute returns the rate of n attempts a minute, with a default for 0 and no limit for negative
-// n.
-func perMinute(n, byDefault int) limit.Rate {
-	if n < 0 {
-		return limit.Rate{}
-	}
-	return limit.Rate{Burst: defaultTo(n, byDefault), Per: time.Minute}
 }
 
 // Mount adds [Auth.Routes] to a mux under a prefix ("/auth"): POST login, refresh, logout,

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/jose"
-	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/page"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
+	"github.com/hallpass-go/hallpass/ratelimit"
 )
 
 // Error is what a request is refused with. Errors are compared by Code: errors.Is(err,
@@ -20,12 +20,12 @@ type Error struct {
 	Status int    // HTTP status
 	Detail string // for people: what to do next. Never holds a token or a secret.
 
-	Fields     []FieldError  // ErrValidation: every member that does not fit
-	Scopes     []string      // ErrInsufficientScope: what the route wants
-	MaxAge     time.Duration // ErrFreshTokenRequired: how recent the authentication must be
-	RetryAfter time.Duration // ErrRateLimited, ErrOverloaded, ErrStoreUnavailable: when to come again
-	Limit      *RateLimit    // ErrRateLimited: the limit that was met
-	Cause      error         // for the log, never for the client
+	Fields     []FieldError        // ErrValidation: every member that does not fit
+	Scopes     []string            // ErrInsufficientScope: what the route wants
+	MaxAge     time.Duration       // ErrFreshTokenRequired: how recent the authentication must be
+	RetryAfter time.Duration       // ErrRateLimited, ErrOverloaded, ErrStoreUnavailable: when to come again
+	Limit      *ratelimit.Decision // ErrRateLimited: the limit that was met
+	Cause      error               // for the log, never for the client
 }
 
 // FieldError says what is wrong with one member of a request body.
@@ -33,15 +33,6 @@ type FieldError struct {
 	Field  string `json:"field"`
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
-}
-
-// RateLimit describes a limit as the RateLimit header fields do.
-type RateLimit struct {
-	Policy    string        // name of the limit
-	Quota     int           // requests allowed in Window
-	Remaining int           // requests left now
-	Window    time.Duration // over which Quota is spread
-	Reset     time.Duration // until Quota is whole again
 }
 
 // The errors that requests end with. Each is a value to compare with; [Error.WithDetail] and
@@ -146,14 +137,13 @@ func asError(err error) *Error {
 		}
 		return e.Because(err)
 	}
-	if refused, ok := errors.AsType[*limit.Refused](err); ok {
+	if refused, ok := errors.AsType[*ratelimit.Refused](err); ok {
 		e := ErrRateLimited.Because(err)
-		e.RetryAfter = refused.RetryAfter
-		e.Limit = &RateLimit{
-			Policy: refused.Policy, Quota: refused.Limit, Remaining: refused.Remaining,
-			Window: refused.Window, Reset: refused.ResetAfter,
-		}
+		e.RetryAfter, e.Limit = refused.RetryAfter, &refused.Decision
 		return e
+	}
+	if errors.Is(err, ratelimit.ErrUnavailable) {
+		return ErrStoreUnavailable.Because(err)
 	}
 	if wrong, ok := errors.AsType[*page.Error](err); ok {
 		return InvalidFields(FieldError{Field: wrong.Parameter, Code: "invalid", Detail: wrong.Error()})

@@ -46,9 +46,10 @@ func (a *Auth[T]) login(r Request[T]) (Answer, error) {
 		return Answer{}, err
 	}
 	login := Login{Username: username, Password: password, Client: a.c.Client(r.Request)}
-	attempt, refused := a.guesses.Login(fmt.Sprintf("name %.256s", strings.ToLower(username)), login.Client.IP)
-	if refused != nil {
-		return Answer{}, refused
+	name := fmt.Sprintf("name %.256s", strings.ToLower(username))
+	attempt, err := a.guesses.Login(r.Context(), name, login.Client.IP)
+	if err != nil {
+		return Answer{}, err
 	}
 	tokens, err := a.LogIn(r.Context(), login.Client, func(ctx context.Context) (string, *Grant[T], error) {
 		subject, err := a.c.Authenticate(attempt.Context(ctx), login)
@@ -57,7 +58,7 @@ func (a *Auth[T]) login(r Request[T]) (Answer, error) {
 	if err != nil {
 		return Answer{}, a.loginFailed(r.Context(), attempt, Event{Client: login.Client, Err: err})
 	}
-	attempt.Succeeded()
+	attempt.Succeeded(r.Context())
 	return Answer{Body: tokens}, nil
 }
 
@@ -66,7 +67,7 @@ func (a *Auth[T]) login(r Request[T]) (Answer, error) {
 // client. A client that hangs up does not keep it from being recorded.
 func (a *Auth[T]) loginFailed(ctx context.Context, attempt limit.Attempt, e Event) error {
 	wrong := errors.Is(e.Err, ErrInvalidCredentials)
-	attempt.Failed(e.Err, wrong)
+	attempt.Failed(ctx, e.Err, wrong)
 	if wrong {
 		e.Name = EventLoginFailed
 		if err := a.Tell(context.WithoutCancel(ctx), e); err != nil {
@@ -165,9 +166,9 @@ func (a *Auth[T]) reauthenticate(r Request[T]) (Answer, error) {
 		return Answer{}, err
 	}
 	id, client := r.Identity, a.c.Client(r.Request)
-	attempt, refused := a.guesses.Session("subject "+id.Subject, client.IP)
-	if refused != nil {
-		return Answer{}, refused
+	attempt, err := a.guesses.Session(r.Context(), "subject "+id.Subject, client.IP)
+	if err != nil {
+		return Answer{}, err
 	}
 	tokens, err := a.Reauthenticate(r.Context(), id.SessionID, client, func(ctx context.Context) error {
 		return a.c.CheckPassword(attempt.Context(ctx), id.Subject, password, client)
@@ -176,7 +177,7 @@ func (a *Auth[T]) reauthenticate(r Request[T]) (Answer, error) {
 		e := Event{Subject: id.Subject, SessionID: id.SessionID, Client: client, Err: err}
 		return Answer{}, a.loginFailed(r.Context(), attempt, e)
 	}
-	attempt.Succeeded()
+	attempt.Succeeded(r.Context())
 	return Answer{Body: tokens}, nil
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
-	"github.com/hallpass-go/hallpass/internal/limit"
+	"github.com/hallpass-go/hallpass/internal/asker"
 )
 
 func basic(username, password string) string {
@@ -359,7 +359,7 @@ func TestMount_guessesAreLimited(t *testing.T) {
 func TestLogin_namesTheClientToTheGovernor(t *testing.T) {
 	var told []string
 	tell := func(ctx context.Context) {
-		name, known := limit.ClientOf(ctx)
+		name, known := asker.Of(ctx)
 		told = append(told, fmt.Sprint(name, " ", known))
 	}
 	a := newAPI(t, func(c *hallpass.Config[appClaims]) {

@@ -2,6 +2,7 @@ package hallpass
 
 import (
 	"context"
+	"net/http"
 	"slices"
 
 	"github.com/hallpass-go/hallpass/jwt"
@@ -32,4 +33,25 @@ func withIdentity[T any](ctx context.Context, id Identity[T]) context.Context {
 func IdentityFrom[T any](ctx context.Context) (Identity[T], bool) {
 	id, ok := ctx.Value(identityKey{}).(Identity[T])
 	return id, ok
+}
+
+// BySubject is a key for the rules of package ratelimit: the issuer and the subject of the request's
+// identity. It is empty, and the rule does not count the request, if [IdentityFrom] finds none, so
+// the limiter's middleware goes inside that of [Verifier.Require]. T must be the verifier's.
+func BySubject[T any](r *http.Request) string {
+	id, ok := IdentityFrom[T](r.Context())
+	if !ok {
+		return ""
+	}
+	return id.Issuer + " " + id.Subject
+}
+
+// BySession is [BySubject] for the session of the identity, or for its subject if the token has no
+// session.
+func BySession[T any](r *http.Request) string {
+	id, ok := IdentityFrom[T](r.Context())
+	if !ok || id.SessionID == "" {
+		return BySubject[T](r)
+	}
+	return id.Issuer + " session " + id.SessionID
 }

@@ -30,6 +30,10 @@ type IssuerConfig[T any] struct {
 	// change takes effect at the next refresh at the latest. It returns [ErrSubjectDisabled] for a
 	// subject who may have no tokens. Defaults to an empty grant.
 	Authorize func(ctx context.Context, subject string) (Grant[T], error)
+	// MayRefresh is asked at each refresh, before the store is, and its error refuses the refresh.
+	// The refresh token has been made for that session, but may be an old one. Use it to limit
+	// refreshes, with package ratelimit. Defaults to no limit.
+	MayRefresh func(ctx context.Context, sessionID string) error
 	// ClientID is the "client_id" claim (RFC 9068 §2.2). Defaults to Audience: the API's own
 	// clients.
 	ClientID string
@@ -97,6 +101,9 @@ func NewIssuer[T any](c IssuerConfig[T]) (*Issuer[T], error) {
 	}
 	if c.Authorize == nil {
 		c.Authorize = func(context.Context, string) (Grant[T], error) { return Grant[T]{}, nil }
+	}
+	if c.MayRefresh == nil {
+		c.MayRefresh = func(context.Context, string) error { return nil }
 	}
 	if c.Observe == nil {
 		c.Observe = func(context.Context, Event) {}
@@ -244,6 +251,9 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 	sessionID, generation, ok := i.refreshTokens.read(refreshToken)
 	if !ok {
 		return Tokens{}, ErrRefreshTokenInvalid
+	}
+	if err := i.c.MayRefresh(ctx, sessionID); err != nil {
+		return Tokens{}, err
 	}
 	s, err := i.c.Store.Session(ctx, sessionID)
 	if errors.Is(err, sessions.ErrNotFound) {

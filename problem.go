@@ -46,9 +46,8 @@ func (p Problem) WriteError(w http.ResponseWriter, _ *http.Request, e *Error) {
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", seconds(e.RetryAfter))
 	}
-	if l := e.Limit; l != nil {
-		h.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%s", l.Policy, l.Quota, seconds(l.Window)))
-		h.Set("RateLimit", fmt.Sprintf("%q;r=%d;t=%s", l.Policy, l.Remaining, seconds(l.Reset)))
+	if e.Limit != nil {
+		e.Limit.SetFields(h)
 	}
 	writeJSON(w, e.Status, "application/problem+json", problemDocument{
 		Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status, Code: e.Code, Detail: e.Detail,

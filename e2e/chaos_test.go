@@ -150,7 +150,8 @@ func newChaos(t *testing.T, s scenario) *chaos {
 		rand: rand.New(rand.NewPCG(*chaosSeed, 0)),
 	}
 	first := serve(t, "--refresh-grace="+s.grace.String(), "--log-level=warn", "--max-sessions=0",
-		"--login-limit-account=0", "--login-limit-address=0", "--signup-limit=0", "--access-ttl=12h")
+		"--login-limit-account=0", "--login-limit-address=0", "--signup-limit=0", "--rename-limit=0",
+		"--refresh-limit=0", "--request-limit-user=0", "--access-ttl=12h")
 	second := first.replica
 	if s.ahead > 0 {
 		second = first.replicaAhead(s.ahead)

@@ -68,6 +68,7 @@ func serveWithClock(log *slog.Logger) error {
 	flags.DurationVar(&c.RefreshGrace, "refresh-grace", 0, "")
 	for _, other := range []string{ // what a server of these packages does unless it is told otherwise
 		"log-level", "max-sessions", "login-limit-account", "login-limit-address", "signup-limit",
+		"rename-limit", "refresh-limit", "request-limit-user",
 	} {
 		flags.String(other, "", "")
 	}

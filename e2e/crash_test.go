@@ -48,7 +48,7 @@ func (l *ledger) token(name string) string {
 // that they have once more.
 func TestKill_losesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
-	s := serve(t, "--login-limit-account=0", "--login-limit-address=0")
+	s := serve(t, "--login-limit-account=0", "--login-limit-address=0", "--refresh-limit=0")
 	l := &ledger{users: map[string]string{}, tokens: map[string]string{}}
 	const sessions, signups, refreshes, rounds = 8, 200, 200, 4
 	for n := range sessions {

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/hallpass-go/hallpass/internal/limit"
 )
 
 // The rules of a governor:
@@ -94,8 +92,8 @@ type Governor struct {
 	procs   *processors  // or nil where GOMAXPROCS is kept
 	garbage *collections // or nil where GOGC is kept
 
-	reserve int            // workers that each kind of client may have more than the kind before it
-	asked   *limit.Limiter // counts what clients that are not known ask for
+	reserve int    // workers that each kind of client may have more than the kind before it
+	asked   *asked // counts what clients that are not known ask for
 
 	preferred [kinds]atomic.Int32 // jobs that have a worker and are of a later kind than this one
 
@@ -125,7 +123,7 @@ func NewGovernor(c GovernorConfig) (*Governor, error) {
 		return nil, errors.Join(errs...)
 	}
 	g := &Governor{
-		workers: c.Workers, maxWait: c.MaxWait, linger: linger, params: params, asked: limit.New(fewHashes),
+		workers: c.Workers, maxWait: c.MaxWait, linger: linger, params: params, asked: newAsked(),
 	}
 	if !c.KeepGOMAXPROCS && os.Getenv("GOMAXPROCS") == "" {
 		g.procs, g.reserve = &ofProcess, 1 // otherwise more workers would take what requests need

@@ -3,9 +3,12 @@ package password
 import (
 	"container/list"
 	"context"
+	"hash/maphash"
+	"sync"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/limit"
+	"github.com/hallpass-go/hallpass/internal/asker"
+	"github.com/hallpass-go/hallpass/internal/gcra"
 )
 
 // client is whose a job is.
@@ -26,7 +29,7 @@ const (
 
 // fewHashes is how many hashes a client that is not known may ask for and still count as one that
 // asks for few: a sign-up and a log-in, and then one a minute.
-var fewHashes = limit.Rate{Burst: 2, Per: 2 * time.Minute}
+var fewHashes = gcra.NewRate(2, 2*time.Minute)
 
 // WithClient returns a context whose hashes a [Governor] counts for a client, by its address or
 // whatever names it. Clients take turns, so one that floods the governor is refused with
@@ -39,20 +42,46 @@ var fewHashes = limit.Rate{Burst: 2, Per: 2 * time.Minute}
 //
 // All work without a client counts as that of one client that asks for many hashes.
 func WithClient(ctx context.Context, name string, known bool) context.Context {
-	return limit.WithClient(ctx, name, known)
+	return asker.With(ctx, name, known)
 }
 
 // clientOf says whose the hashes of a context are, and counts one.
 func (g *Governor) clientOf(ctx context.Context) client {
-	name, isKnown := limit.ClientOf(ctx)
+	name, isKnown := asker.Of(ctx)
 	switch {
 	case isKnown:
 		return client{name, known}
-	case name != "" && g.asked.Allow(name, time.Now()).Allowed:
+	case name != "" && g.asked.isFew(name):
 		return client{name, few}
 	default:
 		return client{name, busy}
 	}
+}
+
+// asked counts the hashes that clients ask for.
+type asked struct {
+	seed  maphash.Seed
+	start time.Time
+
+	mu     sync.Mutex
+	counts *gcra.Table // by the hash of the client's name; guarded by mu
+}
+
+// askers is how many clients are counted apart, in two megabytes.
+const askers = 1 << 17
+
+func newAsked() *asked {
+	return &asked{seed: maphash.MakeSeed(), start: time.Now(), counts: gcra.NewTable(askers)}
+}
+
+// isFew counts a hash, and reports whether the client has asked for few lately.
+func (a *asked) isFew(name string) bool {
+	key, now := maphash.String(a.seed, name), time.Since(a.start)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	next, wait := fewHashes.Take(a.counts.Full(key, now), now, 1)
+	a.counts.Set(key, next, now)
+	return wait == 0
 }
 
 // queue holds the jobs that wait, in a line for each client. The lines of a kind take turns among

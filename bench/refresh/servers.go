@@ -271,7 +271,8 @@ func startServer(dir string) (*process, error) {
 		return nil, err
 	}
 	p := &process{name: serverName, wire: wireOf(serverName), url: "http://" + address + "/v1/refresh"}
-	p.cmd = exec.Command(binary, "serve", "--addr", address, "--data", filepath.Join(dir, "data"))
+	p.cmd = exec.Command(binary, "serve", "--addr", address, "--data", filepath.Join(dir, "data"),
+		"--refresh-limit", "1000000000/1m")
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func startServer(dir string, clients int) (*subject, error) {
 		return nil, err
 	}
 	cmd := onFirst(binary, "serve", "--addr", "127.0.0.1:0", "--data", filepath.Join(dir, "data"),
-		"--login-limit-account", "0", "--login-limit-address", "0")
+		"--login-limit-account", "0", "--login-limit-address", "0", "--request-limit-user", "1000000000/1m")
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err

@@ -27,9 +27,15 @@ var helpTexts = kong.Vars{
 	"max_connections": "Maximum number of connections, lower if the limit of file descriptors " +
 		"requires it. One address can use a quarter of them; loopback and proxies " +
 		"can use all.",
-	"account_limit": "Limit of failed logins per user name; 0 means no limit.",
-	"address_limit": "Limit of failed logins per address; 0 means no limit.",
-	"signup_limit":  "Limit of sign-ups per address; 0 means no limit.",
+	"account_limit": "Limit of wrong passwords per user name; off means no limit.",
+	"address_limit": "Limit of wrong passwords per client address; off means no limit.",
+	"signup_limit":  "Limit of sign-ups per client address; off means no limit.",
+	"rename_limit":  "Limit of names that a user may ask for; off means no limit.",
+	"refresh_limit": "Limit of refreshes per session; off means no limit.",
+	"ask_limit":     "Limit of introspections per caller; off means no limit.",
+	"user_limit":    "Limit of all requests per user; off means no limit.",
+	"client_limit": "Limit of all requests per client address, except loopback; off means no " +
+		"limit.",
 	"acme_domain": "Get and renew a certificate for this name by itself (ACME, RFC 8555), and accept the " +
 		"terms of the authority; can be repeated. Port 443 of the name must lead here.",
 	"acme_email":     "Where the authority can reach you.",

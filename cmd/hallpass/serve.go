@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -40,9 +38,7 @@ type serveSettings struct {
 
 	MaxConnections int `default:"10000" placeholder:"N" help:"${max_connections} Default: ${default}."`
 
-	LoginLimitAccount string `default:"10/1m" placeholder:"N/DURATION" help:"${account_limit} Default: ${default}."`
-	LoginLimitAddress string `default:"100/1m" placeholder:"N/DURATION" help:"${address_limit} Default: ${default}."`
-	SignupLimit       string `default:"1000/1m" placeholder:"N/DURATION" help:"${signup_limit} Default: ${default}."`
+	limitSettings
 
 	TLSCert string `placeholder:"FILE" help:"Certificate chain in PEM format. It is read again when it changes."`
 	TLSKey  string `placeholder:"FILE" help:"Private key of the certificate in PEM format."`
@@ -114,8 +110,8 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		Ping: in.db.Ping, ClosedSignup: !c.Signup,
 		AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax,
 		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
-		AccountLimit: limits[0], AddressLimit: limits[1], SignupLimit: limits[2],
-		TrustedProxies: proxies, Audit: in.audit, AuditRetention: c.AuditRetention, Log: log, Observe: events,
+		Limits: limits, TrustedProxies: proxies, Audit: in.audit, AuditRetention: c.AuditRetention, Log: log,
+		Observe: events,
 	})
 	if err != nil {
 		return err
@@ -174,7 +170,7 @@ func (c *serveCommand) stop(log *slog.Logger, api *server.Server, httpServer *ht
 }
 
 // validate reports all wrong settings at once.
-func (c *serveCommand) validate() (limits [3]users.Rate, proxies []netip.Prefix, err error) {
+func (c *serveCommand) validate() (limits users.Limits, proxies []netip.Prefix, err error) {
 	var mistakes []error
 	if c.Issuer != "" {
 		mistakes = c.tokenSettings.mistakes()
@@ -200,13 +196,8 @@ func (c *serveCommand) validate() (limits [3]users.Rate, proxies []netip.Prefix,
 	if c.KeyRotation != 0 && c.KeyRotation < time.Hour {
 		refuse("--key-rotation is under an hour: a rotation takes minutes, and its keys are published for a day")
 	}
-	for i, text := range []string{c.LoginLimitAccount, c.LoginLimitAddress, c.SignupLimit} {
-		rate, err := parseRate(text)
-		if err != nil {
-			mistakes = append(mistakes, err)
-		}
-		limits[i] = rate
-	}
+	limits, wrong := c.limits()
+	mistakes = append(mistakes, wrong...)
 	for _, text := range c.BehindProxy {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -254,20 +245,6 @@ func (c *serveCommand) validate() (limits [3]users.Rate, proxies []netip.Prefix,
 		return limits, proxies, usageError{errors.Join(mistakes...)}
 	}
 	return limits, proxies, nil
-}
-
-// parseRate reads a limit like "10/1m"; "0" means no limit.
-func parseRate(text string) (users.Rate, error) {
-	if text == "0" {
-		return users.Rate{}, nil
-	}
-	count, window, _ := strings.Cut(text, "/")
-	n, err := strconv.Atoi(count)
-	d, windowErr := time.ParseDuration(window)
-	if err != nil || windowErr != nil || n < 1 || d <= 0 {
-		return users.Rate{}, fmt.Errorf("%q is not a limit like 10/1m, or 0 for none", text)
-	}
-	return users.Rate{Burst: n, Per: d}, nil
 }
 
 func isLoopback(host string) bool {

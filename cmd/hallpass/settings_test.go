@@ -42,16 +42,16 @@ func TestMasked(t *testing.T) {
 	}
 }
 
-func TestParseRate(t *testing.T) {
-	for text, want := range map[string]users.Rate{"0": {}, "10/1m": {Burst: 10, Per: time.Minute},
+func TestParseLimit(t *testing.T) {
+	for text, want := range map[string]users.Limit{"0": {}, "off": {}, "10/1m": {Burst: 10, Per: time.Minute},
 		"1/1h30m": {Burst: 1, Per: 90 * time.Minute}} {
-		if got, err := parseRate(text); err != nil || got != want {
+		if got, err := parseLimit(text); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "10", "10/", "/1m", "0/1m", "-1/1m", "10/0s", "10/-1m",
 		"10/m", "ten/1m", "1.5/1m", "10/1m/1", "99999999999999999999/1m"} {
-		if got, err := parseRate(text); err == nil {
+		if got, err := parseLimit(text); err == nil {
 			t.Errorf("%q was taken for %+v", text, got)
 		}
 	}
@@ -75,7 +75,10 @@ func good() serveSettings {
 		tokenSettings: tokenSettings{Issuer: "https://auth.example"}, Addr: "127.0.0.1:8080",
 		PasswordMinLength: 15, AccessTTL: time.Minute, SessionIdle: time.Hour,
 		SessionMax: time.Hour, RefreshGrace: time.Second, AuditRetention: time.Hour,
-		LoginLimitAccount: "10/1m", LoginLimitAddress: "0", SignupLimit: "9/1m",
+		limitSettings: limitSettings{
+			LoginLimitAccount: "10/1m", LoginLimitAddress: "0", SignupLimit: "9/1m", RenameLimit: "1/1h",
+			RefreshLimit: "off", IntrospectionLimit: "off", RequestLimitUser: "off", RequestLimitAddress: "off",
+		},
 		SigningAlgorithm: "ES256", MaxConnections: 1,
 	}
 }

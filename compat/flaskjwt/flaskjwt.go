@@ -141,9 +141,9 @@ func New[U any](c Config[U]) (*Auth[U], error) {
 	}
 	required := append([]string{"exp", "iat", "nbf"}, c.RequiredClaims...)
 	decoder := pyjwt.Decoder{Version: pyjwt.V1, Key: key, Leeway: c.Leeway, Required: required}
-	perAccount := perMinute(c.GuessesPerAccount, 10)
-	perAddress := perMinute(c.GuessesPerAddress, 100)
-	guesses := limit.NewGuard(perAccount, perAddress, c.Now)
+	perAccount := limit.PerMinute(c.GuessesPerAccount, 10)
+	perAddress := limit.PerMinute(c.GuessesPerAddress, 100)
+	guesses := limit.InMemory(perAccount, perAddress, c.Now)
 	return &Auth[U]{c: c, key: key, decoder: decoder, guesses: guesses}, nil
 }
 

@@ -1,6 +1,7 @@
 package flaskjwt
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -17,20 +18,22 @@ import (
 func (a *Auth[U]) authenticate(r *http.Request, username, password string) (U, *Error) {
 	var nobody U
 	name := fmt.Sprintf("name %.256s", strings.ToLower(username))
-	attempt, refused := a.guesses.Login(name, a.c.ClientAddress(r))
-	if refused != nil {
+	attempt, err := a.guesses.Login(r.Context(), name, a.c.ClientAddress(r))
+	if refused, ok := errors.AsType[*limit.Refused](err); ok {
 		return nobody, tooManyGuesses(refused.RetryAfter)
+	} else if err != nil {
+		return nobody, a.failed(r.Context(), "counting a guess", err)
 	}
 	user, found, err := a.c.Authenticate(r.Context(), username, password)
 	switch {
 	case err != nil:
 		failed := a.failed(r.Context(), "authenticating", err)
-		attempt.Failed(err, failed.StatusCode < http.StatusInternalServerError)
+		attempt.Failed(r.Context(), err, failed.StatusCode < http.StatusInternalServerError)
 		return nobody, failed
 	case !found:
 		return nobody, invalidCredentials // the attempt stays counted
 	}
-	attempt.Succeeded()
+	attempt.Succeeded(r.Context())
 	return user, nil
 }
 
@@ -40,15 +43,6 @@ func tooManyGuesses(wait time.Duration) *Error {
 		Name:        "Too Many Requests", StatusCode: http.StatusTooManyRequests,
 		Header: http.Header{"Retry-After": {fmt.Sprint(math.Ceil(wait.Seconds()))}},
 	}
-}
-
-// perMinute returns a limit of n tries per minute. 0 stands for the default, and a negative n for
-// no limit.
-func perMinute(n, byDefault int) limit.Rate {
-	if n < 0 {
-		return limit.Rate{}
-	}
-	return limit.Rate{Burst: orElse(n, byDefault), Per: time.Minute}
 }
 
 // connectionAddress is the default of Config.ClientAddress.

@@ -1,12 +1,14 @@
+// Package limit limits guesses: how often somebody may try to prove who they are.
 package limit
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/hallpass-go/hallpass/internal/asker"
+	"github.com/hallpass-go/hallpass/ratelimit"
 )
 
 // Guard limits how often a client may try to prove an identity, by account and by client address. It
@@ -18,92 +20,125 @@ import (
 //
 // An address from which a user has logged in to an account has a separate bucket for that account,
 // and so does a client that holds a session. The guesses of strangers fill the account's common
-// bucket and lock out neither of them.
+// bucket and lock out neither of them. The separate buckets are a limit of their own, so a flood of
+// names takes no room from them either.
 type Guard struct {
-	account, address *Limiter // nil for no limit
-	familiar         pairs
-	now              func() time.Time
+	limiter                 *ratelimit.Limiter
+	account, known, address ratelimit.Limit
+	familiar                pairs
 }
 
-// NewGuard returns a guard with these limits. The zero Rate means no limit.
-func NewGuard(account, address Rate, now func() time.Time) *Guard {
+// Refused is the error of an attempt that a limit refuses.
+type Refused = ratelimit.Refused
+
+// NewGuard returns a guard with these limits, whose names it sets. A zero Limit means no limit.
+func NewGuard(limiter *ratelimit.Limiter, account, address ratelimit.Limit) *Guard {
 	return &Guard{
-		account: New(account), address: New(address), familiar: pairs{places: map[string]int{}}, now: now,
+		limiter: limiter, account: named(account, "account"), known: named(account, "account-known"),
+		address: named(address, "address"), familiar: pairs{places: map[string]int{}},
 	}
+}
+
+// InMemory returns a guard that counts in the memory of the process.
+func InMemory(account, address ratelimit.Limit, now func() time.Time) *Guard {
+	limiter, err := ratelimit.New(ratelimit.Config{Now: now})
+	if err != nil {
+		panic(err) // never: there is nothing in it to refuse
+	}
+	return NewGuard(limiter, account, address)
+}
+
+// PerMinute returns a limit of n tries a minute, with a default for 0 and no limit for negative n.
+func PerMinute(n, byDefault int) ratelimit.Limit {
+	switch {
+	case n < 0:
+		return ratelimit.Limit{}
+	case n == 0:
+		n = byDefault
+	}
+	return ratelimit.Limit{Burst: n, Per: time.Minute}
+}
+
+// named names a limit, unless it is none.
+func named(l ratelimit.Limit, name string) ratelimit.Limit {
+	if l != (ratelimit.Limit{}) {
+		l.Name = name
+	}
+	return l
 }
 
 // Attempt is one attempt that has been counted.
 type Attempt struct {
-	// Place is the client's address as it is counted; see [Place].
+	// Place is the client's address as it is counted; see [ratelimit.AddressKey].
 	Place string
 	// Known says that the account was logged in to from there before, or that the client holds a
 	// session of it.
 	Known bool
 
-	guard           *Guard
-	account, bucket string
+	guard   *Guard
+	account string
+	bucket  ratelimit.Charge // of the account; the zero Charge if the name cannot be an account's
 }
 
-// Login counts an attempt to log in to an account from an address, unless a limit is reached. The
-// account is "" if the name cannot be an account's.
-func (g *Guard) Login(account, ip string) (Attempt, *Refused) {
-	return g.begin(account, account, ip)
+// Login counts an attempt to log in to an account from an address. The account is "" if the name
+// cannot be an account's. The errors are those of [ratelimit.Limiter.Take].
+func (g *Guard) Login(ctx context.Context, account, ip string) (Attempt, error) {
+	return g.begin(ctx, account, ip, ratelimit.Charge{Limit: g.account, Key: account})
 }
 
 // Session is [Guard.Login] for a client that holds a session of the account.
-func (g *Guard) Session(account, ip string) (Attempt, *Refused) {
-	a, refused := g.begin(account, account+" session", ip)
+func (g *Guard) Session(ctx context.Context, account, ip string) (Attempt, error) {
+	a, err := g.begin(ctx, account, ip, ratelimit.Charge{Limit: g.known, Key: account + " session"})
 	a.Known = true
-	return a, refused
+	return a, err
 }
 
-func (g *Guard) begin(account, bucket, ip string) (Attempt, *Refused) {
-	a := Attempt{guard: g, account: account, bucket: bucket, Place: Place(ip)}
+func (g *Guard) begin(ctx context.Context, account, ip string, bucket ratelimit.Charge) (Attempt, error) {
+	a := Attempt{guard: g, account: account, Place: ratelimit.AddressKey(ip)}
+	if account != "" {
+		a.bucket = bucket
+	}
 	if a.Known = g.familiar.has(account, a.Place); a.Known {
-		a.bucket = account + " " + a.Place
+		a.bucket = ratelimit.Charge{Limit: g.known, Key: account + " " + a.Place}
 	}
-	if refused := g.address.Take("address", a.Place, g.now()); refused != nil {
-		return a, refused
-	}
-	if account == "" {
-		return a, nil
-	}
-	if refused := g.account.Take("account", a.bucket, g.now()); refused != nil {
-		g.address.GiveBack(a.Place, g.now())
-		return a, refused
-	}
-	return a, nil
+	return a, a.take(ctx, 1)
 }
 
 // Failed ends an attempt that failed. The attempt stays counted if the password was wrong or the
 // client hung up. It is given back if the server could not check the password.
-func (a Attempt) Failed(err error, wrong bool) {
+func (a Attempt) Failed(ctx context.Context, err error, wrong bool) {
 	hungUp := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	if !wrong && !hungUp {
-		a.giveBack()
+		a.giveBack(ctx)
 	}
 }
 
-// Succeeded gives an attempt back and remembers where it came from.
-func (a Attempt) Succeeded() {
-	a.giveBack()
+// Succeeded gives an attempt back and remembers where it came from. That clears no count: what others,
+// or the same client, have tried before stays.
+func (a Attempt) Succeeded(ctx context.Context) {
+	a.giveBack(ctx)
 	a.guard.familiar.add(a.account, a.Place)
 }
 
-func (a Attempt) giveBack() {
-	a.guard.address.GiveBack(a.Place, a.guard.now())
-	if a.account != "" {
-		a.guard.account.GiveBack(a.bucket, a.guard.now())
-	}
+// Context returns a context that names the client of the attempt.
+func (a Attempt) Context(ctx context.Context) context.Context {
+	return asker.With(ctx, a.Place, a.Known)
 }
 
-// Place returns the form in which an address is counted; see [ClientKey].
-func Place(ip string) string {
-	address, err := netip.ParseAddr(ip)
-	if err != nil {
-		return fmt.Sprintf("%.64s", ip)
+func (a Attempt) giveBack(ctx context.Context) {
+	_ = a.take(context.WithoutCancel(ctx), -1) // what a store forgets to give back, time does
+}
+
+// take charges the account and the address together, so that an attempt that one of them refuses does
+// not use up the other.
+func (a Attempt) take(ctx context.Context, cost int) error {
+	a.bucket.Cost = cost
+	address := ratelimit.Charge{Limit: a.guard.address, Key: a.Place, Cost: cost}
+	err := a.guard.limiter.Take(ctx, address, a.bucket)
+	if refused, ok := errors.AsType[*Refused](err); ok && refused.Limit.Name == a.guard.known.Name {
+		refused.Limit.Name = a.guard.account.Name // to a client it is the same limit
 	}
-	return ClientKey(address)
+	return err
 }
 
 // maxPairs limits the memory for familiar places to about ten megabytes.

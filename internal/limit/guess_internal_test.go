@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/hallpass-go/hallpass/ratelimit"
 )
 
 var (
@@ -27,15 +29,15 @@ func TestGuard_aGuessThatHangsUpCounts(t *testing.T) {
 		"a hang-up in the store":  {fmt.Errorf("%w: %w", errAway, context.Canceled), true},
 		"a database that is away": {errAway, false},
 	} {
-		g := NewGuard(Rate{Burst: 3, Per: time.Minute}, Rate{}, func() time.Time { return now })
+		g := InMemory(ratelimit.Limit{Burst: 3, Per: time.Minute}, ratelimit.Limit{}, func() time.Time { return now })
 		for range 3 {
-			a, refused := g.Login("id:alice", "192.0.2.1")
+			a, refused := g.Login(t.Context(), "id:alice", "192.0.2.1")
 			if refused != nil {
 				t.Fatal(refused)
 			}
-			a.Failed(c.err, errors.Is(c.err, errWrong))
+			a.Failed(t.Context(), c.err, errors.Is(c.err, errWrong))
 		}
-		if _, refused := g.Login("id:alice", "192.0.2.1"); (refused != nil) != c.counted {
+		if _, refused := g.Login(t.Context(), "id:alice", "192.0.2.1"); (refused != nil) != c.counted {
 			t.Errorf("%s: then %v, want counted %v", name, refused, c.counted)
 		}
 	}

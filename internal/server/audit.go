@@ -8,17 +8,17 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/audit"
-	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/page"
+	"github.com/hallpass-go/hallpass/ratelimit"
 )
 
 // limitedLogins is how often log-ins that a limit refuses are recorded, for each address: a
 // guesser who goes on beyond the limit shall not fill the database.
-var limitedLogins = limit.Rate{Burst: 1, Per: time.Minute}
+var limitedLogins = ratelimit.Limit{Name: "audit", Burst: 1, Per: time.Minute}
 
 // RecordEvents returns a listener for [hallpass.Config.Record] that adds an entry for each event.
 func RecordEvents(log *audit.Log, now func() time.Time) func(context.Context, hallpass.Event) error {
-	limited := limit.New(limitedLogins)
+	recorded := ratelimit.NewMemory(0)
 	return func(ctx context.Context, e hallpass.Event) error {
 		rec := recordOf(ctx)
 		entry := audit.Entry{
@@ -28,8 +28,11 @@ func RecordEvents(log *audit.Log, now func() time.Time) func(context.Context, ha
 		if e.Err != nil {
 			entry.Reason = hallpass.Event{Err: asError(e.Err)}.Code()
 		}
-		if entry.Reason == hallpass.ErrRateLimited.Code && !limited.Allow(limit.Place(entry.IP), now()).Allowed {
-			return nil
+		if entry.Reason == hallpass.ErrRateLimited.Code {
+			one := []ratelimit.Charge{{Limit: limitedLogins, Key: ratelimit.AddressKey(entry.IP), Cost: 1}}
+			if d, err := recorded.Take(ctx, now(), one); err != nil || !d.Allowed {
+				return err
+			}
 		}
 		return log.Add(ctx, entry)
 	}

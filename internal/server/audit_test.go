@@ -164,7 +164,7 @@ func TestAudit_withoutItsDeedThereIsNoEntry(t *testing.T) {
 // What a guesser tries is there, but a guesser who goes on beyond the limit does not fill the
 // database.
 func TestAudit_hasRefusedLogins(t *testing.T) {
-	limited := func(c *server.Config) { c.AccountLimit = users.Rate{Burst: 10, Per: time.Minute} }
+	limited := func(c *server.Config) { c.Limits.LoginAccount = users.Limit{Burst: 10, Per: time.Minute} }
 	f := newFixture(t, options{config: limited})
 	alice, root := f.join("alice"), f.admin("root")
 	for range 40 {

@@ -59,6 +59,9 @@ func (line row) described() (openapi.Operation, error) {
 	}
 	refusals := refuse(line.Refuses, hallpass.ErrMalformedRequest, hallpass.ErrInternal)
 	refusals = append(refusals, line.Who.refusals...)
+	if _, path, _ := strings.Cut(line.Pattern, " "); !isProbe(path) {
+		refusals = append(refusals, hallpass.ErrRateLimited)
+	}
 	if !line.Who.public {
 		refusals = append(refusals, tokenChecked...)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/internal/users"
 )
 
 // freshCase is one request of a route, by a user whose login is recent and by the same user when it
@@ -179,7 +180,9 @@ func patterns(mux *http.ServeMux) []string {
 // Whoever renames themselves over and over learns of five names a day whether somebody has them,
 // refused or not.
 func TestChangeUser_renamingDoesNotListWhoExists(t *testing.T) {
-	f := newFixture(t, options{})
+	f := newFixture(t, options{config: func(c *server.Config) {
+		c.Limits.Rename = users.Limit{Burst: 5, Per: 24 * time.Hour}
+	}})
 	alice, bob, root := f.join("alice"), f.join("bob"), f.admin("root")
 	rename := func(by, of person, name string) answer {
 		return f.do("PATCH /v1/users/"+of.id, `{"username":"`+name+`"}`, by.bearer())

@@ -75,6 +75,10 @@ var requestIDKey = http.CanonicalHeaderKey(hallpass.RequestIDHeader)
 // serve passes the request to its route. If there is none, the mux's own answer is held back, and
 // the refusal has the same form as every other.
 func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
+	if err := s.mayAsk(r, rec.client.IP); err != nil {
+		s.refuse(rec, r, err)
+		return
+	}
 	// The mux would redirect a path that contains // or .., and the client would send its password
 	// along.
 	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
@@ -93,9 +97,9 @@ func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
 }
 
 // refuse answers a request that no route has answered.
-func (s *Server) refuse(rec *record, r *http.Request, e *hallpass.Error) {
+func (s *Server) refuse(rec *record, r *http.Request, err error) {
 	rec.routed, rec.status = true, 0
-	s.auth.WriteError(rec, r, e)
+	s.auth.WriteError(rec, r, err)
 }
 
 // recovered answers a request whose handler has panicked.

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/users"
 )
 
 const (
@@ -90,7 +90,7 @@ func withoutID(a answer) string { return strings.ReplaceAll(a.Body, a.str("reque
 
 func TestPassword_twoSpellingsAreOneGuess(t *testing.T) {
 	f := newFixture(t, options{config: func(c *server.Config) {
-		c.AccountLimit = limit.Rate{Burst: 3, Per: time.Minute}
+		c.Limits.LoginAccount = users.Limit{Burst: 3, Per: time.Minute}
 	}})
 	f.join("alice")
 	for range 3 {

@@ -269,7 +269,7 @@ func TestCut_isLaterThanEveryTokenItRefuses(t *testing.T) {
 func TestLogin_strangersCannotLockOut(t *testing.T) {
 	f := newFixture(
 		t,
-		options{config: func(c *server.Config) { c.AccountLimit = users.Rate{Burst: 4, Per: time.Hour} }},
+		options{config: func(c *server.Config) { c.Limits.LoginAccount = users.Limit{Burst: 4, Per: time.Hour} }},
 	)
 	alice := f.join("alice")
 	guess := func(from string, want int) {
@@ -293,7 +293,7 @@ func TestLogin_strangersCannotLockOut(t *testing.T) {
 func TestSignup_isLimitedByAddress(t *testing.T) {
 	f := newFixture(
 		t,
-		options{config: func(c *server.Config) { c.SignupLimit = users.Rate{Burst: 2, Per: time.Hour} }},
+		options{config: func(c *server.Config) { c.Limits.Signup = users.Limit{Burst: 2, Per: time.Hour} }},
 	)
 	for i := range 2 {
 		f.do("POST /v1/users", credentials(fmt.Sprint("user", i), passwordOf("user"))).want(http.StatusCreated, "")

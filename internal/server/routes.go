@@ -7,6 +7,7 @@ import (
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/openapi"
 	"github.com/hallpass-go/hallpass/internal/page"
+	"github.com/hallpass-go/hallpass/internal/users"
 )
 
 type (
@@ -23,6 +24,7 @@ type row struct {
 	Who        access
 	Parameters []string
 	Serve      func(request) (answer, error)
+	Limit      users.Limit // of each caller, beside those of all requests
 
 	Does    string // a sentence
 	Takes   openapi.Body
@@ -116,6 +118,7 @@ func (s *Server) serviceRoutes() []row {
 		},
 		{
 			Pattern: "POST /v1/introspect", Who: adminOrIntrospector, Serve: s.introspect,
+			Limit: s.c.Limits.Introspection,
 			Does:  "Tells whether a token would be accepted now (RFC 7662).",
 			Takes: openapi.Form(tokenBody{}), Answers: ok(introspection{}),
 		},
@@ -226,6 +229,9 @@ func (s *Server) mux() *http.ServeMux {
 			Pattern: line.Pattern, Parameters: line.Parameters, Public: line.Who.public, Rules: line.Who.rules,
 			Serve: func(r request) (answer, error) {
 				recordOf(r.Context()).subject = r.Identity.Subject
+				if err := s.mayCall(r, line.Limit); err != nil {
+					return answer{}, err
+				}
 				a, err := line.Serve(r)
 				if err != nil {
 					return answer{}, asError(err)

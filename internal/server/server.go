@@ -15,6 +15,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/audit"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/users"
+	"github.com/hallpass-go/hallpass/ratelimit"
 	"github.com/hallpass-go/hallpass/sessions"
 )
 
@@ -42,8 +43,8 @@ type Config struct {
 	AccessTTL, IdleTTL, SessionTTL, RefreshGrace time.Duration
 	// MaxSessions is how many sessions a user may have at a time. Defaults to no limit.
 	MaxSessions int
-	// AccountLimit, AddressLimit and SignupLimit are those of [users.Config].
-	AccountLimit, AddressLimit, SignupLimit users.Rate
+	// Limits are how often things may be done. Defaults to no limits.
+	Limits users.Limits
 	// TrustedProxies are the networks of proxies whose X-Forwarded-For is used. Defaults to none.
 	TrustedProxies []netip.Prefix
 	// Audit gets an entry for each event. Required.
@@ -63,6 +64,7 @@ type Server struct {
 	c           Config
 	auth        *hallpass.Auth[noClaims]
 	users       *users.Service
+	limiter     *ratelimit.Limiter
 	revocations *hallpass.Revocations
 	handler     http.Handler
 	draining    atomic.Bool
@@ -87,22 +89,25 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Observe == nil {
 		c.Observe = LogEvents(c.Log)
 	}
-	s := &Server{c: c, revocations: hallpass.NewRevocations()}
-	var err error
+	c.Limits = c.Limits.Named()
+	limiter, err := ratelimit.New(ratelimit.Config{Now: c.Now})
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{c: c, limiter: limiter, revocations: hallpass.NewRevocations()}
 	// Without a way to check passwords it has no login of its own: the server's routes use
 	// users.Service.
 	s.auth, err = hallpass.New(hallpass.Config[noClaims]{
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: s.revocations,
 		Authorize: users.Authorize(c.Accounts), AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL,
 		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions, AdminRole: users.AdminRole, Client: client,
-		Record: RecordEvents(c.Audit, c.Now), Observe: c.Observe, Now: c.Now,
+		MayRefresh: s.mayRefresh, Record: RecordEvents(c.Audit, c.Now), Observe: c.Observe, Now: c.Now,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.users = users.New(users.Config{
-		Accounts: c.Accounts, Issuer: s.auth.Issuer, AccountLimit: c.AccountLimit, AddressLimit: c.AddressLimit,
-		SignupLimit: c.SignupLimit, Now: c.Now,
+		Accounts: c.Accounts, Issuer: s.auth.Issuer, Limiter: limiter, Limits: c.Limits, Now: c.Now,
 	})
 	if err := s.revocations.Update(ctx, c.Store, c.Now()); err != nil {
 		return nil, err

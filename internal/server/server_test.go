@@ -206,13 +206,8 @@ func TestLogin_overloaded(t *testing.T) {
 // What a client can spend of somebody else's attempts, and what it cannot.
 func TestLogin_limits(t *testing.T) {
 	f := newFixture(t, options{config: func(c *server.Config) {
-		c.AccountLimit, c.AddressLimit = users.Rate{
-			Burst: 5,
-			Per:   time.Minute,
-		}, users.Rate{
-			Burst: 20,
-			Per:   time.Minute,
-		}
+		c.Limits.LoginAccount = users.Limit{Burst: 5, Per: time.Minute}
+		c.Limits.LoginAddress = users.Limit{Burst: 20, Per: time.Minute}
 	}})
 	f.join("alice")
 	f.join("bob")
@@ -250,7 +245,7 @@ func TestLogin_limits(t *testing.T) {
 func TestReauthenticate_isLimited(t *testing.T) {
 	f := newFixture(
 		t,
-		options{config: func(c *server.Config) { c.AccountLimit = users.Rate{Burst: 3, Per: time.Minute} }},
+		options{config: func(c *server.Config) { c.Limits.LoginAccount = users.Limit{Burst: 3, Per: time.Minute} }},
 	)
 	alice := f.join("alice")
 	f.do("POST /v1/reauthenticate", `{"password":"wrong"}`, alice.bearer()).

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/hallpass-go/hallpass/internal/account"
-	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/password"
 )
 
@@ -21,8 +20,6 @@ type (
 	InvalidError = account.InvalidError
 	// OverloadedError says that too many passwords are waiting to be hashed.
 	OverloadedError = password.OverloadedError
-	// Rate is how often something may be tried. The zero Rate means no limit.
-	Rate = limit.Rate
 )
 
 // AdminRole is the only role that has a meaning to the server: its users administer the server.

@@ -7,13 +7,9 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/account"
-	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/password"
+	"github.com/hallpass-go/hallpass/ratelimit"
 )
-
-// renameLimit limits how often somebody may ask for another name: five times at once, then once in
-// 4.8 hours. Refused requests count too, because the answer "taken" tells who exists.
-var renameLimit = limit.Rate{Burst: 5, Per: 24 * time.Hour}
 
 // Errors of [Service.ChangeOwn].
 var (
@@ -42,7 +38,7 @@ func (s *Service) Change(
 	c account.Changes,
 	client hallpass.Client,
 ) (user account.User, err error) {
-	update, err := s.accounts.Prepare(password.WithClient(ctx, limit.Place(client.IP), true), id, c)
+	update, err := s.accounts.Prepare(password.WithClient(ctx, ratelimit.AddressKey(client.IP), true), id, c)
 	if err != nil {
 		return account.User{}, err
 	}
@@ -76,7 +72,7 @@ func (s *Service) ChangeOwn(
 		return account.User{}, nil, &e
 	}
 	if c.Password == nil {
-		if err := s.mayRename(by.ID, c.Username); err != nil {
+		if err := s.mayRename(ctx, by.ID, c.Username); err != nil {
 			return account.User{}, nil, err
 		}
 		user, err := s.Change(ctx, by.ID, c, by.Client)
@@ -85,7 +81,7 @@ func (s *Service) ChangeOwn(
 	proof, err := s.proveCurrent(ctx, by.ID, *current, by.Client)
 	if err == nil {
 		c.Proof = &proof
-		err = s.mayRename(by.ID, c.Username) // last: a name counts only when the answer could tell who has it
+		err = s.mayRename(ctx, by.ID, c.Username) // last: a name counts only when the answer could tell who has it
 	}
 	var user account.User
 	var tokens hallpass.Tokens
@@ -106,7 +102,7 @@ func (s *Service) isFresh(authTime time.Time) bool {
 func (s *Service) changeOwnPassword(
 	ctx context.Context, by Caller, c account.Changes,
 ) (user account.User, tokens hallpass.Tokens, err error) {
-	update, err := s.accounts.Prepare(password.WithClient(ctx, limit.Place(by.Client.IP), true), by.ID, c)
+	update, err := s.accounts.Prepare(password.WithClient(ctx, ratelimit.AddressKey(by.Client.IP), true), by.ID, c)
 	if err != nil {
 		return account.User{}, hallpass.Tokens{}, err
 	}
@@ -118,18 +114,16 @@ func (s *Service) changeOwnPassword(
 }
 
 // mayRename counts an attempt to take a name. Text that cannot be a name reveals nothing and is not
-// counted. The count belongs to the user's ID, which a rename does not change.
-func (s *Service) mayRename(id string, name *string) error {
+// counted. What is taken counts too, because that answer tells who exists. The count belongs to the
+// user's ID, which a rename does not change.
+func (s *Service) mayRename(ctx context.Context, id string, name *string) error {
 	if name == nil {
 		return nil
 	}
 	if _, err := account.CanonicalUsername(*name); err != nil {
 		return nil // Prepare says what is wrong with it
 	}
-	if refused := s.renames.Take("rename", id, s.now()); refused != nil {
-		return refused
-	}
-	return nil
+	return s.limiter.Take(ctx, ratelimit.Charge{Limit: s.limits.Rename, Key: id, Cost: 1})
 }
 
 // changed tells of a change within its transaction, unless err says that there was none.

@@ -25,9 +25,9 @@ func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tok
 			}
 			claimed = claimant.UserID
 			if attempt == nil {
-				begun, refused := s.guesses.Login(claimant.LimitKey, login.Client.IP)
-				if refused != nil {
-					return "", nil, refused
+				begun, err := s.guesses.Login(ctx, claimant.LimitKey, login.Client.IP)
+				if err != nil {
+					return "", nil, err
 				}
 				attempt = &begun
 			}
@@ -36,11 +36,11 @@ func (s *Service) Login(ctx context.Context, login hallpass.Login) (hallpass.Tok
 		},
 	)
 	if err == nil {
-		attempt.Succeeded()
+		attempt.Succeeded(ctx)
 		return tokens, nil
 	}
 	if attempt != nil {
-		attempt.Failed(err, errors.Is(err, account.ErrCredentials))
+		attempt.Failed(ctx, err, errors.Is(err, account.ErrCredentials))
 	}
 	return hallpass.Tokens{}, s.loginFailed(ctx, claimed, login.Client, err)
 }
@@ -75,15 +75,15 @@ func (s *Service) proveCurrent(
 func (s *Service) prove(
 	ctx context.Context, userID string, client hallpass.Client, try func(hashing context.Context) error,
 ) error {
-	attempt, refused := s.guesses.Session(account.UserLimitKey(userID), client.IP)
-	if refused != nil {
-		return s.loginFailed(ctx, userID, client, refused)
-	}
-	if err := try(attempt.Context(ctx)); err != nil {
-		attempt.Failed(err, errors.Is(err, account.ErrCredentials))
+	attempt, err := s.guesses.Session(ctx, account.UserLimitKey(userID), client.IP)
+	if err != nil {
 		return s.loginFailed(ctx, userID, client, err)
 	}
-	attempt.Succeeded()
+	if err := try(attempt.Context(ctx)); err != nil {
+		attempt.Failed(ctx, err, errors.Is(err, account.ErrCredentials))
+		return s.loginFailed(ctx, userID, client, err)
+	}
+	attempt.Succeeded(ctx)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/limit"
 	"github.com/hallpass-go/hallpass/password"
+	"github.com/hallpass-go/hallpass/ratelimit"
 )
 
 // The events of users. An event names the actor if that is not the user.
@@ -37,11 +38,10 @@ type Config struct {
 	// Issuer issues their tokens, with [Authorize]. It keeps their sessions in the database of
 	// Accounts. Required.
 	Issuer *Issuer
-	// AccountLimit and AddressLimit limit wrong passwords by user name and by client address. Zero
-	// means no limit.
-	AccountLimit, AddressLimit limit.Rate
-	// SignupLimit limits how many users are made from one client address. Zero means no limit.
-	SignupLimit limit.Rate
+	// Limiter counts. Required.
+	Limiter *ratelimit.Limiter
+	// Limits are how often things may be done. [Service] applies those of accounts.
+	Limits Limits
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -52,8 +52,8 @@ type Service struct {
 	accounts *account.Accounts
 	issuer   *Issuer
 	guesses  *limit.Guard
-	signups  *limit.Limiter // by client address
-	renames  *limit.Limiter // by the ID of the user
+	limiter  *ratelimit.Limiter
+	limits   Limits
 	now      func() time.Time
 }
 
@@ -64,8 +64,8 @@ func New(c Config) *Service {
 	}
 	return &Service{
 		accounts: c.Accounts, issuer: c.Issuer, now: c.Now,
-		guesses: limit.NewGuard(c.AccountLimit, c.AddressLimit, c.Now),
-		signups: limit.New(c.SignupLimit), renames: limit.New(renameLimit),
+		guesses: limit.NewGuard(c.Limiter, c.Limits.LoginAccount, c.Limits.LoginAddress),
+		limiter: c.Limiter, limits: c.Limits,
 	}
 }
 
@@ -82,11 +82,11 @@ func Authorize(accounts *account.Accounts) func(context.Context, string) (hallpa
 }
 
 // SignUp makes a user on request of a client. The errors are those of [account.Accounts.Create] and
-// a [*limit.Refused].
+// a [*ratelimit.Refused].
 func (s *Service) SignUp(ctx context.Context, n account.NewUser, client hallpass.Client) (account.User, error) {
-	place := limit.Place(client.IP)
-	if refused := s.signups.Take("signup", place, s.now()); refused != nil {
-		return account.User{}, refused
+	place := ratelimit.AddressKey(client.IP)
+	if err := s.limiter.Take(ctx, ratelimit.Charge{Limit: s.limits.Signup, Key: place, Cost: 1}); err != nil {
+		return account.User{}, err
 	}
 	return s.Create(password.WithClient(ctx, place, false), n)
 }

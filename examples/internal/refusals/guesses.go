@@ -20,9 +20,7 @@ type Limit struct{ guard *limit.Guard }
 // and a hundred for an address. For each account, addresses that have logged in before are counted
 // separately, so strangers lock nobody out.
 func NewLimit() Limit {
-	account := limit.Rate{Burst: 10, Per: time.Minute}
-	address := limit.Rate{Burst: 100, Per: time.Minute}
-	return Limit{limit.NewGuard(account, address, time.Now)}
+	return Limit{limit.InMemory(limit.PerMinute(0, 10), limit.PerMinute(0, 100), time.Now)}
 }
 
 // Check calls check, which checks an account's password and returns
@@ -31,16 +29,18 @@ func NewLimit() Limit {
 // parallel or abandoned logins cannot exceed the limit. A correct password does not count.
 func (l Limit) Check(r *http.Request, account string, check func() error) error {
 	name := fmt.Sprintf("name %.256s", strings.ToLower(account))
-	attempt, refused := l.guard.Login(name, hallpass.ClientOf(r).IP)
-	if refused != nil {
+	attempt, err := l.guard.Login(r.Context(), name, hallpass.ClientOf(r).IP)
+	if refused, ok := errors.AsType[*limit.Refused](err); ok {
 		tooMany := *hallpass.ErrRateLimited
 		tooMany.RetryAfter = refused.RetryAfter
 		return &tooMany
-	}
-	if err := check(); err != nil {
-		attempt.Failed(err, errors.Is(err, hallpass.ErrInvalidCredentials))
+	} else if err != nil {
 		return err
 	}
-	attempt.Succeeded()
+	if err := check(); err != nil {
+		attempt.Failed(r.Context(), err, errors.Is(err, hallpass.ErrInvalidCredentials))
+		return err
+	}
+	attempt.Succeeded(r.Context())
 	return nil
 }

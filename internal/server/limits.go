@@ -1,0 +1,47 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/hallpass-go/hallpass/ratelimit"
+)
+
+// The limits of requests. Those of logins, sign-ups and renames are in package users, which knows
+// what counts as one.
+
+// mayAsk counts a request for its client address, before anything else is done for it. It does not
+// count probes, so that a flood makes no balancer give up on the server. Nor does it count loopback:
+// a proxy on the same machine brings everybody's requests from there.
+func (s *Server) mayAsk(r *http.Request, ip string) error {
+	if s.c.Limits.Address == (ratelimit.Limit{}) || isProbe(r.URL.Path) || isLoopback(ip) {
+		return nil
+	}
+	return s.limiter.Take(r.Context(), ratelimit.Charge{
+		Limit: s.c.Limits.Address, Key: ratelimit.AddressKey(ip), Cost: 1,
+	})
+}
+
+func isProbe(path string) bool { return path == "/healthz" || path == "/readyz" }
+
+func isLoopback(ip string) bool { return strings.HasPrefix(ip, "127.") || ip == "::1" }
+
+// mayCall counts a request for the user who sent it, as soon as their token has been verified, and for
+// the limit of its route.
+func (s *Server) mayCall(r request, ofRoute ratelimit.Limit) error {
+	user := r.Identity.Subject
+	if user == "" {
+		return nil // a public route
+	}
+	all := ratelimit.Charge{Limit: s.c.Limits.User, Key: user, Cost: 1}
+	if ofRoute == (ratelimit.Limit{}) {
+		return s.limiter.Take(r.Context(), all)
+	}
+	return s.limiter.Take(r.Context(), all, ratelimit.Charge{Limit: ofRoute, Key: user, Cost: 1})
+}
+
+// mayRefresh counts a refresh of a session, before the store is asked.
+func (s *Server) mayRefresh(ctx context.Context, sessionID string) error {
+	return s.limiter.Take(ctx, ratelimit.Charge{Limit: s.c.Limits.Refresh, Key: sessionID, Cost: 1})
+}

@@ -1,0 +1,69 @@
+package ratelimit
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+)
+
+// ByAddress is a [Rule.Key]: the address of the connection, as [AddressKey] writes it. Behind a proxy
+// that is the proxy's: use [ByAddressFrom] there.
+func ByAddress(r *http.Request) string { return AddressKey(connection(r)) }
+
+// ByAddressFrom returns a [Rule.Key]: the address that find returns, as [AddressKey] writes it. Find
+// must not believe what the client says of itself. Use only fields that your own proxy sets.
+func ByAddressFrom(find func(*http.Request) string) func(*http.Request) string {
+	return func(r *http.Request) string { return AddressKey(find(r)) }
+}
+
+// ByRoute is a [Rule.Key]: the pattern of the route. The middleware must be inside the
+// [http.ServeMux], around the handler of the route. Elsewhere there is no pattern, and all requests
+// count together.
+func ByRoute(r *http.Request) string { return "route " + r.Pattern }
+
+// Together returns a [Rule.Key] of several: it counts each combination by itself. A request for which
+// one of them is empty is not counted.
+func Together(keys ...func(*http.Request) string) func(*http.Request) string {
+	return func(r *http.Request) string {
+		var all []byte
+		for _, key := range keys {
+			k := key(r)
+			if k == "" {
+				return ""
+			}
+			// The length keeps "a b", "c" and "a", "b c" apart.
+			all = append(strconv.AppendInt(all, int64(len(k)), 10), ' ')
+			all = append(all, k...)
+		}
+		return string(all)
+	}
+}
+
+// AddressKey returns the form in which an address is counted: an IPv4 address itself, or the /64 of an
+// IPv6 address, which is what one customer usually gets. Text that is no address is returned as it is,
+// up to 64 bytes.
+func AddressKey(ip string) string {
+	address, err := netip.ParseAddr(ip)
+	if err != nil {
+		return ip[:min(len(ip), 64)]
+	}
+	address = address.Unmap().WithZone("")
+	if address.Is4() {
+		return address.String()
+	}
+	prefix, err := address.Prefix(64)
+	if err != nil {
+		return address.String() // never: it is an IPv6 address
+	}
+	return prefix.String()
+}
+
+// connection returns the address of a request's connection.
+func connection(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
