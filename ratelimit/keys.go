@@ -48,6 +48,9 @@ func AddressKey(ip string) string {
 	if err != nil {
 		return ip[:min(len(ip), 64)]
 	}
+	if address.Is4() {
+		return ip // there is only one way to write it
+	}
 	address = address.Unmap().WithZone("")
 	if address.Is4() {
 		return address.String()

@@ -137,7 +137,7 @@ func (d Decision) isCloserThan(e Decision) bool {
 	if !d.Allowed {
 		return d.RetryAfter > e.RetryAfter
 	}
-	return d.Remaining*e.Limit.Burst < e.Remaining*d.Limit.Burst
+	return float64(d.Remaining)/float64(d.Limit.Burst) < float64(e.Remaining)/float64(e.Limit.Burst)
 }
 
 // table returns the counts of a charge's limit in its shard.

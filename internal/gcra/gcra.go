@@ -3,7 +3,10 @@
 // next try is allowed, and a count that is over needs no memory.
 package gcra
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Rate allows burst tries at once, and then burst more in each period, evenly spread. Times are
 // durations since some moment that is the same for all of them.
@@ -12,9 +15,10 @@ type Rate struct {
 	interval time.Duration // between two tries at the steady rate
 }
 
-// NewRate returns a rate. The burst is at least 1.
+// NewRate returns a rate. The burst is at least 1. Neither the burst nor the period is more than 73
+// years or as many nanoseconds, so that no sum of times overflows.
 func NewRate(burst int, per time.Duration) Rate {
-	burst = max(burst, 1)
+	burst, per = min(max(burst, 1), math.MaxInt>>2), min(per, math.MaxInt64>>2)
 	return Rate{burst, max(per/time.Duration(burst), 1)}
 }
 

@@ -1,6 +1,7 @@
 package gcra_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -39,6 +40,26 @@ func TestRate_whenTheClockGoesBack(t *testing.T) {
 	full, _ := r.Take(0, 24*time.Hour, 1)
 	if _, wait := r.Take(full, 0, 1); wait != time.Minute {
 		t.Errorf("waits %v", wait)
+	}
+}
+
+// The longest and the largest limits that there can be still limit.
+func TestRate_extremes(t *testing.T) {
+	for _, r := range []gcra.Rate{
+		gcra.NewRate(2, math.MaxInt64), gcra.NewRate(math.MaxInt, time.Minute),
+		gcra.NewRate(math.MaxInt, math.MaxInt64), gcra.NewRate(0, -1),
+	} {
+		now := 100 * 365 * 24 * time.Hour
+		full, wait := r.Take(now, now, r.Burst)
+		if _, again := r.Take(full, now, 1); wait != 0 || again <= 0 || r.Remaining(full, now) != 0 {
+			t.Errorf("%+v: waits %v, then %v, with %d left", r, wait, again, r.Remaining(full, now))
+		}
+		if full, _ = r.Take(full, now, -math.MaxInt); r.Remaining(full, now) != r.Burst {
+			t.Errorf("%+v: %d left after giving back", r, r.Remaining(full, now))
+		}
+		if _, wait := r.Take(now, now, math.MaxInt); wait != gcra.Never {
+			t.Errorf("%+v: an enormous cost waits %v", r, wait)
+		}
 	}
 }
 
@@ -168,6 +189,29 @@ func TestTable_aFloodGivesNoGuess(t *testing.T) {
 		}
 		if take(victim) == 0 {
 			t.Fatalf("a guess more after %d keys", key)
+		}
+	}
+}
+
+// What has to leave is the count nearest to its end, so a few more keys than there is room for cost a
+// newcomer one try, and not all of them.
+func TestTable_theLeastCountLeaves(t *testing.T) {
+	rate := gcra.NewRate(5, 24*time.Hour)
+	table := gcra.NewTable(64)
+	take := func(key uint64, cost int) time.Duration {
+		next, wait := rate.Take(table.Full(key, 0), 0, cost)
+		table.Set(key, next, 0)
+		return wait
+	}
+	for key := range uint64(16) {
+		take(mix(key), 5)
+	}
+	for key := range uint64(80) {
+		take(mix(1000+key), 1)
+	}
+	for key := range uint64(20) {
+		if take(mix(2000+key), 1) != 0 {
+			t.Errorf("newcomer %d is refused", key)
 		}
 	}
 }
