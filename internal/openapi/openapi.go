@@ -134,12 +134,18 @@ func Document(api API) ([]byte, error) {
 		}
 		item[strings.ToLower(o.method())] = s.operation(o)
 	}
-	return json.MarshalIndent(object{
-		"openapi": "3.1.1",
-		"info":    object{"title": api.Title, "version": api.Version, "description": api.Description},
-		"servers": []object{{"url": api.URL}},
-		"paths":   paths,
-		"components": object{
+	return json.MarshalIndent(struct {
+		OpenAPI    string   `json:"openapi"`
+		Info       object   `json:"info"`
+		Servers    []object `json:"servers"`
+		Paths      object   `json:"paths"`
+		Components object   `json:"components"`
+	}{
+		OpenAPI: "3.1.1",
+		Info:    object{"title": api.Title, "version": api.Version, "description": api.Description},
+		Servers: []object{{"url": api.URL}},
+		Paths:   paths,
+		Components: object{
 			"schemas":   s.components,
 			"responses": s.shared,
 			"securitySchemes": object{
