@@ -66,8 +66,12 @@ var layout = map[string][]string{
 	"internal/audit":   {"internal/sqldb"},
 	"internal/openapi": {"."},
 	"internal/traffic": {},
-	"internal/server": {".", "sessions", "internal/audit", "internal/keyring", "internal/openapi", "internal/page",
-		"internal/users", "ratelimit"},
+	"internal/metrics": {
+		".", "github.com/prometheus/client_golang/prometheus", "github.com/prometheus/common/expfmt",
+		"github.com/prometheus/client_golang/prometheus/collectors",
+	},
+	"internal/server": {".", "sessions", "internal/audit", "internal/keyring", "internal/metrics", "internal/openapi",
+		"internal/page", "internal/users", "ratelimit"},
 	"cmd/hallpass": {"*"},
 
 	"compat/flask":              {},

@@ -32,7 +32,8 @@ type Revocations struct {
 	// freshUntil is when the list becomes too old to be used, in nanoseconds since 1970. It is 0
 	// for a list that never does, and neverRead for one that has to be read first.
 	freshUntil atomic.Int64
-	read       atomic.Bool // there was an Update
+	read       atomic.Bool  // there was an Update
+	updated    atomic.Int64 // when the last Update was, in nanoseconds since 1970
 	// subjectKey maps a subject to its name in the record, if that is not its ID.
 	subjectKey func(issuer, subject string) string
 	seeds      [2]maphash.Seed
@@ -226,12 +227,28 @@ func (l *Revocations) Update(ctx context.Context, store sessions.RevocationStore
 		applying.Go(func() { l.Apply(entries...) }) // while the store reads the next page
 	}
 	l.read.Store(true)
+	l.updated.Store(now.UnixNano())
 	l.freshUntil.CompareAndSwap(neverRead, 0)
 	if now.Sub(l.pruned) > time.Minute {
 		l.prune(now)
 		l.pruned = now
 	}
 	return nil
+}
+
+// RevocationStats are statistics about a list of revocations, for metrics.
+type RevocationStats struct {
+	Held      int       // sessions, tokens and subjects in the list
+	UpdatedAt time.Time // the last successful [Revocations.Update]; zero if there was none
+}
+
+// Stats returns the statistics of now.
+func (l *Revocations) Stats() RevocationStats {
+	s := RevocationStats{Held: int(l.endings.Load() + l.subjects.Load())}
+	if updated := l.updated.Load(); updated != 0 {
+		s.UpdatedAt = time.Unix(0, updated)
+	}
+	return s
 }
 
 // catchUp is [Revocations.Update] of a list that is kept up to date. One that has never been read, as in a

@@ -186,10 +186,11 @@ func (i *Issuer[T]) endDisabled(ctx context.Context, s sessions.Session, client 
 	if err := i.RevokeSession(context.WithoutCancel(ctx), s.ID); err != nil {
 		return err
 	}
-	if err := i.tell(ctx, EventRefreshRefused, s, client, cause); err != nil {
+	refusal := ErrRefreshTokenInvalid.Because(cause)
+	if err := i.tell(ctx, EventRefreshRefused, s, client, refusal); err != nil {
 		return err
 	}
-	return ErrRefreshTokenInvalid.Because(cause)
+	return refusal
 }
 
 // clockMargin allows for a verifier's leeway and for clocks that differ.

@@ -47,6 +47,8 @@ var helpTexts = kong.Vars{
 	"insecure_http": "Use plain HTTP on an address that others can reach. Passwords and tokens " +
 		"can then be read in transit.",
 	"drain_delay": "How long to keep serving after a stop signal, while /readyz answers 503.",
+	"metrics_addr": "Address for GET /metrics (Prometheus), in plain HTTP and for everybody who reaches it. " +
+		"By default --addr shows them to programs on this machine, unless there is a --behind-proxy.",
 	"audit_since": "Only what happened since this time, such as 2006-01-02T15:04:05Z, or in the last " +
 		"24h.",
 	"audit_retention": "How long entries of the audit are kept.",

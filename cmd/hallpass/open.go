@@ -27,6 +27,7 @@ type installation struct {
 	keys     *keyring.Ring
 	store    *sessiondb.Store
 	accounts *users.Accounts
+	governor *password.Governor
 	audit    *audit.Log
 	record   func(context.Context, hallpass.Event) error
 	observe  func(context.Context, hallpass.Event)
@@ -91,11 +92,10 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	if in.store, err = sessiondb.New(ctx, db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	governor, err := password.NewGovernor(password.GovernorConfig{})
-	if err != nil {
+	if in.governor, err = password.NewGovernor(password.GovernorConfig{}); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	in.accounts, err = users.OpenAccounts(ctx, users.AccountsConfig{DB: db, Passwords: governor, Policy: o.policy})
+	in.accounts, err = users.OpenAccounts(ctx, users.AccountsConfig{DB: db, Passwords: in.governor, Policy: o.policy})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

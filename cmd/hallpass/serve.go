@@ -46,6 +46,8 @@ type serveSettings struct {
 	BehindProxy  []string `placeholder:"CIDR" help:"${behind_proxy}"`
 	InsecureHTTP bool     `help:"${insecure_http}"`
 
+	MetricsAddr string `placeholder:"HOST:PORT" help:"${metrics_addr}"`
+
 	AuditRetention time.Duration `default:"2160h" help:"${audit_retention} Default: ${default}, 90 days."`
 
 	DrainDelay time.Duration `default:"0s" help:"${drain_delay} Default: ${default}."`
@@ -101,6 +103,11 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	if err := in.signsForOthers(ctx); err != nil {
 		return err
 	}
+	meter, stopMetrics, err := c.metrics(in, log)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	restored := all.restoreCheck(in.store)
 	if err := restored.check(ctx); err != nil {
 		return err
@@ -111,7 +118,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax,
 		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
 		Limits: limits, TrustedProxies: proxies, Audit: in.audit, AuditRetention: c.AuditRetention, Log: log,
-		Observe: events,
+		Observe: events, Metrics: meter, ShowMetrics: c.MetricsAddr == "" && len(proxies) == 0,
 	})
 	if err != nil {
 		return err
@@ -228,6 +235,9 @@ func (c *serveCommand) validate() (limits users.Limits, proxies []netip.Prefix, 
 	}
 	if len(c.ACMEDomain) == 0 && c.ACMEEmail+c.ACMEDirectory+c.ACMEHTTP != "" {
 		refuse("--acme-email, --acme-directory and --acme-http go with --acme-domain")
+	}
+	if _, _, err := net.SplitHostPort(c.MetricsAddr); c.MetricsAddr != "" && err != nil {
+		refuse("--metrics-addr: %q is not HOST:PORT", c.MetricsAddr)
 	}
 	host, _, err := net.SplitHostPort(c.Addr)
 	if err != nil {

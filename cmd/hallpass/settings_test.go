@@ -110,6 +110,7 @@ func TestValidate_eachMistake(t *testing.T) {
 		"--redis":                func(s *serveSettings) { s.Redis = "redis://h" },
 		"go together":            func(s *serveSettings) { s.TLSCert = "cert.pem" },
 		"exclude each other":     func(s *serveSettings) { s.TLSCert, s.TLSKey, s.ACMEDomain = "c", "k", domains },
+		"--metrics-addr":         func(s *serveSettings) { s.MetricsAddr = "9090" },
 		"go with --acme-domain":  func(s *serveSettings) { s.ACMEEmail = "a@b.example" },
 		"HOST:PORT":              func(s *serveSettings) { s.Addr = "8080" },
 		"plain HTTP":             func(s *serveSettings) { s.Addr = ":8080" },

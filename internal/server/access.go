@@ -16,9 +16,10 @@ type access struct {
 
 // Who may. Recent means that the login is at most users.FreshFor old.
 var (
-	anyone = access{words: "anyone", public: true}
-	caller = access{words: "anyone with an access token"}
-	admin  = access{
+	anyone  = access{words: "anyone", public: true}
+	machine = access{words: "programs on the same machine, unless --metrics-addr is set", public: true}
+	caller  = access{words: "anyone with an access token"}
+	admin   = access{
 		words:    "an administrator",
 		rules:    []hallpass.Rule{isAdmin},
 		refusals: []*hallpass.Error{hallpass.ErrInsufficientRole},

@@ -23,10 +23,8 @@ func RecordEvents(log *audit.Log, now func() time.Time) func(context.Context, ha
 		rec := recordOf(ctx)
 		entry := audit.Entry{
 			At: now(), Event: e.Name, UserID: e.Subject, ActorID: e.Actor, SessionID: e.SessionID, TokenID: e.TokenID,
-			KeyID: e.KeyID, Detail: e.Reason, IP: cmp.Or(e.Client.IP, rec.client.IP), RequestID: rec.id,
-		}
-		if e.Err != nil {
-			entry.Reason = hallpass.Event{Err: asError(e.Err)}.Code()
+			KeyID: e.KeyID, Reason: e.Code(), Detail: e.Reason, IP: cmp.Or(e.Client.IP, rec.client.IP),
+			RequestID: rec.id,
 		}
 		if entry.Reason == hallpass.ErrRateLimited.Code {
 			one := []ratelimit.Charge{{Limit: limitedLogins, Key: ratelimit.AddressKey(entry.IP), Cost: 1}}

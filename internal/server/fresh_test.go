@@ -61,6 +61,7 @@ var freshness = []freshCase{
 	{"GET /v1/revocations", "", "", "", public},
 	{"GET /.well-known/oauth-authorization-server", "", "", "", public},
 	{"GET /healthz", "", "", "", public},
+	{"GET /metrics", "", "", "", public},
 	{"GET /readyz", "", "", "", public},
 	{"GET /openapi.json", "", "", "", public},
 	{"GET /docs", "", "", "", public},
@@ -153,6 +154,9 @@ func (c freshCase) send(t *testing.T, after time.Duration) (*fixture, map[string
 	var headers []string
 	if c.by != "" {
 		headers = append(headers, people[c.by].bearer())
+	}
+	if c.pattern == "GET /metrics" {
+		headers = append(headers, "From: 127.0.0.1:1")
 	}
 	if strings.HasPrefix(c.body, "token=") {
 		headers = append(headers, "Content-Type: application/x-www-form-urlencoded")

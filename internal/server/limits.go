@@ -3,7 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
-	"strings"
+	"net/netip"
 
 	"github.com/hallpass-go/hallpass/ratelimit"
 )
@@ -25,7 +25,10 @@ func (s *Server) mayAsk(r *http.Request, ip string) error {
 
 func isProbe(path string) bool { return path == "/healthz" || path == "/readyz" }
 
-func isLoopback(ip string) bool { return strings.HasPrefix(ip, "127.") || ip == "::1" }
+func isLoopback(ip string) bool {
+	address, err := netip.ParseAddr(ip)
+	return err == nil && address.Unmap().IsLoopback()
+}
 
 // mayCall counts a request for the user who sent it, as soon as their token has been verified, and for
 // the limit of its route.

@@ -64,7 +64,9 @@ func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 			if p := recover(); p != nil {
 				s.recovered(rec, r, p)
 			}
-			s.logRequest(r, rec, time.Since(started))
+			took := time.Since(started)
+			s.count(r.Pattern, rec, took)
+			s.logRequest(r, rec, took)
 		}()
 		s.serve(rec, r, mux)
 	})

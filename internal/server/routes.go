@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/metrics"
 	"github.com/hallpass-go/hallpass/internal/openapi"
 	"github.com/hallpass-go/hallpass/internal/page"
 	"github.com/hallpass-go/hallpass/internal/users"
@@ -157,6 +158,11 @@ func (s *Server) operationRoutes() []row {
 		{
 			Pattern: "GET /readyz", Who: anyone, Serve: s.readyz,
 			Does: "Tells that requests can be served.", Answers: ok(stateDocument{}), Refuses: refuse(storeAsked),
+		},
+		{
+			Pattern: "GET /metrics", Who: machine, Serve: s.showMetrics,
+			Does: "Shows metrics for Prometheus.", Answers: text(metrics.ContentType),
+			Refuses: refuse(nil, hallpass.ErrNotFound),
 		},
 		{
 			Pattern: "GET /openapi.json", Who: anyone, Serve: s.description.document,

@@ -14,6 +14,7 @@ import (
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/audit"
 	"github.com/hallpass-go/hallpass/internal/keyring"
+	"github.com/hallpass-go/hallpass/internal/metrics"
 	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/ratelimit"
 	"github.com/hallpass-go/hallpass/sessions"
@@ -51,6 +52,10 @@ type Config struct {
 	Audit *audit.Log
 	// AuditRetention is how long entries are kept. Defaults to 90 days.
 	AuditRetention time.Duration
+	// Metrics count what happens. Defaults to metrics that nobody sees.
+	Metrics *metrics.Metrics
+	// ShowMetrics answers GET /metrics, to clients on this machine only.
+	ShowMetrics bool
 	// Log gets a line for each request. Required.
 	Log *slog.Logger
 	// Observe receives each event. Defaults to [LogEvents] with Log.
@@ -89,6 +94,11 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Observe == nil {
 		c.Observe = LogEvents(c.Log)
 	}
+	if c.Metrics == nil {
+		c.Metrics = metrics.New()
+	}
+	listen := c.Observe
+	c.Observe = func(ctx context.Context, e hallpass.Event) { listen(ctx, e); c.Metrics.Event(ctx, e) }
 	c.Limits = c.Limits.Named()
 	limiter, err := ratelimit.New(ratelimit.Config{Now: c.Now})
 	if err != nil {
@@ -115,6 +125,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := s.describe(); err != nil {
 		return nil, err
 	}
+	s.measure()
 	s.handler = s.wrap(s.mux())
 	return s, nil
 }

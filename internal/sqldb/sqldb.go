@@ -62,6 +62,7 @@ type transaction interface {
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	engine   engine
+	done     func(operation string, took time.Duration)
 	queries  sync.Map // query → *sql.Stmt: parsing SQL takes longer than reading most rows
 	prepared atomic.Int64
 }
@@ -79,7 +80,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening database %s: %w", location, err)
 	}
-	db := &DB{engine: e}
+	db := &DB{engine: e, done: func(string, time.Duration) {}}
 	if err := db.Ping(ctx); err != nil {
 		return nil, fmt.Errorf("opening database %s: %w", location, errors.Join(err, db.Close()))
 	}
@@ -106,6 +107,10 @@ func File(url string) (path string, err error) {
 // Close waits for the writes in progress and closes the database. Later calls fail with
 // [ErrUnavailable].
 func (db *DB) Close() error { return db.engine.close() }
+
+// Observe has done called with how long each "read" of one row took, and each "write": a transaction
+// until it is durable. It must be called before db is used by several goroutines.
+func (db *DB) Observe(done func(operation string, took time.Duration)) { db.done = done }
 
 // Dialect returns the kind of database, which is also the name of its folder of migrations:
 // "sqlite".
@@ -135,11 +140,14 @@ func (db *DB) write(ctx context.Context, limit time.Duration, f func(tx *Tx) err
 		}
 		return f(tx)
 	}
-	return db.engine.write(ctx, limit, func(part transaction) error {
+	begin := time.Now()
+	err := db.engine.write(ctx, limit, func(part transaction) error {
 		tx := &Tx{db: db, part: part}
 		defer tx.over.Store(true)
 		return f(tx)
 	})
+	db.done("write", time.Since(begin))
+	return err
 }
 
 // Ping reads from the database. If the last transaction failed, for example because the disk was
@@ -174,7 +182,12 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*Rows, erro
 // QueryRow prepares a query of one row outside a transaction. It runs when [Row.Scan] is called,
 // unless ctx has ended by then. A query that runs is not interrupted on SQLite.
 func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
-	return &Row{func(dest []any) error { return db.engine.failure(db.scan(ctx, query, args, dest)) }}
+	return &Row{func(dest []any) error {
+		begin := time.Now()
+		err := db.scan(ctx, query, args, dest)
+		db.done("read", time.Since(begin))
+		return db.engine.failure(err)
+	}}
 }
 
 // query runs a query and prepares it at its first use. The texts are constants of the program. No

@@ -94,5 +94,8 @@ func (s *Service) loginFailed(ctx context.Context, userID string, client hallpas
 		return err
 	}
 	e := hallpass.Event{Name: hallpass.EventLoginFailed, Subject: userID, Client: client, Err: err}
+	if errors.Is(err, account.ErrCredentials) {
+		e.Err = hallpass.ErrInvalidCredentials.Because(err)
+	}
 	return cmp.Or(s.issuer.Tell(context.WithoutCancel(ctx), e), err)
 }

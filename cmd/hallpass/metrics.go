@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/metrics"
+)
+
+// metrics returns what counts for the server, and how to stop answering on --metrics-addr.
+func (c *serveCommand) metrics(in *installation, log *slog.Logger) (*metrics.Metrics, func(), error) {
+	m := metrics.New()
+	in.db.Observe(m.Store)
+	m.Gauge("hallpass_password_hashes_running", "Passwords being hashed.",
+		func() float64 { return float64(in.governor.Stats().Running) })
+	m.Gauge("hallpass_password_hashes_queued", "Passwords waiting to be hashed.",
+		func() float64 { return float64(in.governor.Stats().Queued) })
+	m.Counter("hallpass_password_hashes_shed_total", "Passwords turned away, since too many were waiting.",
+		func() float64 { return float64(in.governor.Stats().Shed) })
+	m.Gauge("hallpass_password_hash_seconds", "How long one password took to hash lately, without waiting.",
+		func() float64 { return in.governor.Stats().Mean.Seconds() })
+	if c.MetricsAddr == "" {
+		return m, func() {}, nil
+	}
+	listener, err := net.Listen("tcp", c.MetricsAddr)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listening: %w (another address: --metrics-addr)", err)
+	}
+	s := &http.Server{
+		Handler: metricsHandler(m), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		MaxHeaderBytes: 16 << 10,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go func() { _ = s.Serve(listener) }()
+	log.Info("metrics", "url", "http://"+listener.Addr().String()+"/metrics")
+	return m, func() { _ = s.Close() }, nil
+}
+
+// metricsHandler answers GET /metrics and nothing else.
+func metricsHandler(m *metrics.Metrics) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		text, err := m.Text()
+		if err != nil {
+			http.Error(w, "collecting the metrics failed", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", metrics.ContentType)
+		_, _ = w.Write(text) // the client is gone; there is nobody to tell
+	})
+	return mux
+}
