@@ -142,9 +142,10 @@ func checkAnswer(x traffic.Exchange, input *openapi3filter.RequestValidationInpu
 
 // checkUnknown checks how a request is refused that the document does not have.
 func (d *Document) checkUnknown(x traffic.Exchange, r *http.Request) error {
-	want := []string{"404 not_found"}
+	const limited = "429 rate_limited" // decided before the route is looked for
+	want := []string{"404 not_found", limited}
 	if path.Clean(r.URL.Path) == r.URL.Path && d.methodsOf(r) {
-		want = []string{"405 method_not_allowed"}
+		want = []string{"405 method_not_allowed", limited}
 	}
 	if x.Method == http.MethodHead {
 		return nil

@@ -288,7 +288,13 @@ func (s *schemas) refusal(status int, list []*hallpass.Error) object {
 	switch status {
 	case http.StatusUnauthorized:
 		response["headers"] = headers(map[string]string{"WWW-Authenticate": "The challenge (RFC 6750 §3)."})
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests:
+		response["headers"] = headers(map[string]string{
+			"Retry-After":      "Seconds to wait (RFC 9110 §10.2.3).",
+			"RateLimit":        "The limit: what remains, and seconds until all of it is back.",
+			"RateLimit-Policy": "The limit: its quota, and the seconds for which that is.",
+		})
+	case http.StatusServiceUnavailable:
 		response["headers"] = headers(map[string]string{"Retry-After": "Seconds to wait (RFC 9110 §10.2.3)."})
 	}
 	return response

@@ -34,7 +34,7 @@ func (s *Server) api() (openapi.API, error) {
 		Title: "Hallpass", Version: version(), URL: strings.TrimSuffix(s.c.Issuer, "/"),
 		Description: "Accounts, logins, sessions and keys. Times are RFC 3339 in UTC, identifiers are opaque. " +
 			"A request to any other path is refused with not_found (404), and with another method with " +
-			"method_not_allowed (405).",
+			"method_not_allowed (405). Too many of either are refused with rate_limited (429).",
 		Problem: reflect.TypeFor[problemDocument](),
 		WrittenAs: map[reflect.Type]reflect.Type{
 			reflect.TypeFor[hallpass.Tokens](): reflect.TypeFor[tokensDocument](),
