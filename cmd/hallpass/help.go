@@ -34,8 +34,8 @@ var helpTexts = kong.Vars{
 	"refresh_limit": "Limit of refreshes per session; off means no limit.",
 	"ask_limit":     "Limit of introspections per caller; off means no limit.",
 	"user_limit":    "Limit of all requests per user; off means no limit.",
-	"client_limit": "Limit of all requests per client address, except loopback; off means no " +
-		"limit.",
+	"client_limit": "Limit of all requests per client address, except loopback and proxies; off " +
+		"means no limit.",
 	"acme_domain": "Get and renew a certificate for this name by itself (ACME, RFC 8555), and accept the " +
 		"terms of the authority; can be repeated. Port 443 of the name must lead here.",
 	"acme_email":     "Where the authority can reach you.",

@@ -4,6 +4,7 @@ package limit
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,15 +19,19 @@ import (
 // when it succeeds. So parallel guesses cannot exceed the limit, and a user who knows the password
 // does not use it up. An attempt that the client abandons counts as a guess.
 //
-// An address from which a user has logged in to an account has a separate bucket for that account,
-// and so does a client that holds a session. The guesses of strangers fill the account's common
-// bucket and lock out neither of them. The separate buckets are a limit of their own, so a flood of
-// names takes no room from them either.
+// A client is known to an account if it logs in from an address from which the account has been logged
+// in to, or holds a session. The attempts of known clients have limits of their own, by account and by
+// address. So strangers, whether they guess at the same account, from the same address, or flood the
+// limits with names and addresses, lock none of them out.
 type Guard struct {
-	limiter                 *ratelimit.Limiter
-	account, known, address ratelimit.Limit
-	familiar                pairs
+	limiter   *ratelimit.Limiter
+	strangers limits
+	known     limits
+	familiar  pairs
 }
+
+// limits are those of one kind of client.
+type limits struct{ account, address ratelimit.Limit }
 
 // Refused is the error of an attempt that a limit refuses.
 type Refused = ratelimit.Refused
@@ -34,8 +39,10 @@ type Refused = ratelimit.Refused
 // NewGuard returns a guard with these limits, whose names it sets. A zero Limit means no limit.
 func NewGuard(limiter *ratelimit.Limiter, account, address ratelimit.Limit) *Guard {
 	return &Guard{
-		limiter: limiter, account: named(account, "account"), known: named(account, "account-known"),
-		address: named(address, "address"), familiar: pairs{places: map[string]int{}},
+		limiter:   limiter,
+		strangers: limits{named(account, accountName), named(address, addressName)},
+		known:     limits{named(account, accountName+ofKnown), named(address, addressName+ofKnown)},
+		familiar:  pairs{places: map[string]int{}},
 	}
 }
 
@@ -59,6 +66,13 @@ func PerMinute(n, byDefault int) ratelimit.Limit {
 	return ratelimit.Limit{Burst: n, Per: time.Minute}
 }
 
+// The names of the limits. To clients, those of known clients have the same names.
+const (
+	accountName = "account"
+	addressName = "address"
+	ofKnown     = "-known"
+)
+
 // named names a limit, unless it is none.
 func named(l ratelimit.Limit, name string) ratelimit.Limit {
 	if l != (ratelimit.Limit{}) {
@@ -76,30 +90,27 @@ type Attempt struct {
 	Known bool
 
 	guard   *Guard
-	account string
-	bucket  ratelimit.Charge // of the account; the zero Charge if the name cannot be an account's
+	account string // "" if the name cannot be an account's
+	bucket  string // the account's key
 }
 
 // Login counts an attempt to log in to an account from an address. The account is "" if the name
 // cannot be an account's. The errors are those of [ratelimit.Limiter.Take].
 func (g *Guard) Login(ctx context.Context, account, ip string) (Attempt, error) {
-	return g.begin(ctx, account, ip, ratelimit.Charge{Limit: g.account, Key: account})
+	place := ratelimit.AddressKey(ip)
+	a := Attempt{guard: g, account: account, bucket: account, Place: place}
+	if a.Known = g.familiar.has(account, place); a.Known {
+		a.bucket = account + " " + place
+	}
+	return a, a.take(ctx, 1)
 }
 
 // Session is [Guard.Login] for a client that holds a session of the account.
 func (g *Guard) Session(ctx context.Context, account, ip string) (Attempt, error) {
-	a, err := g.begin(ctx, account, ip, ratelimit.Charge{Limit: g.known, Key: account + " session"})
-	a.Known = true
-	return a, err
-}
-
-func (g *Guard) begin(ctx context.Context, account, ip string, bucket ratelimit.Charge) (Attempt, error) {
-	a := Attempt{guard: g, account: account, Place: ratelimit.AddressKey(ip)}
-	if account != "" {
-		a.bucket = bucket
-	}
-	if a.Known = g.familiar.has(account, a.Place); a.Known {
-		a.bucket = ratelimit.Charge{Limit: g.known, Key: account + " " + a.Place}
+	place := ratelimit.AddressKey(ip)
+	a := Attempt{guard: g, account: account, bucket: account + " session", Place: place, Known: true}
+	if g.familiar.has(account, place) {
+		a.bucket = account + " " + place
 	}
 	return a, a.take(ctx, 1)
 }
@@ -132,11 +143,18 @@ func (a Attempt) giveBack(ctx context.Context) {
 // take charges the account and the address together, so that an attempt that one of them refuses does
 // not use up the other.
 func (a Attempt) take(ctx context.Context, cost int) error {
-	a.bucket.Cost = cost
-	address := ratelimit.Charge{Limit: a.guard.address, Key: a.Place, Cost: cost}
-	err := a.guard.limiter.Take(ctx, address, a.bucket)
-	if refused, ok := errors.AsType[*Refused](err); ok && refused.Limit.Name == a.guard.known.Name {
-		refused.Limit.Name = a.guard.account.Name // to a client it is the same limit
+	l := a.guard.strangers
+	if a.Known {
+		l = a.guard.known
+	}
+	address := ratelimit.Charge{Limit: l.address, Key: a.Place, Cost: cost}
+	account := ratelimit.Charge{Limit: l.account, Key: a.bucket, Cost: cost}
+	if a.account == "" {
+		account = ratelimit.Charge{}
+	}
+	err := a.guard.limiter.Take(ctx, address, account)
+	if refused, ok := errors.AsType[*Refused](err); ok {
+		refused.Limit.Name = strings.TrimSuffix(refused.Limit.Name, ofKnown)
 	}
 	return err
 }

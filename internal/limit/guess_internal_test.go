@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -41,6 +42,51 @@ func TestGuard_aGuessThatHangsUpCounts(t *testing.T) {
 			t.Errorf("%s: then %v, want counted %v", name, refused, c.counted)
 		}
 	}
+}
+
+// A million names from a million addresses, guessed at as often as the limits allow: memory is bounded,
+// whoever had no guess left has none, and the owner gets in from where they have logged in before.
+func TestGuard_aFloodOfNames(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	before := heap()
+	daily := ratelimit.Limit{Burst: 2, Per: 24 * time.Hour}
+	g := InMemory(daily, daily, func() time.Time { return now })
+	login := func(account, ip string) error {
+		_, err := g.Login(t.Context(), account, ip)
+		return err
+	}
+	home, err := g.Login(t.Context(), "id:alice", "192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	home.Succeeded(t.Context())
+	for i := range 2 {
+		if err := login("id:alice", fmt.Sprint("203.0.113.", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 1_000_000 {
+		name, ip := fmt.Sprint("name:", i), fmt.Sprintf("2001:db8:%x:%x::1", i>>16, i&0xffff)
+		_, _ = login(name, ip), login(name, ip)
+	}
+	grown := heap() - before
+	t.Logf("a million names and addresses take %.1f MB", float64(grown)/1e6)
+	if grown > 64e6 {
+		t.Errorf("a million names and addresses take %.1f MB", float64(grown)/1e6)
+	}
+	if err := login("id:alice", "198.51.100.1"); !errors.As(err, new(*Refused)) {
+		t.Errorf("a stranger has another guess: %v", err)
+	}
+	if err := login("id:alice", "192.0.2.1"); err != nil {
+		t.Errorf("the owner is refused: %v", err)
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestPairs_forgetTheOldest(t *testing.T) {

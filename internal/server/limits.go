@@ -12,10 +12,9 @@ import (
 // what counts as one.
 
 // mayAsk counts a request for its client address, before anything else is done for it. It does not
-// count probes, so that a flood makes no balancer give up on the server. Nor does it count loopback:
-// a proxy on the same machine brings everybody's requests from there.
+// count probes, so that a flood makes no balancer give up on the server.
 func (s *Server) mayAsk(r *http.Request, ip string) error {
-	if s.c.Limits.Address == (ratelimit.Limit{}) || isProbe(r.URL.Path) || isLoopback(ip) {
+	if s.c.Limits.Address == (ratelimit.Limit{}) || isProbe(r.URL.Path) || s.isForOthers(ip) {
 		return nil
 	}
 	return s.limiter.Take(r.Context(), ratelimit.Charge{
@@ -25,9 +24,12 @@ func (s *Server) mayAsk(r *http.Request, ip string) error {
 
 func isProbe(path string) bool { return path == "/healthz" || path == "/readyz" }
 
-func isLoopback(ip string) bool {
+// isForOthers reports whether an address brings the requests of many: loopback, where there may be a
+// proxy on this machine, and a trusted proxy that does not say for whom it asks, as one does that asks
+// whether it may forward a request.
+func (s *Server) isForOthers(ip string) bool {
 	address, err := netip.ParseAddr(ip)
-	return err == nil && address.Unmap().IsLoopback()
+	return err == nil && (address.Unmap().IsLoopback() || s.trusts(address))
 }
 
 // mayCall counts a request for the user who sent it, as soon as their token has been verified, and for

@@ -162,7 +162,7 @@ func (f *fixture) introspectAs(name string) answer {
 		"Authorization: Bearer "+login.str("access_token"), "Content-Type: application/x-www-form-urlencoded")
 }
 
-// Every route is counted, but for the two that balancers ask. Loopback is not.
+// Every route is counted, but for the two that balancers ask.
 func TestLimits_ofAnAddressHoldForEveryRoute(t *testing.T) {
 	f := limited(t, func(l *users.Limits) { l.Address = twoAnHour })
 	flood := "From: 198.51.100.1:1"
@@ -177,10 +177,22 @@ func TestLimits_ofAnAddressHoldForEveryRoute(t *testing.T) {
 		}
 		a.want(http.StatusTooManyRequests, "rate_limited")
 	}
-	for range 5 {
-		for _, here := range []string{"127.0.0.1:1", "[::1]:1"} {
-			f.do("GET /v1/me", "", "From: "+here).want(http.StatusUnauthorized, "token_missing")
+}
+
+// Who brings the requests of others is not counted for them; and those others are.
+func TestLimits_ofAnAddressLeaveProxiesAlone(t *testing.T) {
+	f := newFixture(t, options{config: func(c *server.Config) {
+		c.Limits.Address, c.TrustedProxies = twoAnHour, proxies
+	}})
+	for i := range 5 {
+		for _, proxy := range []string{"127.0.0.1:1", "[::1]:1", "10.0.0.1:1"} {
+			f.do("GET /v1/me", "", "From: "+proxy).want(http.StatusUnauthorized, "token_missing")
 		}
+		want := http.StatusUnauthorized
+		if i >= 2 {
+			want = http.StatusTooManyRequests
+		}
+		f.do("GET /v1/me", "", "From: 10.0.0.1:1", "X-Forwarded-For: 127.0.0.1, 198.51.100.1").wantStatus(want)
 	}
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
@@ -23,8 +24,10 @@ func (s *Server) measure() {
 
 // showMetrics answers programs on this machine. What a proxy on it passes on comes from elsewhere.
 func (s *Server) showMetrics(r request) (answer, error) {
+	peer, err := netip.ParseAddr(hallpass.ClientOf(r.Request).IP)
+	here := err == nil && peer.Unmap().IsLoopback()
 	passedOn := r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != ""
-	if !s.c.ShowMetrics || passedOn || !isLoopback(hallpass.ClientOf(r.Request).IP) {
+	if !s.c.ShowMetrics || passedOn || !here {
 		return answer{}, hallpass.ErrNotFound
 	}
 	text, err := s.c.Metrics.Text()

@@ -290,6 +290,26 @@ func TestLogin_strangersCannotLockOut(t *testing.T) {
 	guess("192.0.2.7:1", http.StatusTooManyRequests)
 }
 
+// Nor does a stranger at the same address, by guessing at other accounts.
+func TestLogin_strangersAtTheSameAddressCannotLockOut(t *testing.T) {
+	f := newFixture(t, options{config: func(c *server.Config) {
+		c.Limits.LoginAddress = users.Limit{Burst: 4, Per: time.Hour}
+	}})
+	f.join("alice")
+	for i := range 4 {
+		f.do("POST /v1/login", credentials(fmt.Sprint("nobody", i), "wrong")).wantStatus(http.StatusUnauthorized)
+	}
+	f.do("POST /v1/login", credentials("nobody", "wrong")).want(http.StatusTooManyRequests, "rate_limited")
+	f.login("alice")
+	for range 4 { // who is known there is limited, too
+		f.do("POST /v1/login", credentials("alice", "wrong")).wantStatus(http.StatusUnauthorized)
+	}
+	a := f.do("POST /v1/login", credentials("alice", "wrong")).want(http.StatusTooManyRequests, "rate_limited")
+	if !strings.HasPrefix(a.Header.Get("RateLimit"), `"address";`) {
+		t.Errorf("fields %v", a.Header)
+	}
+}
+
 func TestSignup_isLimitedByAddress(t *testing.T) {
 	f := newFixture(
 		t,
