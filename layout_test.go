@@ -86,7 +86,7 @@ var layout = map[string][]string{
 	"examples/offlineservice":       {".", "jwk"},
 	"examples/internal/exampletest": {".", "jwk", "compat/contract", "internal/attack"},
 	"examples/internal/refusals":    {".", "internal/limit"},
-	"examples/flaskjwt-posts":       {"compat/flask", "compat/flaskjwt", "password", "modernc.org/sqlite"},
+	"examples/flaskjwt-posts":       {"compat/flask", "compat/flaskjwt", "password", "ratelimit", "modernc.org/sqlite"},
 	"examples/flaskjwt-users":       {".", "compat/flask", "compat/flaskjwt", "password", "modernc.org/sqlite"},
 	"examples/replicas": {
 		".",

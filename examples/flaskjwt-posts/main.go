@@ -65,12 +65,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	limits, err := newLimiter()
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "listening on http://%s; create a user with POST /signup\n", listener.Addr())
-	server := &http.Server{Handler: routes(users, posts, auth), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: limits.Middleware(routes(users, posts, auth)), ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -77,6 +77,27 @@ func join(t *testing.T, p *exampletest.Program, name string) string {
 	return tokens.AccessToken
 }
 
+func TestLimit_manyRequestsOfAnAddress(t *testing.T) {
+	p, _ := start(t)
+	for n := range 700 {
+		answer, err := http.Get(p.URL + "/nothing")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if answer.StatusCode == http.StatusNotFound {
+			continue
+		}
+		if n < 600 || answer.StatusCode != http.StatusTooManyRequests || answer.Header.Get("Retry-After") != "1" ||
+			!strings.Contains(string(text), "Too many requests") {
+			t.Errorf("request %d: %d %v %s", n+1, answer.StatusCode, answer.Header, text)
+		}
+		return
+	}
+	t.Error("never refused")
+}
+
 // TestHole_anotherUsersPostDeleted: posts of another user cannot be read or changed either, by any
 // path.
 func TestHole_anotherUsersPostDeleted(t *testing.T) {
