@@ -16,7 +16,6 @@ import (
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/hallpasstest"
 	"github.com/hallpass-go/hallpass/internal/attack"
-	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/jwk"
 )
 
@@ -38,21 +37,6 @@ func TestMasked(t *testing.T) {
 	} {
 		if got := masked(text); got != want {
 			t.Errorf("%q is shown as %q, want %q", text, got, want)
-		}
-	}
-}
-
-func TestParseLimit(t *testing.T) {
-	for text, want := range map[string]users.Limit{"0": {}, "off": {}, "10/1m": {Burst: 10, Per: time.Minute},
-		"1/1h30m": {Burst: 1, Per: 90 * time.Minute}} {
-		if got, err := parseLimit(text); err != nil || got != want {
-			t.Errorf("%s: %+v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "10", "10/", "/1m", "0/1m", "-1/1m", "10/0s", "10/-1m",
-		"10/m", "ten/1m", "1.5/1m", "10/1m/1", "99999999999999999999/1m"} {
-		if got, err := parseLimit(text); err == nil {
-			t.Errorf("%q was taken for %+v", text, got)
 		}
 	}
 }
