@@ -87,8 +87,11 @@ func documentOf(t *testing.T, x traffic.Exchange) *conformance.Document {
 	return documents[x.Document]
 }
 
+// seldom are the refusals that are not provoked at each route.
+var seldom = []string{" 500 internal", " 503 overloaded"}
+
 // Nothing that the server answers in any test is outside its document, and no request that it
-// accepts. All that it does well has been seen, so that this says something.
+// accepts. And the document promises nothing that no test has seen.
 func TestTraffic_isWithinTheDocument(t *testing.T) {
 	seen, missing, n, wrong := map[string]bool{}, map[string]bool{}, 0, 0
 	for d, x := range exchanges(t) {
@@ -109,7 +112,7 @@ func TestTraffic_isWithinTheDocument(t *testing.T) {
 		delete(missing, promise)
 	}
 	for promise := range missing {
-		if words := strings.Fields(promise); len(words) == 3 && words[2] < "300" {
+		if !slices.ContainsFunc(seldom, func(end string) bool { return strings.HasSuffix(promise, end) }) {
 			t.Errorf("no test has seen %s", promise)
 		}
 	}

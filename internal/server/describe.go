@@ -119,7 +119,6 @@ var (
 	}
 	tokenChecked = []*hallpass.Error{
 		hallpass.ErrTokenMissing, hallpass.ErrTokenInvalid, hallpass.ErrTokenExpired, hallpass.ErrTokenRevoked,
-		hallpass.ErrStoreUnavailable,
 	}
 )
 

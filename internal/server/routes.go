@@ -53,10 +53,11 @@ func (s *Server) userRoutes() []row {
 		{
 			Pattern: "GET /v1/users", Who: admin, Parameters: page.Parameters, Serve: s.listUsers,
 			Does: "Lists the users.", Answers: ok(page.List[userDocument]{}),
+			Refuses: storeAsked,
 		},
 		{
 			Pattern: "GET /v1/users/{id}", Who: selfOrAdmin, Serve: s.showUser,
-			Does: "Shows a user.", Answers: ok(userDocument{}), Refuses: refuse(nil, hallpass.ErrNotFound),
+			Does: "Shows a user.", Answers: ok(userDocument{}), Refuses: refuse(storeAsked, hallpass.ErrNotFound),
 		},
 		{
 			Pattern: "PATCH /v1/users/{id}", Who: selfOrFreshAdmin, Serve: s.changeUser,
@@ -68,22 +69,22 @@ func (s *Server) userRoutes() []row {
 		{
 			Pattern: "DELETE /v1/users/{id}", Who: freshSelfOrAdmin, Serve: s.deleteUser,
 			Does: "Deletes a user and ends their sessions.", Answers: noContent(),
-			Refuses: refuse(nil, hallpass.ErrNotFound, errLastAdmin),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound, errLastAdmin),
 		},
 		{
 			Pattern: "PUT /v1/users/{id}/roles", Who: freshAdmin, Serve: s.setRoles,
 			Does: "Sets the roles of a user.", Takes: openapi.JSON(rolesBody{}), Answers: ok(userDocument{}),
-			Refuses: refuse(nil, hallpass.ErrNotFound, errLastAdmin),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound, errLastAdmin),
 		},
 		{
 			Pattern: "POST /v1/users/{id}/disable", Who: freshAdmin, Serve: s.disable,
 			Does: "Disables a user and ends their sessions.", Takes: nothing, Answers: ok(userDocument{}),
-			Refuses: refuse(nil, hallpass.ErrNotFound, errLastAdmin),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound, errLastAdmin),
 		},
 		{
 			Pattern: "POST /v1/users/{id}/enable", Who: freshAdmin, Serve: s.enable,
 			Does: "Lets a disabled user log in again.", Takes: nothing, Answers: ok(userDocument{}),
-			Refuses: refuse(nil, hallpass.ErrNotFound),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound),
 		},
 	}
 }
@@ -105,6 +106,7 @@ func (s *Server) loginRoutes() []row {
 		{
 			Pattern: "GET /v1/me", Who: caller, Serve: s.me,
 			Does: "Shows who is calling.", Answers: ok(meDocument{}),
+			Refuses: storeAsked,
 		},
 	}
 }
@@ -122,12 +124,13 @@ func (s *Server) serviceRoutes() []row {
 			Limit: s.c.Limits.Introspection,
 			Does:  "Tells whether a token would be accepted now (RFC 7662).",
 			Takes: openapi.Form(tokenBody{}), Answers: ok(introspection{}),
+			Refuses: storeAsked,
 		},
 		{
 			Pattern: "POST /v1/revoke", Who: anyone, Serve: s.revoke,
 			Does:  "Ends the session of a token (RFC 7009). The answer is the same for a token that is unknown.",
 			Takes: openapi.Form(tokenBody{}), Answers: []openapi.Answer{{Status: http.StatusOK}},
-			Refuses: refuse(storeAsked),
+			Refuses: storeAsked,
 		},
 		{
 			Pattern: "GET /.well-known/oauth-authorization-server", Who: anyone, Serve: s.metadata,
@@ -141,15 +144,18 @@ func (s *Server) operationRoutes() []row {
 		{
 			Pattern: "GET /v1/audit", Who: admin, Parameters: auditParameters, Serve: s.listAudit,
 			Does: "Lists what happened, newest first.", Answers: ok(page.List[auditDocument]{}),
+			Refuses: storeAsked,
 		},
 		{
 			Pattern: "GET /v1/keys", Who: admin, Serve: s.listKeys,
 			Does: "Lists the signing keys, without the keys themselves.", Answers: ok(page.List[keyDocument]{}),
+			Refuses: storeAsked,
 		},
 		{
 			Pattern: "POST /v1/keys/rotate", Who: freshAdmin, Serve: s.rotateKeys,
 			Does:  "Makes the next signing key, or shows the one that waits already.",
 			Takes: nothing, Answers: ok(keyDocument{}),
+			Refuses: storeAsked,
 		},
 		{
 			Pattern: "GET /healthz", Who: anyone, Serve: s.healthz,
@@ -157,7 +163,7 @@ func (s *Server) operationRoutes() []row {
 		},
 		{
 			Pattern: "GET /readyz", Who: anyone, Serve: s.readyz,
-			Does: "Tells that requests can be served.", Answers: ok(stateDocument{}), Refuses: refuse(storeAsked),
+			Does: "Tells that requests can be served.", Answers: ok(stateDocument{}), Refuses: storeAsked,
 		},
 		{
 			Pattern: "GET /metrics", Who: machine, Serve: s.showMetrics,
@@ -206,23 +212,26 @@ var ofLibrary = map[string]row{
 	"POST /logout": {
 		Who: eitherToken, Does: "Ends the session of the access token, or of a refresh token in the body.",
 		Takes: openapi.JSON(logoutBody{}).OrNone(), Answers: noContent(),
-		Refuses: refuse(tokenChecked, hallpass.ErrRefreshTokenInvalid),
+		Refuses: refuse(tokenChecked, hallpass.ErrRefreshTokenInvalid, hallpass.ErrStoreUnavailable),
 	},
-	"POST /logout/all": {Who: caller, Does: "Ends every session of the user.", Answers: noContent()},
+	"POST /logout/all": {
+		Who: caller, Does: "Ends every session of the user.", Answers: noContent(), Refuses: storeAsked,
+	},
 	"GET /sessions": {
 		Who: caller, Does: "Lists the sessions of the user.", Answers: ok(page.List[sessionDocument]{}),
+		Refuses: storeAsked,
 	},
 	"DELETE /sessions/{id}": {
-		Who: ownerOrAdmin, Does: "Ends a session.", Answers: noContent(), Refuses: refuse(nil, hallpass.ErrNotFound),
+		Who: ownerOrAdmin, Does: "Ends a session.", Answers: noContent(), Refuses: refuse(storeAsked, hallpass.ErrNotFound),
 	},
 	"GET /jwks.json": {
 		Who: anyone, Does: "Publishes the keys that verify access tokens (RFC 7517).",
-		Answers: as("application/jwk-set+json", keySet{}), Refuses: refuse(storeAsked),
+		Answers: as("application/jwk-set+json", keySet{}),
 	},
 	"GET /revocations": {
 		Who: anyone, Does: "Publishes which tokens have been revoked, as a signed page, for services that verify " +
 			"tokens by themselves.",
-		Answers: text("application/jwt"), Refuses: refuse(storeAsked),
+		Answers: text("application/jwt"), Refuses: storeAsked,
 	},
 }
 
