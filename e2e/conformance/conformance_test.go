@@ -158,6 +158,9 @@ func TestCheck_findsWhatIsOutside(t *testing.T) {
 		}},
 		{"an accepted parameter", "GET /v1/users", 200, func(x *traffic.Exchange) { x.Target += "?limit=1000" }},
 		{"nobody", "GET /v1/me", 200, func(x *traffic.Exchange) { x.Fields.Del("Authorization") }},
+		{"another limit", "POST /v1/login", 429, func(x *traffic.Exchange) {
+			x.Answer.Set("RateLimit-Policy", `"rename";q=5;w=86400`)
+		}},
 		{"an unknown path", "GET /v1/me", 200, func(x *traffic.Exchange) { x.Target = "/v1/secrets" }},
 		{"another method", "GET /v1/me", 200, func(x *traffic.Exchange) { x.Method = "POST" }},
 	} {

@@ -134,10 +134,29 @@ func checkAnswer(x traffic.Exchange, input *openapi3filter.RequestValidationInpu
 	case x.Method == http.MethodHead:
 		return nil // the fields of a body that is not there
 	}
+	if err := checkLimit(x, input.Route.Operation); err != nil {
+		return err
+	}
 	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: x.Status, Header: x.Answer, Options: options,
 		Body: io.NopCloser(bytes.NewReader(x.AnswerBody)),
 	})
+}
+
+// checkLimit checks that the limit that refused a request is one of its operation.
+func checkLimit(x traffic.Exchange, operation *openapi3.Operation) error {
+	policy := x.Answer.Get("RateLimit-Policy")
+	if policy == "" {
+		return nil
+	}
+	limits, _ := operation.Extensions["x-rate-limits"].([]any)
+	for _, one := range limits {
+		limit, _ := one.(map[string]any)
+		if policy == fmt.Sprintf("%q;q=%v;w=%v", limit["name"], limit["quota"], limit["window"]) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the document has no limit %s here, but %v", policy, limits)
 }
 
 // checkUnknown checks how a request is refused that the document does not have.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hallpass-go/hallpass"
 )
@@ -24,6 +25,8 @@ type API struct {
 	Operations []Operation
 	// WrittenAs says what types look like that marshal themselves: type → a type whose fields do.
 	WrittenAs map[reflect.Type]reflect.Type
+	// About says what members are: "User.name", or "name" in any document → a sentence.
+	About map[string]string
 	// Problem is the type of the document that refusals are.
 	Problem reflect.Type
 }
@@ -34,6 +37,7 @@ type Operation struct {
 	Does     string // a sentence
 	Who      string // who may, in words
 	Security Security
+	Limits   []Limit
 	// Parameters are those of the query. Those of the path follow from Pattern.
 	Parameters []Parameter
 	Takes      Body
@@ -50,6 +54,31 @@ const (
 	Token         Security = "token"
 	OptionalToken Security = "optional token"
 )
+
+// Limit is a limit of how often requests are answered.
+type Limit struct {
+	Name   string // in the field RateLimit-Policy
+	Counts string // what, and by whom
+	Quota  int    // in each Window
+	Window time.Duration
+}
+
+// MarshalJSON implements [json.Marshaler]. The window is in seconds.
+func (l Limit) MarshalJSON() ([]byte, error) {
+	return json.Marshal(object{"name": l.Name, "counts": l.Counts, "quota": l.Quota, "window": l.Window.Seconds()})
+}
+
+// String says the limit for people: "wrong passwords for an account: 10 in 1m (account)".
+func (l Limit) String() string {
+	window := l.Window.String() // "24h0m0s"
+	if strings.HasSuffix(window, "m0s") {
+		window = strings.TrimSuffix(window, "0s")
+	}
+	if strings.HasSuffix(window, "h0m") {
+		window = strings.TrimSuffix(window, "0m")
+	}
+	return fmt.Sprintf("%s: %d in %s (%s)", l.Counts, l.Quota, window, l.Name)
+}
 
 // Parameter is a parameter of the query.
 type Parameter struct {
@@ -158,7 +187,7 @@ func Document(api API) ([]byte, error) {
 
 func newSchemas(api API) *schemas {
 	return &schemas{
-		writtenAs: api.WrittenAs, problem: api.Problem,
+		writtenAs: api.WrittenAs, problem: api.Problem, about: api.About,
 		components: map[string]*Schema{}, types: map[string]reflect.Type{}, shared: object{},
 	}
 }
@@ -170,6 +199,9 @@ func (s *schemas) operation(o Operation) object {
 	}
 	if parameters := s.parameters(o); parameters != nil {
 		operation["parameters"] = parameters
+	}
+	if o.Limits != nil {
+		operation["x-rate-limits"] = o.Limits
 	}
 	if o.Takes.Value != nil {
 		operation["requestBody"] = object{

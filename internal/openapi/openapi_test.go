@@ -30,7 +30,7 @@ type person struct {
 }
 
 // mail marshals itself.
-type mail struct{ local, domain string }
+type mail struct{}
 
 type newPet struct {
 	Name *string         `json:"name" hallpass:"required" openapi:"minLength=1,maxLength=9" example:"Tom"`
@@ -46,10 +46,12 @@ type problem struct {
 func pets() openapi.API {
 	return openapi.API{
 		Title: "Pets", Version: "1", URL: "https://pets.example", Problem: reflect.TypeFor[problem](),
+		About:     map[string]string{"Pet.kind": "Of animal.", "kind": "Of what?"},
 		WrittenAs: map[reflect.Type]reflect.Type{reflect.TypeFor[mail](): reflect.TypeFor[string]()},
 		Operations: []openapi.Operation{
 			{
 				Pattern: "POST /pets/{id}", Does: "Names a <pet>.", Who: "anyone", Security: openapi.OptionalToken,
+				Limits:   []openapi.Limit{{Name: "pets", Counts: "pets of a person", Quota: 3, Window: 24 * time.Hour}},
 				Takes:    openapi.JSON(newPet{}),
 				Answers:  []openapi.Answer{{Status: 201, Values: []any{petDocument{inner: "x"}}}},
 				Refusals: []*hallpass.Error{hallpass.ErrNotFound, hallpass.ErrNotFound, hallpass.ErrRateLimited},
@@ -86,7 +88,7 @@ func TestDocument_schemasAreThoseOfTheTypes(t *testing.T) {
 			`"name":{"maxLength":9,"minLength":1,"type":"string"},` +
 			`"tags":{"items":{"type":"string"},"type":"array"}},"required":["name"],"type":"object"}`,
 		"Pet": `{"additionalProperties":false,"properties":{"born":{"format":"date-time","type":"string"},` +
-			`"died":{"format":"date-time","type":["string","null"]},"kind":{"enum":["cat","dog"],"type":"string"},` +
+			`"died":{"format":"date-time","type":["string","null"]},"kind":{"description":"Of animal.","enum":["cat","dog"],"type":"string"},` +
 			`"name":{"type":"string"},` +
 			`"owner":{"oneOf":[{"$ref":"#/components/schemas/Person"},{"type":"null"}]},` +
 			`"tags":{"items":{"type":"string"},"type":"array"}},` +
@@ -120,7 +122,8 @@ func TestPage_escapes(t *testing.T) {
 		"Names a &lt;pet&gt;.", `curl -s &#34;https://pets.example/pets/$ID&#34; -H `,
 		`--json &#39;{&#34;name&#34;:&#34;Tom&#34;,&#34;tags&#34;:[&#34;a&#34;]}&#39;`,
 		`curl -si -X DELETE`, "<td>404</td><td><code>not_found</code></td>",
-		"string, at most 9 characters", "Person or null",
+		"string, at most 9 characters", "Person or null", "string: cat, dog. Of animal.",
+		"pets of a person: 3 in 24h (pets).",
 	} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page has no %s:\n%s", want, page)

@@ -58,6 +58,7 @@ type contents struct {
 type section struct {
 	ID, Method, Path, Does, Who string
 	Curl                        string
+	Limits                      []Limit
 	Parameters                  []member
 	Takes                       *document
 	Answers                     []shownAnswer
@@ -71,6 +72,15 @@ type statusCodes struct {
 	Codes  []string
 }
 
+// Brief is the first sentence of Does.
+func (s section) Brief() string {
+	first, _, more := strings.Cut(s.Does, ". ")
+	if more {
+		first += "."
+	}
+	return first
+}
+
 type document struct {
 	Name    string
 	Note    string // of a body
@@ -79,6 +89,7 @@ type document struct {
 
 type member struct {
 	Name, Words string
+	About       string
 	Required    bool
 }
 
@@ -86,9 +97,13 @@ type shownAnswer struct {
 	Status      int
 	Text        string
 	ContentType string
-	Documents   []string // what they are, in words
+	Documents   []shownDocument
 	Header      []string
 }
+
+// shownDocument says what an answer holds: "a page of User". Name leads to the document, if it has
+// one.
+type shownDocument struct{ Before, Name, Link string }
 
 type problem struct {
 	Status int
@@ -102,6 +117,7 @@ func newContents(api API) contents {
 	for _, o := range api.Operations {
 		c.Sections = append(c.Sections, s.section(api.URL, o))
 	}
+	s.of(api.Problem, false)
 	for _, shown := range c.Sections {
 		c.Problems = append(c.Problems, shown.Problems...)
 	}
@@ -116,7 +132,10 @@ func newContents(api API) contents {
 }
 
 func (s *schemas) section(url string, o Operation) section {
-	shown := section{ID: o.id(), Method: o.method(), Path: o.path(), Does: o.Does, Who: o.Who, Curl: s.curl(url, o)}
+	shown := section{
+		ID: o.id(), Method: o.method(), Path: o.path(), Does: o.Does, Who: o.Who, Limits: o.Limits,
+		Curl: s.curl(url, o),
+	}
 	for _, p := range o.Parameters {
 		words := p.Does
 		if p.Repeated {
@@ -152,11 +171,14 @@ func (s *schemas) answer(a Answer) shownAnswer {
 	shown := shownAnswer{Status: a.Status, Text: http.StatusText(a.Status), ContentType: a.ContentType}
 	for _, value := range a.Values {
 		schema := s.of(reflect.TypeOf(value), false)
-		words := schema.words()
+		one := shownDocument{Name: schema.words()}
 		if items := listItems(schema); items != "" {
-			words = "a page of " + items
+			one = shownDocument{Before: "a page of ", Name: items}
 		}
-		shown.Documents = append(shown.Documents, words)
+		if s.components[one.Name] != nil {
+			one.Link = one.Name
+		}
+		shown.Documents = append(shown.Documents, one)
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Header)) {
 		shown.Header = append(shown.Header, name+": "+a.Header[name])
@@ -176,7 +198,7 @@ func listItems(schema *Schema) string {
 
 func members(s *Schema) (list []member) {
 	for _, p := range s.Properties {
-		list = append(list, member{p.name, p.schema.words(), s.requires(p.name)})
+		list = append(list, member{p.name, p.schema.words(), p.schema.Description, s.requires(p.name)})
 	}
 	return list
 }

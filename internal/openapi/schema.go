@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 type Schema struct {
 	Ref                  string     `json:"$ref,omitempty"`
 	Type                 any        `json:"type,omitempty"` // a string, or two of which one is "null"
+	Description          string     `json:"description,omitempty"`
 	Format               string     `json:"format,omitempty"`
 	Enum                 []string   `json:"enum,omitempty"`
 	MinLength            int        `json:"minLength,omitempty"`
@@ -68,6 +70,7 @@ func (list properties) MarshalJSON() ([]byte, error) {
 type schemas struct {
 	writtenAs  map[reflect.Type]reflect.Type
 	problem    reflect.Type
+	about      map[string]string
 	components map[string]*Schema
 	shared     object                  // refusals by name
 	types      map[string]reflect.Type // by the name of the component
@@ -140,6 +143,7 @@ func (s *schemas) object(t reflect.Type, request bool) *Schema {
 		if tag := field.Tag.Get("openapi"); tag != "" {
 			schema = schema.with(tag)
 		}
+		schema.Description = cmp.Or(s.about[componentName(t)+"."+name], s.about[name])
 		object.Properties = append(object.Properties, property{name, schema, field.Tag.Get("example")})
 		if request && presence == "required" || !request && !strings.Contains(options, "omitempty") {
 			object.Required = append(object.Required, name)

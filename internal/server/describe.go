@@ -11,6 +11,7 @@ import (
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/openapi"
 	"github.com/hallpass-go/hallpass/internal/page"
+	"github.com/hallpass-go/hallpass/internal/users"
 )
 
 // description is what the server says about itself, made once.
@@ -34,7 +35,8 @@ func (s *Server) api() (openapi.API, error) {
 		Title: "Hallpass", Version: version(), URL: strings.TrimSuffix(s.c.Issuer, "/"),
 		Description: "Accounts, logins, sessions and keys. Times are RFC 3339 in UTC, identifiers are opaque. " +
 			"A request to any other path is refused with not_found (404), and with another method with " +
-			"method_not_allowed (405). Too many of either are refused with rate_limited (429).",
+			"method_not_allowed (405), or like any with rate_limited (429).",
+		About:   aboutMembers,
 		Problem: reflect.TypeFor[problemDocument](),
 		WrittenAs: map[reflect.Type]reflect.Type{
 			reflect.TypeFor[hallpass.Tokens](): reflect.TypeFor[tokensDocument](),
@@ -42,7 +44,7 @@ func (s *Server) api() (openapi.API, error) {
 		},
 	}
 	for _, line := range s.routes() {
-		o, err := line.described()
+		o, err := line.described(s.c.Limits)
 		if err != nil {
 			return openapi.API{}, err
 		}
@@ -53,13 +55,13 @@ func (s *Server) api() (openapi.API, error) {
 
 // described returns what the document says of a route, with the refusals that follow from who may,
 // from the parameters and from the body. A route about which nothing is said is an error.
-func (line row) described() (openapi.Operation, error) {
+func (line row) described(limits users.Limits) (openapi.Operation, error) {
 	if line.Does == "" || line.Who.words == "" || line.Answers == nil {
 		return openapi.Operation{}, fmt.Errorf("server: the table says too little about %s", line.Pattern)
 	}
 	refusals := refuse(line.Refuses, hallpass.ErrMalformedRequest, hallpass.ErrInternal)
 	refusals = append(refusals, line.Who.refusals...)
-	if _, path, _ := strings.Cut(line.Pattern, " "); !isProbe(path) {
+	if !line.isProbe() {
 		refusals = append(refusals, hallpass.ErrRateLimited)
 	}
 	if !line.Who.public {
@@ -87,8 +89,41 @@ func (line row) described() (openapi.Operation, error) {
 	}
 	return openapi.Operation{
 		Pattern: line.Pattern, Does: line.Does, Who: line.Who.words, Security: line.security(),
-		Parameters: parameters, Takes: line.Takes, Answers: withNotModified(line), Refusals: refusals,
+		Limits: line.limits(limits), Parameters: parameters, Takes: line.Takes, Answers: withNotModified(line),
+		Refusals: refusals,
 	}, nil
+}
+
+func (line row) isProbe() bool { _, path, _ := strings.Cut(line.Pattern, " "); return isProbe(path) }
+
+// limits returns the limits that count requests of the route, as far as they are on.
+func (line row) limits(all users.Limits) (list []openapi.Limit) {
+	names := slices.Clone(line.Counts)
+	if !line.Who.public {
+		names = append(names, line.Limit.Name, "requests-user")
+	}
+	if !line.isProbe() {
+		names = append(names, "requests-address")
+	}
+	for _, name := range names {
+		if limit := all.ByName(name); limit != (users.Limit{}) {
+			list = append(list, openapi.Limit{
+				Name: name, Counts: limitsByName[name], Quota: limit.Burst, Window: limit.Per,
+			})
+		}
+	}
+	return list
+}
+
+// wrongPasswords are the names of the limits of guesses.
+var wrongPasswords = []string{"account", "address"}
+
+// limitsByName says what the limits of [users.Limits] count.
+var limitsByName = map[string]string{
+	"account": "wrong passwords for an account", "address": "wrong passwords from an address",
+	"signup": "sign-ups from an address", "rename": "names that a user asks for", "refresh": "refreshes of a session",
+	"introspection": "tokens that a caller asks about",
+	"requests-user": "requests of a user", "requests-address": "requests from an address",
 }
 
 func (line row) security() openapi.Security {

@@ -67,3 +67,34 @@ type problemDocument struct {
 	RequestID string                `json:"request_id"`
 	Errors    []hallpass.FieldError `json:"errors,omitempty"`
 }
+
+// aboutMembers says what the members are whose names do not say it, of one document or of all.
+var aboutMembers = map[string]string{
+	"NewUser.username":         newUsername,
+	"UserChanges.username":     newUsername,
+	"NewUser.password":         newPassword,
+	"UserChanges.password":     newPassword,
+	"current_password":         "Goes with a new password of one's own.",
+	"email":                    "It is not verified. Null for none.",
+	"roles":                    "Each has 1 to 32 lower-case letters, digits, hyphens and underscores.",
+	"disabled":                 "Whoever is disabled cannot log in.",
+	"expires_in":               "Seconds until the access token expires.",
+	"Tokens.refresh_token":     "Is used once: each refresh answers with the next.",
+	"refresh_expires_in":       "Seconds until the refresh token expires if it is not used.",
+	"scope":                    "Separated by spaces.",
+	"current":                  "Whether it is the session of this request.",
+	"Me.auth_time":             "When the password was given.",
+	"Introspection.active":     "If it is false, there is no other member.",
+	"Introspection.token_type": "Bearer, or refresh_token.",
+	"Key.state":                "next, active or retired.",
+	"Audit.actor_id":           "Who did it, if that is not the user.",
+	"Problem.code":             "For programs: it does not change.",
+	"Problem.detail":           "For people: what to do next.",
+	"Problem.request_id":       "The log of the server has it, too.",
+	"Problem.errors":           "With validation_failed: every member that does not fit.",
+}
+
+const (
+	newUsername = "1 to 64 letters, digits and punctuation, without colons and spaces. Case does not matter."
+	newPassword = "At least as long as the server wants: 15 characters by default."
+)

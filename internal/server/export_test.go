@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/hallpass-go/hallpass/internal/openapi"
+	"github.com/hallpass-go/hallpass/internal/users"
 )
 
 // Patterns are those of the whole table.
@@ -32,6 +33,6 @@ func (s *Server) API() (openapi.API, error) { return s.api() }
 
 // Undescribed is the error for a route of which nothing is said.
 func Undescribed() error {
-	_, err := row{Pattern: "GET /new", Who: anyone}.described()
+	_, err := row{Pattern: "GET /new", Who: anyone}.described(users.Limits{})
 	return err
 }

@@ -26,6 +26,7 @@ type row struct {
 	Parameters []string
 	Serve      func(request) (answer, error)
 	Limit      users.Limit // of each caller, beside those of all requests
+	Counts     []string    // the names of the limits that Serve takes from
 
 	Does    string // a sentence
 	Takes   openapi.Body
@@ -48,7 +49,7 @@ func (s *Server) userRoutes() []row {
 		{
 			Pattern: "POST /v1/users", Who: mayRegister, Serve: s.createUser,
 			Does: "Makes a user.", Takes: openapi.JSON(newUser{}), Answers: created(userDocument{}),
-			Refuses: refuse(passwordChecked, errUsernameTaken),
+			Counts: []string{"signup"}, Refuses: refuse(passwordChecked, errUsernameTaken),
 		},
 		{
 			Pattern: "GET /v1/users", Who: admin, Parameters: page.Parameters, Serve: s.listUsers,
@@ -63,7 +64,8 @@ func (s *Server) userRoutes() []row {
 			Pattern: "PATCH /v1/users/{id}", Who: selfOrFreshAdmin, Serve: s.changeUser,
 			Does: "Changes a user. Who changes their own password sends current_password too, and gets new tokens; " +
 				"their own name or e-mail address wants a recent login. Other sessions end with the old password.",
-			Takes: openapi.JSON(userChanges{}), Answers: ok(userDocument{}, changedDocument{}),
+			Counts: append([]string{"rename"}, wrongPasswords...),
+			Takes:  openapi.JSON(userChanges{}), Answers: ok(userDocument{}, changedDocument{}),
 			Refuses: refuse(passwordChecked, hallpass.ErrNotFound, hallpass.ErrFreshTokenRequired, errUsernameTaken),
 		},
 		{
@@ -95,13 +97,13 @@ func (s *Server) loginRoutes() []row {
 			Pattern: "POST /v1/login", Who: anyone, Serve: s.login,
 			Does:  "Logs a user in, by a JSON body or by HTTP Basic without a body.",
 			Takes: openapi.JSON(credentials{}).OrBasic(), Answers: ok(tokensDocument{}),
-			Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
+			Counts: wrongPasswords, Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
 		},
 		{
 			Pattern: "POST /v1/reauthenticate", Who: caller, Serve: s.reauthenticate,
 			Does:  "Makes the login recent again. The refresh token changes.",
 			Takes: openapi.JSON(passwordBody{}), Answers: ok(tokensDocument{}),
-			Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
+			Counts: wrongPasswords, Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
 		},
 		{
 			Pattern: "GET /v1/me", Who: caller, Serve: s.me,
@@ -205,7 +207,7 @@ func (s *Server) libraryRoutes() []row {
 var ofLibrary = map[string]row{
 	"POST /refresh": {
 		Who: anyone, Does: "Changes a refresh token for new tokens.",
-		Takes: openapi.JSON(refreshBody{}), Answers: ok(tokensDocument{}),
+		Takes: openapi.JSON(refreshBody{}), Answers: ok(tokensDocument{}), Counts: []string{"refresh"},
 		Refuses: refuse(storeAsked, hallpass.ErrRefreshTokenInvalid, hallpass.ErrRefreshTokenExpired,
 			hallpass.ErrRefreshTokenReused),
 	},
@@ -222,7 +224,8 @@ var ofLibrary = map[string]row{
 		Refuses: storeAsked,
 	},
 	"DELETE /sessions/{id}": {
-		Who: ownerOrAdmin, Does: "Ends a session.", Answers: noContent(), Refuses: refuse(storeAsked, hallpass.ErrNotFound),
+		Who: ownerOrAdmin, Does: "Ends a session.", Answers: noContent(),
+		Refuses: refuse(storeAsked, hallpass.ErrNotFound),
 	},
 	"GET /jwks.json": {
 		Who: anyone, Does: "Publishes the keys that verify access tokens (RFC 7517).",

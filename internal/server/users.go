@@ -15,7 +15,7 @@ import (
 type userDocument struct {
 	ID        string    `json:"id"`
 	Username  string    `json:"username"`
-	Email     *string   `json:"email" openapi:"format=idn-email"`
+	Email     *string   `json:"email" openapi:"format=idn-email,maxLength=254"`
 	Roles     []string  `json:"roles"`
 	Disabled  bool      `json:"disabled"`
 	CreatedAt time.Time `json:"created_at"`
@@ -57,7 +57,7 @@ type newUser struct {
 	userFields
 	Username *string `json:"username" hallpass:"required" openapi:"minLength=1" example:"alice"`
 	Password *string `json:"password" hallpass:"required" openapi:"minLength=8" example:"correct horse battery"`
-	Email    address `json:"email" openapi:"format=idn-email,nullable"`
+	Email    address `json:"email" openapi:"format=idn-email,nullable,maxLength=254"`
 }
 
 func (s *Server) createUser(r request) (answer, error) {
@@ -101,7 +101,7 @@ type changedDocument struct {
 type userChanges struct {
 	userFields
 	Username        *string `json:"username" openapi:"minLength=1"`
-	Email           address `json:"email" openapi:"format=idn-email,nullable" example:"alice@example.com"`
+	Email           address `json:"email" openapi:"format=idn-email,nullable,maxLength=254" example:"alice@example.com"`
 	Password        *string `json:"password" openapi:"minLength=8"`
 	CurrentPassword *string `json:"current_password"`
 }

@@ -29,14 +29,26 @@ type Limits struct {
 
 // Named returns the limits with their names, by which clients see them.
 func (l Limits) Named() Limits {
-	for name, limit := range map[string]*Limit{
-		"account": &l.LoginAccount, "address": &l.LoginAddress, "signup": &l.Signup, "rename": &l.Rename,
-		"refresh": &l.Refresh, "introspection": &l.Introspection,
-		"requests-user": &l.User, "requests-address": &l.Address,
-	} {
+	for name, limit := range l.byName() {
 		if *limit != (Limit{}) {
 			limit.Name = name
 		}
 	}
 	return l
+}
+
+// ByName returns the limit with a name, or the zero Limit if there is none.
+func (l Limits) ByName(name string) Limit {
+	if limit := l.byName()[name]; limit != nil {
+		return *limit
+	}
+	return Limit{}
+}
+
+func (l *Limits) byName() map[string]*Limit {
+	return map[string]*Limit{
+		"account": &l.LoginAccount, "address": &l.LoginAddress, "signup": &l.Signup, "rename": &l.Rename,
+		"refresh": &l.Refresh, "introspection": &l.Introspection,
+		"requests-user": &l.User, "requests-address": &l.Address,
+	}
 }
