@@ -88,7 +88,8 @@ func TestDocument_schemasAreThoseOfTheTypes(t *testing.T) {
 			`"name":{"maxLength":9,"minLength":1,"type":"string"},` +
 			`"tags":{"items":{"type":"string"},"type":"array"}},"required":["name"],"type":"object"}`,
 		"Pet": `{"additionalProperties":false,"properties":{"born":{"format":"date-time","type":"string"},` +
-			`"died":{"format":"date-time","type":["string","null"]},"kind":{"description":"Of animal.","enum":["cat","dog"],"type":"string"},` +
+			`"died":{"format":"date-time","type":["string","null"]},` +
+			`"kind":{"description":"Of animal.","enum":["cat","dog"],"type":"string"},` +
 			`"name":{"type":"string"},` +
 			`"owner":{"oneOf":[{"$ref":"#/components/schemas/Person"},{"type":"null"}]},` +
 			`"tags":{"items":{"type":"string"},"type":"array"}},` +
