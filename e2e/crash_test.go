@@ -155,22 +155,25 @@ func (s *server) checkIntegrity() {
 	s.checkAudit()
 }
 
-// A stop under load cuts nothing: every request that was accepted is answered.
+// A stop under load cuts nothing: every request that was accepted is answered. Twenty times.
 func TestStop_finishesWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	token := s.join("alice").Access
+	for range 20 {
+		s.stopUnderLoad(token)
+		s.start()
+	}
+}
+
+func (s *server) stopUnderLoad(token string) {
+	s.t.Helper()
 	var failed, answered atomic.Int64
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !isClosed(stop) {
 				got, err := s.try(request{Do: "GET /v1/me", Token: token})
 				switch {
 				case err == nil && got.Status == 200:
@@ -179,7 +182,7 @@ func TestStop_finishesWhatIsUnderWay(t *testing.T) {
 					return // it listens no more
 				default:
 					failed.Add(1)
-					t.Errorf("%v %d %s", err, got.Status, got.Text)
+					s.t.Errorf("%v %d %s", err, got.Status, got.Text)
 				}
 			}
 		})
@@ -188,21 +191,30 @@ func TestStop_finishesWhatIsUnderWay(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	select {
 	case err := <-s.done:
-		s.done <- err
+		close(s.done)
 		if err != nil {
-			t.Errorf("the server ended with %v", err)
+			s.t.Errorf("the server ended with %v", err)
 		}
 	case <-time.After(15 * time.Second):
-		t.Error("the server does not stop")
+		s.t.Error("the server does not stop")
 	}
 	close(stop)
 	wg.Wait()
 	if failed.Load() > 0 {
-		t.Errorf("%d of %d requests were cut off", failed.Load(), answered.Load())
+		s.t.Errorf("%d of %d requests were cut off", failed.Load(), answered.Load())
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

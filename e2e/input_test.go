@@ -167,6 +167,8 @@ func TestBadRequests(t *testing.T) {
 			token + ", Bearer " + token + "\r\n\r\n", "HTTP/1.1 401"},
 		"a header of 10 MB": {"GET /v1/me HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x",
 			10<<20), "HTTP/1.1 431"},
+		"a header of 17 KiB": {"GET /v1/me HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 17<<10) + "\r\n\r\n",
+			"HTTP/1.1 431"},
 		"two lengths": {"POST /v1/login HTTP/1.1\r\n" + host +
 			"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "HTTP/1.1 400"},
 		"length and chunks": {"POST /v1/login HTTP/1.1\r\n" + host +

@@ -59,7 +59,7 @@ func (line row) described(limits users.Limits) (openapi.Operation, error) {
 	if line.Does == "" || line.Who.words == "" || line.Answers == nil {
 		return openapi.Operation{}, fmt.Errorf("server: the table says too little about %s", line.Pattern)
 	}
-	refusals := refuse(line.Refuses, hallpass.ErrMalformedRequest, hallpass.ErrInternal)
+	refusals := refuse(line.Refuses, hallpass.ErrMalformedRequest, hallpass.ErrInternal, errHeaderTooLarge)
 	refusals = append(refusals, line.Who.refusals...)
 	if !line.isProbe() {
 		refusals = append(refusals, hallpass.ErrRateLimited)

@@ -15,6 +15,10 @@ var (
 		Code: "method_not_allowed", Status: http.StatusMethodNotAllowed,
 		Detail: "This route does not take the method; Allow names those that it does.",
 	}
+	errHeaderTooLarge = &hallpass.Error{
+		Code: hallpass.ErrTooLarge.Code, Status: http.StatusRequestHeaderFieldsTooLarge,
+		Detail: "The header of a request has at most 16 KiB.",
+	}
 	errUsernameTaken = &hallpass.Error{
 		Code: "username_taken", Status: http.StatusConflict,
 		Detail: "Another user has this name, or had it lately. Choose another.",

@@ -81,6 +81,10 @@ func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
 		s.refuse(rec, r, err)
 		return
 	}
+	if headerSize(r) > maxHeader {
+		s.refuse(rec, r, errHeaderTooLarge)
+		return
+	}
 	// The mux would redirect a path that contains // or .., and the client would send its password
 	// along.
 	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
@@ -96,6 +100,20 @@ func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
 		refusal = errMethodNotAllowed // the mux has set Allow
 	}
 	s.refuse(rec, r, refusal)
+}
+
+// maxHeader is how large the header of a request may be, in bytes. To one that is much larger net/http
+// answers by itself.
+const maxHeader = 16 << 10
+
+func headerSize(r *http.Request) int {
+	size := len(r.RequestURI)
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	return size
 }
 
 // refuse answers a request that no route has answered.

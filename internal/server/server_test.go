@@ -560,3 +560,11 @@ func TestStepUp(t *testing.T) {
 		t.Errorf("the address is still there: %s", a.Body)
 	}
 }
+
+// A header that is too large is refused like anything else, before anybody reads it.
+func TestHeader_tooLarge(t *testing.T) {
+	f := newFixture(t, options{})
+	f.do("GET /healthz", "", "X: "+strings.Repeat("x", 16<<10)).want(http.StatusRequestHeaderFieldsTooLarge, "too_large")
+	f.do("GET /healthz?"+strings.Repeat("x", 16<<10), "").want(http.StatusRequestHeaderFieldsTooLarge, "too_large")
+	f.do("GET /healthz", "", "X: "+strings.Repeat("x", 15<<10)).wantStatus(http.StatusOK)
+}
