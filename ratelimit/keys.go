@@ -59,7 +59,8 @@ func AddressKey(ip string) string {
 	if err != nil {
 		return address.String() // never: it is an IPv6 address
 	}
-	return prefix.String()
+	var b [64]byte // the string is the only allocation
+	return string(prefix.AppendTo(b[:0]))
 }
 
 // connection returns the address of a request's connection.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/hallpass-go/hallpass/internal/users"
+
 	"github.com/hallpass-go/hallpass/internal/openapi"
 	"github.com/hallpass-go/hallpass/internal/users"
 )
@@ -35,4 +37,14 @@ func (s *Server) API() (openapi.API, error) { return s.api() }
 func Undescribed() error {
 	_, err := row{Pattern: "GET /new", Who: anyone}.described(users.Limits{})
 	return err
+}
+
+// MayAsk is the limit of all requests of an address.
+func (s *Server) MayAsk(r *http.Request, ip string) error { return s.mayAsk(r, ip) }
+
+// MayCall returns a function that is the limit of all requests of a user.
+func (s *Server) MayCall(r *http.Request, user string) func() error {
+	from := request{Request: r}
+	from.Identity.Subject = user
+	return func() error { return s.mayCall(from, users.Limit{}) }
 }

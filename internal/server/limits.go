@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/hallpass-go/hallpass/ratelimit"
 )
@@ -28,8 +29,14 @@ func isProbe(path string) bool { return path == "/healthz" || path == "/readyz" 
 // proxy on this machine, and a trusted proxy that does not say for whom it asks, as one does that asks
 // whether it may forward a request.
 func (s *Server) isForOthers(ip string) bool {
+	if strings.HasPrefix(ip, "127.") || ip == "::1" {
+		return true
+	}
+	if len(s.c.TrustedProxies) == 0 {
+		return false // saves reading the address
+	}
 	address, err := netip.ParseAddr(ip)
-	return err == nil && (address.Unmap().IsLoopback() || s.trusts(address))
+	return err == nil && s.trusts(address)
 }
 
 // mayCall counts a request for the user who sent it, as soon as their token has been verified, and for

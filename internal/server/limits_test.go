@@ -294,3 +294,26 @@ func BenchmarkLimits(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLimit is each of them alone.
+func BenchmarkLimit(b *testing.B) {
+	f := newFixture(b, options{config: func(s *server.Config) {
+		s.Limits.User = users.Limit{Burst: 1e9, Per: time.Second}
+		s.Limits.Address, s.Now = s.Limits.User, time.Now
+	}})
+	r := httptest.NewRequest(http.MethodGet, "/v1/verify", nil)
+	for name, limit := range map[string]func() error{
+		"address, IPv4": func() error { return f.server.MayAsk(r, "203.0.113.9") },
+		"address, IPv6": func() error { return f.server.MayAsk(r, "2001:db8:1:2:3:4:5:6") },
+		"user":          f.server.MayCall(r, "06h0co5862doud16l5g4egmsfg"),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := limit(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
