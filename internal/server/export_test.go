@@ -4,8 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/hallpass-go/hallpass/internal/users"
-
 	"github.com/hallpass-go/hallpass/internal/openapi"
 	"github.com/hallpass-go/hallpass/internal/users"
 )
