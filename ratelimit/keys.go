@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"net/netip"
@@ -9,13 +10,17 @@ import (
 
 // ByAddress is a [Rule.Key]: the address of the connection, as [AddressKey] writes it. Behind a proxy
 // that is the proxy's: use [ByAddressFrom] there.
-func ByAddress(r *http.Request) string { return AddressKey(connection(r)) }
+func ByAddress(r *http.Request) string { return addressOrUnknown(connection(r)) }
 
 // ByAddressFrom returns a [Rule.Key]: the address that find returns, as [AddressKey] writes it. Find
-// must not believe what the client says of itself. Use only fields that your own proxy sets.
+// must not believe what the client says of itself. Use only fields that your own proxy sets. Requests
+// for which it returns "" are counted together.
 func ByAddressFrom(find func(*http.Request) string) func(*http.Request) string {
-	return func(r *http.Request) string { return AddressKey(find(r)) }
+	return func(r *http.Request) string { return addressOrUnknown(find(r)) }
 }
+
+// addressOrUnknown is never empty: who hides their address shall not go uncounted.
+func addressOrUnknown(ip string) string { return cmp.Or(AddressKey(ip), "unknown") }
 
 // ByRoute is a [Rule.Key]: the pattern of the route. The middleware must be inside the
 // [http.ServeMux], around the handler of the route. Elsewhere there is no pattern, and all requests

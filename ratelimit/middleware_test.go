@@ -63,7 +63,13 @@ func TestMiddleware_refuses(t *testing.T) {
 }
 
 func TestMiddleware_keysAndCosts(t *testing.T) {
-	forwarded := func(r *http.Request) string { return r.Header.Get("X-Real-IP") }
+	byForwarded := ratelimit.ByAddressFrom(func(r *http.Request) string { return r.Header.Get("X-Real-IP") })
+	ofTheProxy := func(r *http.Request) string {
+		if r.Header.Get("X-Real-IP") == "" {
+			return "" // not counted
+		}
+		return byForwarded(r)
+	}
 	five := ratelimit.Limit{Name: "five", Burst: 5, Per: time.Hour}
 	two := ratelimit.Limit{Name: "two", Burst: 2, Per: time.Hour}
 	l := newLimiter(t, ratelimit.Config{Rules: []ratelimit.Rule{
@@ -73,7 +79,7 @@ func TestMiddleware_keysAndCosts(t *testing.T) {
 			}
 			return 1
 		}},
-		{Limit: two, Key: ratelimit.ByAddressFrom(forwarded)},
+		{Limit: two, Key: ofTheProxy},
 	}})
 	mux := http.NewServeMux()
 	mux.Handle("/cheap", l.Middleware(ok))
@@ -141,6 +147,16 @@ func TestAddressKey(t *testing.T) {
 		if got := ratelimit.AddressKey(address); got != want {
 			t.Errorf("AddressKey(%s) = %s, want %s", address, got, want)
 		}
+	}
+}
+
+// Who has no address is counted, with all others that have none.
+func TestByAddress_isNeverEmpty(t *testing.T) {
+	none := ratelimit.ByAddressFrom(func(*http.Request) string { return "" })
+	r := httptest.NewRequest("GET", "/", nil)
+	r.RemoteAddr = ""
+	if a, b := ratelimit.ByAddress(r), none(r); a == "" || a != b {
+		t.Errorf("the keys are %q and %q", a, b)
 	}
 }
 

@@ -56,7 +56,8 @@ func (r *Refused) Error() string { return "the limit " + r.Limit.Name + " is rea
 type Store interface {
 	// Take makes all of the charges, or none of them if a limit refuses one, in one step: others see
 	// all of it or nothing. No charge has the zero Limit. The time is now; a store that several
-	// machines share may use a clock of its own.
+	// machines share may use a clock of its own. Take does not keep charges. It returns an error soon
+	// if the store does not answer, because the request waits for it.
 	Take(ctx context.Context, now time.Time, charges []Charge) (Decision, error)
 }
 
