@@ -8,6 +8,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"runtime"
@@ -45,9 +46,15 @@ func subjects() ([]subject, error) {
 	return []subject{
 		{"bare handler", func(h http.Handler) http.Handler { return h }},
 		{"hallpass/ratelimit", ours.Middleware},
-		{"go-chi/httprate", httprate.LimitByIP(never, time.Minute)},
+		{"go-chi/httprate", httprate.LimitBy(never, time.Minute, byAddress)},
 		{"ulule/limiter", ululehttp.NewMiddleware(ulule.New(ululememory.NewStore(), rate)).Handler},
 	}, nil
+}
+
+// byAddress is the key that httprate recommends to those whose clients connect directly.
+func byAddress(r *http.Request) (string, error) {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return httprate.CanonicalizeIP(host), err
 }
 
 func main() {
