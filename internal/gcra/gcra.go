@@ -42,7 +42,7 @@ func (r Rate) Take(full, now time.Duration, cost int) (next, wait time.Duration)
 	if wait = next - now - r.span(); wait > 0 && cost > 0 {
 		return full, wait
 	}
-	return max(next, now), 0
+	return next, 0
 }
 
 // Never is the wait for a cost that is over the burst.
