@@ -181,15 +181,8 @@ func newRequests(t *testing.T, o options) (f *fixture, requests []sendable, alic
 	if err != nil {
 		t.Fatal(err)
 	}
-	people := map[string]person{"root": f.admin("root"), "bob": f.admin("bob")}
-	if made := f.do("POST /v1/users", credentials("alice", passwordOf("alice"))); made.Status == http.StatusCreated {
-		alice := f.login("alice")
-		alice.id = made.str("id")
-		people["alice"] = alice
-	} else {
-		people["alice"] = f.admin("alice") // sign-up is closed
-	}
-	alice = people["alice"]
+	alice = f.user("alice")
+	people := map[string]person{"root": f.admin("root"), "bob": f.admin("bob"), "alice": alice}
 	fill := strings.NewReplacer("{alice}", alice.id, "{root}", people["root"].id, "{session}", alice.session,
 		"{token}", alice.access, "{refresh}", alice.refresh, "{id}", alice.id)
 	for _, operation := range api.Operations {
