@@ -113,6 +113,7 @@ type Answer struct {
 	ContentType string            // defaults to application/json if there are Values
 	Values      []any             // what is written: a value like one of these
 	Header      map[string]string // name → what it says; each is always there
+	Changing    bool              // it is another each time, so that nobody asks whether it is current
 }
 
 // refusalsOf returns the refusals of an operation by status, in order, each code once.

@@ -138,7 +138,8 @@ func (line row) security() openapi.Security {
 
 // withNotModified adds what a client is told that has the answer of a GET already.
 func withNotModified(line row) []openapi.Answer {
-	if !strings.HasPrefix(line.Pattern, http.MethodGet) || line.Answers[0].Status != http.StatusOK {
+	first := line.Answers[0]
+	if !strings.HasPrefix(line.Pattern, http.MethodGet) || first.Status != http.StatusOK || first.Changing {
 		return line.Answers
 	}
 	answers := slices.Clone(line.Answers)
@@ -173,6 +174,13 @@ func as(contentType string, value any) []openapi.Answer {
 }
 
 func text(contentType string) []openapi.Answer { return as(contentType, "") }
+
+func changing(answers []openapi.Answer) []openapi.Answer {
+	for i := range answers {
+		answers[i].Changing = true
+	}
+	return answers
+}
 
 func created(value any) []openapi.Answer {
 	return []openapi.Answer{{Status: http.StatusCreated, Values: []any{value}, Header: map[string]string{

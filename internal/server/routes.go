@@ -169,7 +169,7 @@ func (s *Server) operationRoutes() []row {
 		},
 		{
 			Pattern: "GET /metrics", Who: machine, Serve: s.showMetrics,
-			Does: "Shows metrics for Prometheus.", Answers: text(metrics.ContentType),
+			Does: "Shows metrics for Prometheus.", Answers: changing(text(metrics.ContentType)),
 			Refuses: refuse(nil, hallpass.ErrNotFound),
 		},
 		{
