@@ -193,3 +193,35 @@ func TestCheck_findsWhatIsOutside(t *testing.T) {
 func answer(old, new string) func(*traffic.Exchange) {
 	return func(x *traffic.Exchange) { x.AnswerBody = bytes.Replace(x.AnswerBody, []byte(old), []byte(new), 1) }
 }
+
+// A document that is not valid OpenAPI 3.1 is refused.
+func TestParse_refusesWhatIsNotValid(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(folder, "document-*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no document in %s: %v", folder, err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conformance.Parse(text); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range [][2]string{
+		{`"openapi": "3.1.1"`, `"openapi": "3.0.3"`},
+		{`"operationId": "getV1Me"`, `"operationId": "getV1Users"`}, // which there is already
+		{`"#/components/schemas/User"`, `"#/components/schemas/Nobody"`},
+		{`"type": "boolean"`, `"type": "yes"`},
+		{`"in": "path"`, `"in": "road"`},
+		{`"title": "Hallpass"`, `"titel": "Hallpass"`},
+		{`"token": []`, `"ticket": []`},
+	} {
+		changed := bytes.Replace(text, []byte(change[0]), []byte(change[1]), 1)
+		if bytes.Equal(changed, text) {
+			t.Errorf("there is no %s", change[0])
+		}
+		if _, err := conformance.Parse(changed); err == nil {
+			t.Errorf("valid with %s", change[1])
+		}
+	}
+}
