@@ -24,7 +24,8 @@ var layout = map[string][]string{
 	"jwk": {"internal/jose"},
 	"jwt": {"jwk", "internal/jose"},
 	"password": {
-		"internal/asker", "internal/gcra", "golang.org/x/crypto/blake2b", "golang.org/x/sys/cpu",
+		"internal/asker", "internal/gcra", "golang.org/x/crypto/bcrypt", "golang.org/x/crypto/blake2b",
+		"golang.org/x/sys/cpu",
 		"golang.org/x/text/secure/precis",
 	},
 	".": {
@@ -47,6 +48,7 @@ var layout = map[string][]string{
 	"issuers":             {".", "jwk", "jwt"},
 	"hallpasstest":        {".", "jwk", "jwt"},
 	"internal/attack":     {"jwk"},
+	"internal/foreign":    {},
 	"internal/shapes":     {".", "issuers", "jwk"},
 	"internal/remembered": {},
 	"internal/jose":       {},

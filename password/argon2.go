@@ -6,10 +6,10 @@ import (
 	"golang.org/x/crypto/blake2b"
 )
 
-// Argon2id of RFC 9106, version 0x13, on the calling goroutine alone and in memory that the caller
-// brings.
+// Argon2id and Argon2i of RFC 9106, version 0x13, on the calling goroutine alone and in memory that
+// the caller brings.
 //
-// golang.org/x/crypto/argon2 computes the same function, and the tests hold this one to it. It
+// golang.org/x/crypto/argon2 computes the same functions, and the tests hold this one to it. It
 // starts goroutines for the filling, also with one lane, which leaves a worker's low-priority
 // thread (see governor.go) for threads of normal priority; and it allocates its memory anew for
 // each hash. Both are what the [Governor] must not have. Nearly all the time goes into compressing
@@ -21,6 +21,7 @@ import (
 
 const (
 	argon2Version = 0x13
+	argon2iType   = 1
 	argon2idType  = 2
 	sliceCount    = 4
 	blockWords    = 128
@@ -30,8 +31,9 @@ const (
 // register is two of them).
 type block [blockWords]uint64
 
-// derivation is the input of Argon2id, RFC 9106 §3.1.
+// derivation is the input of Argon2, RFC 9106 §3.1.
 type derivation struct {
+	kind                         uint32 // argon2iType or argon2idType
 	password, salt, secret, data []byte
 
 	passes, memoryKiB, lanes, tagLength uint32
@@ -50,6 +52,7 @@ func (d *derivation) blockCount() uint32 {
 // not matter; they hold traces of the password afterwards.
 func (d *derivation) tag(memory []block) []byte {
 	m := matrix{
+		kind:    d.kind,
 		blocks:  memory[:d.blockCount()],
 		lanes:   d.lanes,
 		passes:  d.passes,
@@ -71,7 +74,7 @@ func (d *derivation) tag(memory []block) []byte {
 // seed is H_0 of RFC 9106 §3.2, step 1.
 func (d *derivation) seed() [blake2b.Size]byte {
 	var b []byte
-	for _, n := range []uint32{d.lanes, d.tagLength, d.memoryKiB, d.passes, argon2Version, argon2idType} {
+	for _, n := range []uint32{d.lanes, d.tagLength, d.memoryKiB, d.passes, argon2Version, d.kind} {
 		b = binary.LittleEndian.AppendUint32(b, n)
 	}
 	for _, field := range [][]byte{d.password, d.salt, d.secret, d.data} {
@@ -84,6 +87,7 @@ func (d *derivation) seed() [blake2b.Size]byte {
 
 // matrix is the memory of one derivation.
 type matrix struct {
+	kind                               uint32
 	blocks                             []block // lane after lane
 	lanes, passes, laneLen, segmentLen uint32
 	pause                              func()
@@ -128,14 +132,14 @@ func (m *matrix) finish(tagLength uint32) []byte {
 
 // fill computes one segment: RFC 9106 §3.2, steps 5 and 6.
 func (m *matrix) fill(s segment) {
-	// §3.4.2: Argon2id chooses its references without looking at the password in the first half of
-	// the first pass.
-	independent := s.pass == 0 && s.slice < sliceCount/2
+	// §3.4.1.3: Argon2id chooses its references without looking at the password in the first half of
+	// the first pass, Argon2i always.
+	independent := m.kind == argon2iType || s.pass == 0 && s.slice < sliceCount/2
 	var addresses, counter block
 	if independent {
 		counter = block{
 			uint64(s.pass), uint64(s.lane), uint64(s.slice),
-			uint64(len(m.blocks)), uint64(m.passes), argon2idType,
+			uint64(len(m.blocks)), uint64(m.passes), uint64(m.kind),
 		}
 	}
 	var index uint32

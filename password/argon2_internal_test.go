@@ -14,6 +14,7 @@ func repeated(b byte, n int) []byte { return bytes.Repeat([]byte{b}, n) }
 
 func TestDerivation_rfc9106Vector(t *testing.T) {
 	d := derivation{ // RFC 9106 §5.3
+		kind:     argon2idType,
 		password: repeated(1, 32), salt: repeated(2, 16), secret: repeated(3, 8), data: repeated(4, 12),
 		passes: 3, memoryKiB: 32, lanes: 4, tagLength: 32,
 	}
@@ -31,13 +32,20 @@ func TestDerivation_agreesWithXCrypto(t *testing.T) {
 			for _, lanes := range []uint32{1, 2, 3, 4} {
 				for _, tagLength := range []uint32{4, 32, 64, 65, 128} {
 					d := derivation{
-						password: repeated('p', int(memoryKiB%71)), salt: repeated('s', 8+int(passes)),
+						kind: argon2idType, password: repeated('p', int(memoryKiB%71)), salt: repeated('s', 8+int(passes)),
 						passes: passes, memoryKiB: memoryKiB, lanes: lanes, tagLength: tagLength,
 					}
 					got := d.tag(m.take(d.blockCount()))
 					want := argon2.IDKey(d.password, d.salt, passes, memoryKiB, uint8(lanes), tagLength)
 					if !bytes.Equal(got, want) {
 						t.Fatalf("m=%d t=%d p=%d, tag of %d: %x, want %x", memoryKiB, passes, lanes,
+							tagLength, got, want)
+					}
+					d.kind = argon2iType
+					got = d.tag(m.take(d.blockCount()))
+					want = argon2.Key(d.password, d.salt, passes, memoryKiB, uint8(lanes), tagLength)
+					if !bytes.Equal(got, want) {
+						t.Fatalf("Argon2i: m=%d t=%d p=%d, tag of %d: %x, want %x", memoryKiB, passes, lanes,
 							tagLength, got, want)
 					}
 				}
@@ -54,7 +62,7 @@ func FuzzDerivation(f *testing.F) {
 	m := new(memory)
 	f.Fuzz(func(t *testing.T, password, salt []byte, memoryKiB uint16, passes, lanes, tagLength uint8) {
 		d := derivation{
-			password: password, salt: salt,
+			kind: argon2idType, password: password, salt: salt,
 			passes: 1 + uint32(passes%4), memoryKiB: 8 + uint32(memoryKiB%256), lanes: 1 + uint32(lanes%4),
 			tagLength: 4 + uint32(tagLength),
 		}
@@ -68,7 +76,10 @@ func FuzzDerivation(f *testing.F) {
 
 // The memory of a worker is used again without being cleared.
 func TestDerivation_doesNotDependOnWhatTheMemoryHeld(t *testing.T) {
-	d := derivation{password: []byte("p"), salt: repeated('s', 16), passes: 2, memoryKiB: 64, lanes: 1, tagLength: 32}
+	d := derivation{
+		kind: argon2idType, password: []byte("p"), salt: repeated('s', 16),
+		passes: 2, memoryKiB: 64, lanes: 1, tagLength: 32,
+	}
 	clean, dirty := make([]block, 64), make([]block, 64)
 	for i := range dirty {
 		dirty[i][53] = uint64(i) * 0x9e3779b97f4a7c15
@@ -80,7 +91,7 @@ func TestDerivation_doesNotDependOnWhatTheMemoryHeld(t *testing.T) {
 
 // A worker's memory is reused and its input is small: hashes put no load on the garbage collector.
 func TestDerivation_allocatesNextToNothing(t *testing.T) {
-	h := argon2id{costs: Params{MemoryKiB: 1024, Passes: 1, Lanes: 1}, salt: repeated('s', 16)}
+	h := argon2Hash{kind: argon2idType, costs: Params{MemoryKiB: 1024, Passes: 1, Lanes: 1}, salt: repeated('s', 16)}
 	var m memory
 	h.derive("a password", tagLength, &m)
 	result := testing.Benchmark(func(b *testing.B) {
@@ -112,7 +123,8 @@ func fastest(rounds int, one, other func()) (ofOne, ofOther time.Duration) {
 // log-in does.
 func bySelf() {
 	d := derivation{
-		password: []byte("p"), salt: repeated('s', 16), passes: 2, memoryKiB: 19456, lanes: 1, tagLength: 32,
+		kind: argon2idType, password: []byte("p"), salt: repeated('s', 16),
+		passes: 2, memoryKiB: 19456, lanes: 1, tagLength: 32,
 	}
 	d.tag(make([]block, d.blockCount()))
 }

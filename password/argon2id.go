@@ -13,17 +13,19 @@ import (
 const (
 	maxMemoryKiB = 256 << 10
 	maxPasses    = 16
-	maxLanes     = 4
+	maxLanes     = 16 // Django's hashes have 8
+	maxNewLanes  = 4
 	maxFillKiB   = 1 << 20 // memory times passes: a second or so of work
 
 	minSalt, maxSalt = 8, 64
 	minTag, maxTag   = 16, 64
 
-	maxEncoded = 256 // bytes; the longest that the ceilings allow is 213
+	maxEncoded = 512 // bytes, of any format
 )
 
-// argon2id is a hash written as a PHC string: $argon2id$v=19$m=…,t=…,p=…$salt$tag.
-type argon2id struct {
+// argon2Hash is a hash written as a PHC string: $argon2id$v=19$m=…,t=…,p=…$salt$tag, or $argon2i$….
+type argon2Hash struct {
+	kind      uint32 // argon2iType or argon2idType
 	costs     Params
 	salt, tag []byte
 }
@@ -43,12 +45,13 @@ func (p Params) withinCeilings() error {
 	return nil
 }
 
-func parseArgon2id(encoded string) (stored, error) {
-	if len(encoded) > maxEncoded {
-		return nil, malformed("too long")
-	}
+func parseArgon2id(encoded string) (stored, error) { return parseArgon2(encoded, argon2idType) }
+
+func parseArgon2i(encoded string) (stored, error) { return parseArgon2(encoded, argon2iType) }
+
+func parseArgon2(encoded string, kind uint32) (stored, error) {
 	parts := strings.Split(encoded, "$")
-	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" {
+	if len(parts) != 6 {
 		return nil, malformed("not five parts")
 	}
 	if parts[2] != "v=19" {
@@ -66,29 +69,47 @@ func parseArgon2id(encoded string) (stored, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w (tag)", err)
 	}
-	return &argon2id{costs, salt, tag}, nil
+	return &argon2Hash{kind, costs, salt, tag}, nil
 }
 
-// parseCosts reads "m=…,t=…,p=…": these three, in this order, each as short as it can be written.
+// parseCosts reads "m=…,t=…,p=…": these three, in this order.
 func parseCosts(text string) (Params, error) {
-	fields := strings.Split(text, ",")
-	if len(fields) != 3 {
-		return Params{}, malformed("not three costs")
-	}
-	var values [3]uint32
-	for i, name := range []string{"m=", "t=", "p="} {
-		digits, ok := strings.CutPrefix(fields[i], name)
-		n, err := strconv.ParseUint(digits, 10, 32)
-		if !ok || err != nil || strconv.FormatUint(n, 10) != digits {
-			return Params{}, malformed("not a cost: m, t and p are wanted")
-		}
-		values[i] = uint32(n)
+	values, err := numbers(text, ",", "m=", "t=", "p=")
+	if err != nil {
+		return Params{}, err
 	}
 	costs := Params{MemoryKiB: values[0], Passes: values[1], Lanes: values[2]}
 	if err := costs.withinCeilings(); err != nil {
 		return Params{}, malformed(err.Error())
 	}
 	return costs, nil
+}
+
+// numbers reads one number for each name, in this order, with the separator between them.
+func numbers(text, separator string, names ...string) ([]uint32, error) {
+	fields := strings.Split(text, separator)
+	if len(fields) != len(names) {
+		return nil, malformed("not as many costs as there should be")
+	}
+	values := make([]uint32, len(names))
+	for i, name := range names {
+		digits, ok := strings.CutPrefix(fields[i], name)
+		n, err := strconv.ParseUint(digits, 10, 32)
+		if !ok || err != nil || strconv.FormatUint(n, 10) != digits {
+			return nil, malformed("not a cost")
+		}
+		values[i] = uint32(n)
+	}
+	return values, nil
+}
+
+// number reads a number within bounds. A leading zero is allowed.
+func number(digits string, least, most uint32) (uint32, error) {
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil || uint32(n) < least || uint32(n) > most || digits[0] == '+' {
+		return 0, malformed("cost out of range")
+	}
+	return uint32(n), nil
 }
 
 // decodeBase64 takes the one spelling that a sequence of bytes has. Decoding strictly is not
@@ -106,18 +127,19 @@ func decodeBase64(text string, shortest, longest int) ([]byte, error) {
 
 func malformed(detail string) error { return fmt.Errorf("%w: %s", ErrMalformed, detail) }
 
-func (h *argon2id) matches(password string, m *memory) bool {
+func (h *argon2Hash) matches(password string, m *memory) bool {
 	return equal(h.tag, h.derive(password, uint32(len(h.tag)), m))
 }
 
-func (h *argon2id) isMadeWith(p Params) bool {
+func (h *argon2Hash) isMadeWith(p Params) bool {
 	p.AllowWeak = h.costs.AllowWeak
-	return h.costs == p && len(h.salt) == saltLength && len(h.tag) == tagLength
+	return h.kind == argon2idType && h.costs == p && len(h.salt) == saltLength && len(h.tag) == tagLength
 }
 
 // derive computes the tag of password at the costs and with the salt of h.
-func (h *argon2id) derive(password string, tagLength uint32, m *memory) []byte {
+func (h *argon2Hash) derive(password string, tagLength uint32, m *memory) []byte {
 	d := derivation{
+		kind:      h.kind,
 		password:  []byte(password),
 		salt:      h.salt,
 		passes:    h.costs.Passes,
@@ -130,8 +152,12 @@ func (h *argon2id) derive(password string, tagLength uint32, m *memory) []byte {
 }
 
 // String is the PHC string of h.
-func (h *argon2id) String() string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2Version,
+func (h *argon2Hash) String() string {
+	name := "argon2id"
+	if h.kind == argon2iType {
+		name = "argon2i"
+	}
+	return fmt.Sprintf("$%s$v=%d$m=%d,t=%d,p=%d$%s$%s", name, argon2Version,
 		h.costs.MemoryKiB, h.costs.Passes, h.costs.Lanes,
 		base64.RawStdEncoding.EncodeToString(h.salt), base64.RawStdEncoding.EncodeToString(h.tag))
 }

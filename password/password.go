@@ -26,6 +26,19 @@
 // password.
 //
 // [Policy] says which passwords to refuse when one is set; it has no part in a login.
+//
+// # Users from elsewhere
+//
+// Check also reads the hashes of other software as they are stored: bcrypt, Argon2i and Argon2id with
+// other costs, scrypt and PBKDF2, in the spellings of PHC strings, Werkzeug, Django and passlib, and
+// Firebase's scrypt. docs/import.md of the repository lists them. [NeedsRehash] holds for each, so a
+// login that succeeds is the time to replace them by hashes of [Hash]. [Format] names the format of a
+// hash without any work.
+//
+// Costs beyond the ceilings are refused before any work: 256 MiB; 1 GiB filled by Argon2 and 512 MiB
+// by scrypt; cost 15 of bcrypt; 4,000,000 iterations of PBKDF2. Bcrypt does not look at more than 72
+// bytes, so a longer password never matches one of its hashes. Neither does a password with NUL match
+// a hash of other software: bcrypt, scrypt and PBKDF2 take several such passwords for one.
 package password
 
 import (
@@ -94,6 +107,9 @@ func (p Params) validated() (Params, error) {
 	if err := p.withinCeilings(); err != nil {
 		return Params{}, fmt.Errorf("%w: %w", ErrCosts, err)
 	}
+	if p.Lanes > maxNewLanes {
+		return Params{}, fmt.Errorf("%w: more than %d lanes", ErrCosts, maxNewLanes)
+	}
 	weak := p.MemoryKiB < floorMemoryKiB || p.MemoryKiB*p.Passes < floorFillKiB
 	if weak && !p.AllowWeak {
 		return Params{}, fmt.Errorf("%w: %d KiB and %d passes are too weak", ErrCosts, p.MemoryKiB, p.Passes)
@@ -117,7 +133,7 @@ func (p Params) Hash(password string) (string, error) {
 
 func (p Params) hash(password string, m *memory) string {
 	password, _ = prepare(password)
-	h := argon2id{costs: p, salt: make([]byte, saltLength)}
+	h := argon2Hash{kind: argon2idType, costs: p, salt: make([]byte, saltLength)}
 	rand.Read(h.salt) // never fails: crypto/rand ends the program instead
 	h.tag = h.derive(password, tagLength, m)
 	return h.String()
@@ -161,7 +177,7 @@ const (
 )
 
 func (p Params) decoy() string {
-	return (&argon2id{costs: p, salt: []byte(decoySalt), tag: []byte(decoyTag)}).String()
+	return (&argon2Hash{kind: argon2idType, costs: p, salt: []byte(decoySalt), tag: []byte(decoyTag)}).String()
 }
 
 // NeedsRehash reports whether encoded is something else than [Params.Hash] of p would make: of

@@ -78,7 +78,7 @@ func TestGovernor_lowersItsOwnThreadsAndNoOther(t *testing.T) {
 func TestDerivation_isDoneOnItsCallersThread(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	h := argon2id{costs: Params{}.withDefaults(), salt: repeated('s', 16)}
+	h := argon2Hash{kind: argon2idType, costs: Params{}.withDefaults(), salt: repeated('s', 16)}
 	before := computing(t, unix.CLOCK_THREAD_CPUTIME_ID)
 	start := time.Now()
 	h.derive("p", tagLength, new(memory))
@@ -111,7 +111,7 @@ func TestGovernor_computesAsManyHashesAsItsCoresCan(t *testing.T) {
 		if g.workers != cores {
 			t.Errorf("%d workers on %d cores", g.workers, cores)
 		}
-		h := &argon2id{costs: Params{}.withDefaults(), salt: repeated('s', 16)}
+		h := &argon2Hash{kind: argon2idType, costs: Params{}.withDefaults(), salt: repeated('s', 16)}
 		var hashing atomic.Int64 // of this, what jobs computed
 		login := func() {
 			_ = g.do(t.Context(), func(m *memory) {
