@@ -49,6 +49,7 @@ var layout = map[string][]string{
 	"hallpasstest":        {".", "jwk", "jwt"},
 	"internal/attack":     {"jwk"},
 	"internal/foreign":    {},
+	"internal/userfile":   {"internal/jose"},
 	"internal/shapes":     {".", "issuers", "jwk"},
 	"internal/remembered": {},
 	"internal/jose":       {},
@@ -136,6 +137,7 @@ var layout = map[string][]string{
 var databaseSQL = []string{
 	"internal/sqldb",
 	"internal/account",
+	"internal/userfile",
 	"examples/gettoken",
 	"examples/roles",
 	"examples/flaskjwt-users",

@@ -32,7 +32,8 @@ func TestDerivation_agreesWithXCrypto(t *testing.T) {
 			for _, lanes := range []uint32{1, 2, 3, 4} {
 				for _, tagLength := range []uint32{4, 32, 64, 65, 128} {
 					d := derivation{
-						kind: argon2idType, password: repeated('p', int(memoryKiB%71)), salt: repeated('s', 8+int(passes)),
+						kind: argon2idType, password: repeated('p', int(memoryKiB%71)),
+						salt:   repeated('s', 8+int(passes)),
 						passes: passes, memoryKiB: memoryKiB, lanes: lanes, tagLength: tagLength,
 					}
 					got := d.tag(m.take(d.blockCount()))

@@ -66,5 +66,14 @@ var helpTexts = kong.Vars{
 		"use after a restore or a theft.",
 	"user_add_role": `Role in addition to "user"; can be repeated. The role "admin" administers ` +
 		"the server.",
-	"user_password_min": "Minimum number of characters in the password.",
+	"user_import_file": "JSON lines, CSV with a first row of names, or a SQLite file. - is " +
+		"standard input, with --format.",
+	"user_import_format": "jsonl, csv or sqlite. Defaults to what the name of the file tells: .jsonl, .ndjson, " +
+		".json, .csv, .db, .sqlite, .sqlite3.",
+	"user_import_map": "Which column each field is read from: username, email, password (the hash), roles, disabled, " +
+		"active (the opposite) and created_at. Fields that are not named are read from columns of their names.",
+	"user_import_dry_run": "Try everything and change nothing: say how many passwords could be checked, per format, " +
+		"and which rows would be refused.",
+	"user_import_admins": `Let rows make administrators, with the role "admin". Without it they are refused.`,
+	"user_password_min":  "Minimum number of characters in the password.",
 }

@@ -15,6 +15,7 @@ import (
 
 type userCommand struct {
 	Add      userAddCommand      `cmd:"" help:"Create a user."`
+	Import   userImportCommand   `cmd:"" help:"Import users of another system, with their password hashes."`
 	List     userListCommand     `cmd:"" help:"List the users."`
 	Show     userShowCommand     `cmd:"" help:"Show one user."`
 	SetRoles userSetRolesCommand `cmd:"" help:"Replace a user's roles."`
