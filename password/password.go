@@ -154,7 +154,8 @@ func Check(encoded, password string) error {
 
 // CheckDummy does the work of checking password against a hash of the default costs and returns
 // [ErrMismatch]. Call it for a user who does not exist: the answer then takes as long as for one
-// who does.
+// who does. Where users have hashes of other software, check one of those for some of the names instead
+// and treat every result as ErrMismatch.
 func CheckDummy(password string) error { return Params{}.CheckDummy(password) }
 
 // CheckDummy is [CheckDummy] at the costs p: those that stored hashes have. It returns an error

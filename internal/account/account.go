@@ -66,6 +66,7 @@ type Accounts struct {
 	passwords *password.Governor
 	policy    password.Policy
 	now       func() time.Time
+	decoys    decoys
 }
 
 // New returns the users of a database, and updates the schema of their tables.

@@ -20,6 +20,7 @@ type Claimant struct {
 
 	record record
 	exists bool
+	key    string // of the name; empty if the text cannot be a name
 }
 
 // Claimant looks up the user with that name, in any spelling. It is not an error if nobody has the
@@ -32,11 +33,11 @@ func (a *Accounts) Claimant(ctx context.Context, username string) (Claimant, err
 	r, err := scan(a.db.QueryRow(ctx, selectByKey, key))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return Claimant{LimitKey: "name:" + key}, nil
+		return Claimant{LimitKey: "name:" + key, key: key}, nil
 	case err != nil:
 		return Claimant{}, failure("looking for who has a name", err)
 	}
-	return Claimant{LimitKey: UserLimitKey(r.ID), UserID: r.ID, record: r, exists: true}, nil
+	return Claimant{LimitKey: UserLimitKey(r.ID), UserID: r.ID, record: r, exists: true, key: key}, nil
 }
 
 // UserLimitKey is the [Claimant.LimitKey] of the user with that ID.
@@ -44,10 +45,12 @@ func UserLimitKey(id string) string { return "id:" + id }
 
 // Authenticate returns the user if secret is their password. Otherwise the error is
 // [ErrCredentials], whether the user is unknown or disabled or the password is wrong. All these
-// cases take the same work. If the stored hash is outdated or weak, or was made from secret before
-// passwords were prepared (RFC 8265 §4.2), Authenticate replaces it.
+// cases take the same work, or, where users were imported, that of one of their hashes (decoy.go). If
+// the stored hash is outdated, weak or of other software, or was made from secret before passwords
+// were prepared (RFC 8265 §4.2), Authenticate replaces it.
 func (a *Accounts) Authenticate(ctx context.Context, c Claimant, secret string) (User, error) {
-	r, err := a.authenticate(ctx, c.record, c.exists, secret)
+	a.refreshDecoys(ctx)
+	r, err := a.authenticate(ctx, c.record, c.exists, c.key, secret)
 	return r.User, err
 }
 
@@ -58,18 +61,19 @@ func (a *Accounts) CheckPassword(ctx context.Context, id, secret string) (Proof,
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Proof{}, failure("authenticating", err)
 	}
-	r, err = a.authenticate(ctx, r, err == nil, secret)
+	r, err = a.authenticate(ctx, r, err == nil, "", secret)
 	return Proof{r.passwordHash}, err
 }
 
-// authenticate hashes first, and only then checks whether the user is disabled.
-func (a *Accounts) authenticate(ctx context.Context, r record, exists bool, secret string) (record, error) {
+// authenticate hashes first, and only then checks whether the user is disabled. Key is that of the
+// name that the login has, or empty.
+func (a *Accounts) authenticate(ctx context.Context, r record, exists bool, key, secret string) (record, error) {
 	var needsRehash bool
 	var err error
 	if exists {
 		needsRehash, err = a.passwords.CheckNeedsRehash(ctx, r.passwordHash, secret)
 	} else {
-		err = a.passwords.CheckDummy(ctx, secret)
+		err = a.checkDecoy(ctx, key, secret)
 	}
 	switch {
 	case errors.Is(err, password.ErrMismatch):
