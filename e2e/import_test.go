@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -83,19 +85,18 @@ func TestImport_killed(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	const rows, batch = 20_000, 250
-	const hash = "pbkdf2:sha256:1000$saltsalt$5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"
-	var text strings.Builder
-	for i := range rows {
-		text.WriteString(userLine(fmt.Sprint("user", i), hash))
-	}
-	path := writeUsers(t, text.String())
+	path := writeUsers(t, manyUsers(rows))
 	kills, before := 0, 0
 	for delay := 30 * time.Millisecond; ; delay += 10 * time.Millisecond {
 		ctx, cancel := context.WithTimeout(t.Context(), delay) // its end is kill -9
 		err := exec.CommandContext(ctx, binary, "user", "import", path, "--data", s.data).Run()
 		cancel()
-		var there int
+		var there, told int
 		s.query("SELECT count(*) FROM users WHERE imported <> ''", &there)
+		s.query("SELECT count(*) FROM audit WHERE event = 'user_created'", &told)
+		if told != there+kills {
+			t.Fatalf("%d users were imported and %d added, and %d events tell of one", there, kills, told)
+		}
 		if there%batch != 0 || there < before {
 			t.Fatalf("%d users after %d", there, before)
 		}
@@ -119,6 +120,61 @@ func TestImport_killed(t *testing.T) {
 		t.Errorf("once more: %s (%v)", out, err)
 	}
 	t.Logf("%d kills", kills)
+}
+
+func manyUsers(n int) string {
+	const hash = "pbkdf2:sha256:1000$saltsalt$5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"
+	var text strings.Builder
+	for i := range n {
+		name := fmt.Sprint("user", i)
+		text.WriteString(userLine(name, hash, "email", name+"@example.org"))
+	}
+	return text.String()
+}
+
+// 100,000 users take seconds, and no more memory than few do.
+func TestImport_timeAndMemory(t *testing.T) {
+	s := serve(t)
+	const rows = 100_000
+	path := writeUsers(t, manyUsers(rows))
+	for _, dryRun := range []string{"--dry-run=true", "--dry-run=false"} {
+		start := time.Now()
+		cmd := exec.CommandContext(t.Context(), binary, "user", "import", path, dryRun, "--json", "--data", s.data)
+		var out bytes.Buffer
+		cmd.Stdout = &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		peak := peakMemory(cmd.Process.Pid)
+		err := cmd.Wait()
+		took := time.Since(start)
+		var sums struct{ Imported int }
+		if err != nil || json.Unmarshal(out.Bytes(), &sums) != nil || sums.Imported != rows {
+			t.Fatalf("%s: %v: %.1000s", dryRun, err, &out)
+		}
+		t.Logf("%s: %d rows in %v, %d a second", dryRun, rows, took.Round(time.Millisecond), int(rows/took.Seconds()))
+		t.Logf("%s: %d MiB of memory", dryRun, peak>>10)
+		if peak > 64<<10 || peak == 0 && runtime.GOOS == "linux" {
+			t.Errorf("%s: %d MiB of memory, want 64 or less", dryRun, peak>>10)
+		}
+	}
+}
+
+// peakMemory looks at a process until it ends, and returns the most memory that it had, in KiB. It is
+// 0 on systems other than Linux. (What the system tells of a process that has ended may be the peak of
+// the one that started it.)
+func peakMemory(pid int) (kib int) {
+	for {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, peak, found := bytes.Cut(status, []byte("VmHWM:"))
+		if err != nil || !found {
+			return kib // it has ended
+		}
+		if _, err := fmt.Sscan(string(peak), &kib); err != nil {
+			return kib
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // query reads one value from the database beside the server.

@@ -86,7 +86,10 @@ func decodeAnyBase64(text string, shortest, longest int) ([]byte, error) {
 
 func (h *firebaseHash) matches(password string, m *memory) bool {
 	// 64 bytes are derived, and the first 32 are the key of AES-256 in counter mode from 0.
-	key := h.costs.derive(password, h.salt, 64, m)
+	key, err := h.costs.derive(password, h.salt, 64, m)
+	if err != nil {
+		return false
+	}
 	cipherBlock, err := aes.NewCipher(key[:32])
 	if err != nil {
 		panic("password: AES: " + err.Error()) // unreachable: the key has 32 bytes

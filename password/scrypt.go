@@ -84,7 +84,8 @@ func parseScrypt(encoded string) (stored, error) {
 }
 
 func (h *scryptHash) matches(password string, m *memory) bool {
-	return equal(h.tag, h.costs.derive(password, h.salt, len(h.tag), m)) && !isAmbiguous(password)
+	tag, err := h.costs.derive(password, h.salt, len(h.tag), m)
+	return err == nil && equal(h.tag, tag) && !isAmbiguous(password)
 }
 
 // decodePadded takes base64 with padding, in the one spelling that a sequence of bytes has.
@@ -99,23 +100,19 @@ func decodePadded(text string, shortest, longest int) ([]byte, error) {
 	return b, nil
 }
 
-// derive is scrypt, RFC 7914 §6.
-func (c scryptCosts) derive(password string, salt []byte, length int, m *memory) []byte {
+// derive is scrypt, RFC 7914 §6. There is an error only in a program that allows no other algorithms
+// than those of FIPS 140.
+func (c scryptCosts) derive(password string, salt []byte, length int, m *memory) ([]byte, error) {
 	size := 128 * int(c.r)
-	mixed := pbkdf2SHA256(password, salt, size*int(c.p))
+	mixed, err := pbkdf2.Key(sha256.New, password, salt, 1, size*int(c.p))
+	if err != nil {
+		return nil, err
+	}
 	rows := m.take((c.n*c.r + 7) / 8)
 	for lane := range int(c.p) {
 		c.mix(mixed[lane*size:][:size], rows, m.pause)
 	}
-	return pbkdf2SHA256(password, mixed, length)
-}
-
-func pbkdf2SHA256(password string, salt []byte, length int) []byte {
-	key, err := pbkdf2.Key(sha256.New, password, salt, 1, length)
-	if err != nil {
-		panic("password: PBKDF2: " + err.Error()) // a program that allows FIPS 140 algorithms only
-	}
-	return key
+	return pbkdf2.Key(sha256.New, password, mixed, 1, length)
 }
 
 // mix is scryptROMix, RFC 7914 §5. Row i of the memory is what x was after i steps: 2·r chunks of 64

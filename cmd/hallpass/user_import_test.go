@@ -7,21 +7,16 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hallpass-go/hallpass/internal/foreign"
 	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/password"
 )
-
-var importRows = flag.Int("import-rows", 10_000, "rows of the import whose time and memory are measured")
 
 // imported is the user of a foreign hash.
 type imported struct {
@@ -387,26 +382,4 @@ func manyRows(n int) []byte {
 		fmt.Fprintf(&b, `{"username":"user%d","email":"user%d@example.org","password":"%s"}`+"\n", i, i, oneHash)
 	}
 	return b.Bytes()
-}
-
-// The figure of docs/import.md comes from -import-rows=100000.
-func TestUserImport_timeAndMemory(t *testing.T) {
-	data, dir := filepath.Join(t.TempDir(), "data"), t.TempDir()
-	path := writeFile(t, dir, "users.jsonl", manyRows(*importRows))
-	runtime.GC()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	start := time.Now()
-	sums, problems, code := runImport(t, data, path)
-	took := time.Since(start)
-	runtime.ReadMemStats(&after)
-	if code != 0 || sums["imported"] != float64(*importRows) {
-		t.Fatalf("exits with %d: %v\n%s", code, sums, problems)
-	}
-	grown := int64(after.HeapSys-after.HeapReleased) - int64(before.HeapSys-before.HeapReleased)
-	t.Logf("%d rows in %v, %d a second; the heap grew by %d MiB", *importRows, took.Round(time.Millisecond),
-		int(float64(*importRows)/took.Seconds()), grown>>20)
-	if most := int64(64 << 20); grown > most {
-		t.Errorf("the heap grew by %d MiB, want %d or less", grown>>20, most>>20)
-	}
 }

@@ -26,7 +26,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // ImportedUser is a user of another system.
 type ImportedUser struct {
-	Row          int // in the file, for [DuplicateError]
+	Row          int // in the file, for [DuplicateError]; each has another
 	Username     string
 	Email        string   // empty for none
 	PasswordHash string   // in a format that package password reads
@@ -85,9 +85,10 @@ type newcomer struct {
 // errUndo ends the transaction of a dry run.
 var errUndo = errors.New("account: undoing a dry run")
 
-// Add adds users in one transaction: either all of the batch that can be added, or, if there is an
-// error, none. It returns what became of each. Who has been imported before from an equal row, stays
-// as they are now, even if they have another name or password since.
+// Add adds users in one transaction, which is that of ctx if it has one: either all of the batch that
+// can be added, or, if there is an error, none. A dry run needs a transaction of its own. It returns
+// what became of each. Who has been imported before from an equal row stays as they are now, even if
+// they have another name or password since.
 func (i *Import) Add(ctx context.Context, batch []ImportedUser) ([]Imported, error) {
 	checked := make([]newcomer, len(batch))
 	first := make([]Imported, len(batch))
@@ -128,7 +129,7 @@ func (i *Import) add(tx *sqldb.Tx, row int, c newcomer, result *Imported, rows m
 	name := sha256.Sum256([]byte(c.key))
 	short := [16]byte(name[:])
 	for _, seen := range []map[[16]byte]int{i.rows, rows} {
-		if other, again := seen[short]; again {
+		if other, again := seen[short]; again && other != row { // its own, if a transaction is tried again
 			result.Err = &DuplicateError{Row: other}
 			return nil
 		}

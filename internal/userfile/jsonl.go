@@ -3,6 +3,7 @@ package userfile
 import (
 	"errors"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -56,7 +57,8 @@ func (j *jsonLines) row(line int, members map[string]any) Row {
 		return text, ok
 	})
 	if misfit && row.Problem == "" {
-		return Row{Number: line, Problem: "a member is an object, or a list of other things than texts"}
+		const problem = "a member is an object, a list of other things than texts, or too large a number"
+		return Row{Number: line, Problem: problem}
 	}
 	return row
 }
@@ -71,6 +73,9 @@ func textOf(value any) (text string, fits bool) {
 	case bool:
 		return strconv.FormatBool(v), true
 	case float64:
+		if math.Abs(v) > 1<<53 {
+			return "", false // it is not the number of the file
+		}
 		return strconv.FormatFloat(v, 'f', -1, 64), true
 	case []any:
 		var texts []string

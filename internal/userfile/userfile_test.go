@@ -130,9 +130,11 @@ func TestJSONLines_refusesRowsByTheirLines(t *testing.T) {
 		`{"username":"g","created_at":"yesterday"}`+"\n"+
 		`{"username":"h"} {"username":"i"}`+"\n"+
 		`{"username":"j"},"p":{}`+"\n"+
-		`{"username":"k","password":"h"}`, nil)
+		`{"username":"k","password":"h"}`+"\n"+
+		`{"username":12345678901234567890}`+"\n"+
+		`{"username":1234567890123}`, nil)
 	want := map[int]bool{1: false, 3: true, 4: true, 5: true, 6: true, 7: true, 8: true, 9: true, 10: true, 11: true,
-		12: true, 13: false}
+		12: true, 13: false, 14: true, 15: false}
 	if len(rows) != len(want) {
 		t.Errorf("%d rows, want %d", len(rows), len(want))
 	}

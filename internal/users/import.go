@@ -26,13 +26,26 @@ func (s *Service) Import(c ImportConfig) *Import {
 	return &Import{s, s.accounts.Import(c)}
 }
 
-// Add is [account.Import.Add]. It tells of each user who was made, as [Service.Create] does.
-func (i *Import) Add(ctx context.Context, batch []ImportedUser) ([]Imported, error) {
-	results, err := i.users.Add(ctx, batch)
-	for _, r := range results {
-		if r.User.ID != "" && !i.users.IsDryRun() {
-			i.service.issuer.Tell(ctx, hallpass.Event{Name: EventCreated, Subject: r.User.ID, Reason: roles(r.User)})
-		}
+// Add is [account.Import.Add]. The events of the users who were made are in the same transaction, as
+// those of [Service.Create] are.
+func (i *Import) Add(ctx context.Context, batch []ImportedUser) (results []Imported, err error) {
+	if i.users.IsDryRun() {
+		return i.users.Add(ctx, batch)
 	}
+	err = i.service.issuer.Atomically(ctx, func(ctx context.Context) error {
+		if results, err = i.users.Add(ctx, batch); err != nil {
+			return err
+		}
+		for _, r := range results {
+			if r.User.ID == "" {
+				continue
+			}
+			created := hallpass.Event{Name: EventCreated, Subject: r.User.ID, Reason: roles(r.User)}
+			if err := i.service.issuer.Tell(ctx, created); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return results, err
 }
