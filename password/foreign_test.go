@@ -147,7 +147,7 @@ func TestCheck_refusesForeignHashesBeyondTheCeilings(t *testing.T) {
 		"$firebase-scrypt$r=8,m=19,s=Bw,k=" + tag32 + "$czNjcjN0$" + tag32,
 		"$firebase-scrypt$r=8,m=14,s=Bw,k=AA$czNjcjN0$AA", "$firebase-scrypt$r=8,m=14$czNjcjN0$" + tag32,
 		"$firebase-scrypt$r=8,m=14,s=Bw,k=" + tag32 + "$czNjcjN0$" + salt16,
-		"pbkdf2:sha256:1000$" + secret + "$" + strings.Repeat("5e", 300),
+		"pbkdf2:sha256:" + strings.Repeat("0", 500) + "1000$" + secret + "$" + hex64,
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
