@@ -2,6 +2,7 @@ package hallpass
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 
@@ -54,4 +55,31 @@ func BySession[T any](r *http.Request) string {
 		return BySubject[T](r)
 	}
 	return id.Issuer + " session " + id.SessionID
+}
+
+// ByToken is an identity for package httpcache: the issuer and the ID of the request's token. Answers
+// to it may depend on all that the token says. It is empty if [IdentityFrom] finds no identity, or the
+// token has no ID. T must be the verifier's.
+func ByToken[T any](r *http.Request) string {
+	id, ok := IdentityFrom[T](r.Context())
+	if !ok || id.ID == "" {
+		return ""
+	}
+	return id.Issuer + " token " + id.ID
+}
+
+// ByGrant is an identity for package httpcache: the issuer, the subject, and what they were granted,
+// which are scopes, roles and [Identity.Custom]. So it stays the same when a token is refreshed, and
+// changes with the roles. Answers to it must not depend on the session or the token. It is empty if
+// [IdentityFrom] finds no identity. T must be the verifier's.
+func ByGrant[T any](r *http.Request) string {
+	id, ok := IdentityFrom[T](r.Context())
+	if !ok || id.Subject == "" {
+		return ""
+	}
+	grant, err := json.Marshal([]any{id.Issuer, id.Subject, id.ClientID, id.Scopes, id.Roles, id.Custom})
+	if err != nil {
+		return "" // T does not say what it holds
+	}
+	return string(grant)
 }

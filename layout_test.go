@@ -41,6 +41,7 @@ var layout = map[string][]string{
 		"sessions",
 	},
 	"ratelimit":           {"internal/gcra"},
+	"httpcache":           {"github.com/maypok86/otter/v2"},
 	"sessions":            {},
 	"sqlstore":            {"sessions", "internal/sessiondb"},
 	"internal/sessiondb":  {"sessions", "internal/sqldb"},
@@ -146,7 +147,7 @@ var databaseSQL = []string{
 }
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
-var netHTTP = []string{".", "jwk", "ratelimit", "hallpasstest", "internal/server", "internal/openapi",
+var netHTTP = []string{".", "jwk", "ratelimit", "httpcache", "hallpasstest", "internal/server", "internal/openapi",
 	"internal/traffic", "internal/conns", "cmd/hallpass",
 	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended",
 	"examples/internal/exampletest", "examples/internal/refusals",

@@ -2,6 +2,7 @@ package hallpass
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,9 @@ type Route[T any] struct {
 	Public bool
 	// Rules decide who may, among authenticated callers.
 	Rules []Rule
+	// Around surrounds Serve and the writing of its answer, as a response cache does. All checks come
+	// before it, for each request, and [IdentityFrom] finds the identity there. Defaults to nothing.
+	Around func(http.Handler) http.Handler
 	// Serve answers a request. If it returns an [Error], the [Profile] writes that; any other error
 	// becomes [ErrInternal].
 	Serve func(Request[T]) (Answer, error)
@@ -84,32 +88,56 @@ func (v *Verifier[T]) Handler(route Route[T]) http.Handler {
 			parameters = append(parameters, source.query+"*") // two are for the source to refuse
 		}
 	}
+	answer := func(request Request[T], r *http.Request) {
+		answer, err := route.Serve(request)
+		if err != nil {
+			v.refuse(request.w, r, request.Identity, err)
+			return
+		}
+		v.write(request.w, r, answer)
+	}
+	var around http.Handler
+	if route.Around != nil {
+		around = route.Around(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			request, _ := r.Context().Value(checkedKey{}).(Request[T])
+			request.Request, request.w = r, w
+			answer(request, r)
+		}))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := Request[T]{Request: r, w: w}
-		answer, err := v.serve(route, &request, parameters)
-		if err != nil {
+		if err := v.check(route, &request, parameters); err != nil {
 			v.refuse(w, r, request.Identity, err)
 			return
 		}
-		v.write(w, r, answer)
+		if around != nil {
+			ctx := r.Context()
+			if !route.Public {
+				ctx = withIdentity(ctx, request.Identity)
+			}
+			around.ServeHTTP(w, r.WithContext(context.WithValue(ctx, checkedKey{}, request)))
+			return
+		}
+		answer(request, r)
 	})
 }
 
-func (v *Verifier[T]) serve(route Route[T], r *Request[T], parameters []string) (answer Answer, err error) {
+type checkedKey struct{}
+
+// check authenticates the caller, reads the query and applies the rules.
+func (v *Verifier[T]) check(route Route[T], r *Request[T], parameters []string) (err error) {
 	if !route.Public {
 		if r.Identity, err = v.identify(r.Request, nil); err != nil {
-			return Answer{}, err
+			return err
 		}
 	}
 	if r.Query, err = query.Parse(r.URL.RawQuery, parameters...); err != nil {
-		return Answer{}, ErrMalformedRequest.WithDetail(query.Detail(err))
+		return ErrMalformedRequest.WithDetail(query.Detail(err))
 	}
 	if len(route.Rules) > 0 {
-		if err := v.enforce(r.Request, r.Identity, route.Rules); err != nil {
-			return Answer{}, err
-		}
+		return v.enforce(r.Request, r.Identity, route.Rules)
 	}
-	return route.Serve(*r)
+	return nil
 }
 
 // write writes an answer that is not a refusal.

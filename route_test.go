@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -178,4 +179,86 @@ func TestHandler_mistakesOfARoute(t *testing.T) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 	}
+}
+
+// What surrounds the answer of a route sees the identity, and requests that have passed the checks
+// only.
+func TestHandler_around(t *testing.T) {
+	a := newAPI(t, nil)
+	var seen, served []string
+	route := hallpass.Route[appClaims]{
+		Pattern: "GET /posts/{id}", Parameters: []string{"page"}, Rules: []hallpass.Rule{hallpass.Self("id")},
+		Around: func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, subject, _ := strings.Cut(hallpass.BySubject[appClaims](r), " ")
+				seen = append(seen, subject)
+				if r.URL.RawQuery == "page=kept" {
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+		},
+		Serve: func(r hallpass.Request[appClaims]) (hallpass.Answer, error) {
+			served = append(served, r.Identity.Subject+r.PathValue("id")+r.Query.Get("page"))
+			if r.Query.Get("page") == "" {
+				return hallpass.Answer{}, hallpass.ErrNotFound
+			}
+			return hallpass.Answer{Body: "text"}, nil
+		},
+	}
+	token := a.login("alice").String(t, "access_token")
+	for target, status := range map[string]int{
+		"/posts/alice?page=1": 200, "/posts/alice": 404, "/posts/alice?page=kept": 200,
+		"/posts/bob?page=kept": 403, "/posts/alice?other": 400,
+	} {
+		if w := routed(a, route, token, "GET", target); w.Code != status {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+	if w := routed(a, route, "", "GET", "/posts/alice?page=kept"); w.Code != 401 {
+		t.Errorf("without a token: %d", w.Code)
+	}
+	slices.Sort(served)
+	if !slices.Equal(seen, []string{"alice", "alice", "alice"}) ||
+		!slices.Equal(served, []string{"alicealice", "alicealice1"}) {
+		t.Errorf("seen %q, served %q", seen, served)
+	}
+}
+
+// The identities for a cache differ between subjects, and with the token or with what was granted.
+func TestByToken_andByGrant(t *testing.T) {
+	a := newAPI(t, nil)
+	keys := map[string][2]string{}
+	of := func(name, token string) [2]string {
+		handler := a.Optional()(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			keys[name] = [2]string{hallpass.ByToken[appClaims](r), hallpass.ByGrant[appClaims](r)}
+		}))
+		r := httptest.NewRequest("GET", "/", nil)
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		return keys[name]
+	}
+	first := of("alice", a.login("alice").String(t, "access_token"))
+	second := of("again", a.login("alice").String(t, "access_token"))
+	bob := of("bob", a.login("bob").String(t, "access_token"))
+	if first[0] == second[0] || first[1] != second[1] || bob[0] == first[0] || bob[1] == first[1] {
+		t.Errorf("%q", keys)
+	}
+	if nobody := of("nobody", ""); nobody != [2]string{} {
+		t.Errorf("nobody is %q", nobody)
+	}
+	public := hallpass.Route[appClaims]{
+		Pattern: "GET /", Public: true,
+		Around: func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if key := hallpass.ByToken[appClaims](r) + hallpass.ByGrant[appClaims](r); key != "" {
+					t.Errorf("somebody on a public route is %q", key)
+				}
+			})
+		},
+		Serve: func(hallpass.Request[appClaims]) (hallpass.Answer, error) { return hallpass.Answer{}, nil },
+	}
+	routed(a, public, "", "GET", "/")
 }
