@@ -75,7 +75,7 @@ var layout = map[string][]string{
 		"github.com/prometheus/client_golang/prometheus/collectors",
 	},
 	"internal/server": {".", "sessions", "internal/audit", "internal/keyring", "internal/metrics", "internal/openapi",
-		"internal/page", "internal/users", "ratelimit"},
+		"internal/page", "internal/users", "ratelimit", "httpcache"},
 	"cmd/hallpass": {"*"},
 
 	"compat/flask":              {},

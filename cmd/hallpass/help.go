@@ -51,6 +51,8 @@ var helpTexts = kong.Vars{
 		"By default --addr shows them to programs on this machine, unless there is a --behind-proxy.",
 	"audit_since": "Only what happened since this time, such as 2006-01-02T15:04:05Z, or in the last " +
 		"24h.",
+	"user_cache": "How long answers of GET /v1/users/{id} and GET /v1/me are kept in memory, at most 1s. What this " +
+		"server changes is seen at once all the same. 0s turns it off.",
 	"audit_retention": "How long entries of the audit are kept.",
 	"log_level":       "debug, info, warn or error.",
 	"token_issuer": "Public URL of this server, used as the iss of its tokens. On loopback it " +

@@ -48,6 +48,8 @@ type serveSettings struct {
 
 	MetricsAddr string `placeholder:"HOST:PORT" help:"${metrics_addr}"`
 
+	UserCache time.Duration `default:"500ms" help:"${user_cache} Default: ${default}."`
+
 	AuditRetention time.Duration `default:"2160h" help:"${audit_retention} Default: ${default}, 90 days."`
 
 	DrainDelay time.Duration `default:"0s" help:"${drain_delay} Default: ${default}."`
@@ -116,7 +118,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, Accounts: in.accounts,
 		Ping: in.db.Ping, ClosedSignup: !c.Signup,
 		AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax,
-		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions,
+		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions, UserCache: c.UserCache,
 		Limits: limits, TrustedProxies: proxies, Audit: in.audit, AuditRetention: c.AuditRetention, Log: log,
 		Observe: events, Metrics: meter, ShowMetrics: c.MetricsAddr == "" && len(proxies) == 0,
 	})
@@ -160,6 +162,9 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	return c.stop(log, api, httpServer)
 }
 
+// maxUserCache is how much later the server may show what another process has changed.
+const maxUserCache = time.Second
+
 // stopTimeout is how long requests in progress may take to finish.
 const stopTimeout = 10 * time.Second
 
@@ -196,6 +201,9 @@ func (c *serveCommand) validate() (limits users.Limits, proxies []netip.Prefix, 
 	}
 	if c.AccessTTL > maxAccessTTL {
 		refuse("--access-ttl: %v is more than the %v that a verifier takes", c.AccessTTL, maxAccessTTL)
+	}
+	if c.UserCache < 0 || c.UserCache > maxUserCache {
+		refuse("--user-cache: give up to %v, so that what others change is seen in time, or 0s for none", maxUserCache)
 	}
 	if c.DrainDelay < 0 {
 		refuse("--drain-delay is negative")

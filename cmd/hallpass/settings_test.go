@@ -81,6 +81,8 @@ func TestValidate_eachMistake(t *testing.T) {
 		"--session-max":          func(s *serveSettings) { s.SessionMax = -1 },
 		"--refresh-grace":        func(s *serveSettings) { s.RefreshGrace = 0 },
 		"--audit-retention":      func(s *serveSettings) { s.AuditRetention = 0 },
+		"--user-cache":           func(s *serveSettings) { s.UserCache = time.Second + 1 },
+		"up to 1s":               func(s *serveSettings) { s.UserCache = -1 },
 		"--drain-delay":          func(s *serveSettings) { s.DrainDelay = -1 },
 		"--key-rotation":         func(s *serveSettings) { s.KeyRotation = time.Minute },
 		"--max-connections":      func(s *serveSettings) { s.MaxConnections = 0 },

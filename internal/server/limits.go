@@ -39,18 +39,17 @@ func (s *Server) isForOthers(ip string) bool {
 	return err == nil && s.trusts(address)
 }
 
-// mayCall counts a request for the user who sent it, as soon as their token has been verified, and for
-// the limit of its route.
-func (s *Server) mayCall(r request, ofRoute ratelimit.Limit) error {
-	user := r.Identity.Subject
+// mayCall counts a request for the user who sent it, as soon as the checks of its route have let it
+// pass, and for the limit of its route.
+func (s *Server) mayCall(ctx context.Context, user string, ofRoute ratelimit.Limit) error {
 	if user == "" {
 		return nil // a public route
 	}
 	all := ratelimit.Charge{Limit: s.c.Limits.User, Key: user, Cost: 1}
 	if ofRoute == (ratelimit.Limit{}) {
-		return s.limiter.Take(r.Context(), all)
+		return s.limiter.Take(ctx, all)
 	}
-	return s.limiter.Take(r.Context(), all, ratelimit.Charge{Limit: ofRoute, Key: user, Cost: 1})
+	return s.limiter.Take(ctx, all, ratelimit.Charge{Limit: ofRoute, Key: user, Cost: 1})
 }
 
 // mayRefresh counts a refresh of a session, before the store is asked.

@@ -25,8 +25,9 @@ type row struct {
 	Who        access
 	Parameters []string
 	Serve      func(request) (answer, error)
-	Limit      users.Limit // of each caller, beside those of all requests
-	Counts     []string    // the names of the limits that Serve takes from
+	Limit      users.Limit                     // of each caller, beside those of all requests
+	Counts     []string                        // the names of the limits that Serve takes from
+	Around     func(http.Handler) http.Handler // as in [hallpass.Route]: a cache
 
 	Does    string // a sentence
 	Takes   openapi.Body
@@ -57,7 +58,7 @@ func (s *Server) userRoutes() []row {
 			Refuses: storeAsked,
 		},
 		{
-			Pattern: "GET /v1/users/{id}", Who: selfOrAdmin, Serve: s.showUser,
+			Pattern: "GET /v1/users/{id}", Who: selfOrAdmin, Serve: s.showUser, Around: s.cached(userInPath),
 			Does: "Shows a user.", Answers: ok(userDocument{}), Refuses: refuse(storeAsked, hallpass.ErrNotFound),
 		},
 		{
@@ -106,7 +107,7 @@ func (s *Server) loginRoutes() []row {
 			Counts: wrongPasswords, Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
 		},
 		{
-			Pattern: "GET /v1/me", Who: caller, Serve: s.me,
+			Pattern: "GET /v1/me", Who: caller, Serve: s.me, Around: s.cached(userWhoCalls),
 			Does: "Shows who is calling.", Answers: ok(meDocument{}),
 			Refuses: storeAsked,
 		},
@@ -238,29 +239,48 @@ var ofLibrary = map[string]row{
 	},
 }
 
-// mux makes every route of the table a handler. Whose request it is goes to the log, and what an
-// error of the packages below is to a client is said here, once.
+// mux makes every route of the table a handler. What an error of the packages below is to a client is
+// said here, once.
 func (s *Server) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, line := range s.routes() {
-		handler := s.auth.Handler(route{
+		r := route{
 			Pattern: line.Pattern, Parameters: line.Parameters, Public: line.Who.public, Rules: line.Who.rules,
-			Serve: func(r request) (answer, error) {
-				recordOf(r.Context()).subject = r.Identity.Subject
-				if err := s.mayCall(r, line.Limit); err != nil {
+			Around: line.Around,
+		}
+		if line.Around != nil { // what comes before that is a rule
+			r.Rules = append(slices.Clip(r.Rules), s.admission(line.Limit))
+		}
+		r.Serve = func(r request) (answer, error) {
+			if line.Around == nil {
+				if err := s.admit(r.Request, r.Identity.Subject, line.Limit); err != nil {
 					return answer{}, err
 				}
-				a, err := line.Serve(r)
-				if err != nil {
-					return answer{}, asError(err)
-				}
-				return a, nil
-			},
-		})
+			}
+			a, err := line.Serve(r)
+			if err != nil {
+				return answer{}, asError(err)
+			}
+			return a, nil
+		}
+		handler := s.auth.Handler(r)
 		mux.HandleFunc(line.Pattern, func(w http.ResponseWriter, r *http.Request) {
 			recordOf(r.Context()).routed = true
 			handler.ServeHTTP(w, r)
 		})
 	}
 	return mux
+}
+
+// admit lets a request pass that the rules have let pass. It tells the log whose it is, and counts it.
+func (s *Server) admit(r *http.Request, user string, ofRoute users.Limit) error {
+	recordOf(r.Context()).subject = user
+	return s.mayCall(r.Context(), user, ofRoute)
+}
+
+// admission is admit as a rule. That costs a little more, since a rule gets the whole identity.
+func (s *Server) admission(ofRoute users.Limit) hallpass.Rule {
+	return hallpass.Check(func(r *http.Request, id hallpass.Identity[noClaims]) error {
+		return s.admit(r, id.Subject, ofRoute)
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/httpcache"
 	"github.com/hallpass-go/hallpass/internal/audit"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/metrics"
@@ -46,6 +47,9 @@ type Config struct {
 	MaxSessions int
 	// Limits are how often things may be done. Defaults to no limits.
 	Limits users.Limits
+	// UserCache is how long answers about users are kept, or 0 for not at all. What another process
+	// changes can be seen that much later.
+	UserCache time.Duration
 	// TrustedProxies are the networks of proxies whose X-Forwarded-For is used. Defaults to none.
 	TrustedProxies []netip.Prefix
 	// Audit gets an entry for each event. Required.
@@ -70,6 +74,7 @@ type Server struct {
 	auth        *hallpass.Auth[noClaims]
 	users       *users.Service
 	limiter     *ratelimit.Limiter
+	cache       *httpcache.Cache // of answers about users; nil for none
 	revocations *hallpass.Revocations
 	handler     http.Handler
 	draining    atomic.Bool
@@ -98,13 +103,21 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		c.Metrics = metrics.New()
 	}
 	listen := c.Observe
-	c.Observe = func(ctx context.Context, e hallpass.Event) { listen(ctx, e); c.Metrics.Event(ctx, e) }
+	cache, err := newCache(c)
+	if err != nil {
+		return nil, err
+	}
+	c.Observe = func(ctx context.Context, e hallpass.Event) {
+		forget(ctx, cache, e)
+		listen(ctx, e)
+		c.Metrics.Event(ctx, e)
+	}
 	c.Limits = c.Limits.Named()
 	limiter, err := ratelimit.New(ratelimit.Config{Now: c.Now})
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{c: c, limiter: limiter, revocations: hallpass.NewRevocations()}
+	s := &Server{c: c, limiter: limiter, cache: cache, revocations: hallpass.NewRevocations()}
 	// Without a way to check passwords it has no login of its own: the server's routes use
 	// users.Service.
 	s.auth, err = hallpass.New(hallpass.Config[noClaims]{
