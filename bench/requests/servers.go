@@ -26,6 +26,7 @@ import (
 const (
 	bareName   = "bare net/http"
 	bareQuery  = bareName + ", user loaded"
+	bareFields = bareName + ", same fields"
 	serverName = "hallpass serve"
 	issuer     = "https://issuer.example"
 	audience   = "https://api.example"
@@ -54,6 +55,9 @@ var subjects = []struct{ name, bare string }{
 	{"hallpass, HS256, own claims, user loaded", bareQuery},
 	{"golang-jwt, ES256, own claims", bareName},
 	{"golang-jwt, HS256, own claims", bareName},
+	{"httpcache, hit", bareFields},
+	{"httpcache, hit, bare without the fields", bareName},
+	{"gin-cache, hit", bareName},
 	{serverName + ", /v1/verify", bareName},
 	{serverName + ", /v1/verify, without its log", bareName},
 }
@@ -79,6 +83,9 @@ func beServer(name string) error {
 	alg := jwk.Algorithm(word)
 	switch library {
 	case bareName:
+		if rest == "same fields" {
+			return listen(sameFields(answer), "")
+		}
 		bare := func(w http.ResponseWriter, r *http.Request) { answer(w, r, userID) }
 		return listen(http.HandlerFunc(bare), "")
 	case "hallpass":
@@ -89,6 +96,14 @@ func beServer(name string) error {
 		return ours(key, answer)
 	case "golang-jwt":
 		return golangJWT(alg, answer)
+	case "httpcache":
+		cached, err := ourCache(answer)
+		if err != nil {
+			return err
+		}
+		return listen(cached, "")
+	case "gin-cache":
+		return listen(ginCache(answer), "")
 	}
 	return fmt.Errorf("there is no server %q", name)
 }
