@@ -92,6 +92,7 @@ var layout = map[string][]string{
 	"examples/internal/refusals":    {".", "internal/limit"},
 	"examples/flaskjwt-posts":       {"compat/flask", "compat/flaskjwt", "password", "ratelimit", "modernc.org/sqlite"},
 	"examples/flaskjwt-users":       {".", "compat/flask", "compat/flaskjwt", "password", "modernc.org/sqlite"},
+	"examples/posts":                {".", "httpcache", "jwk", "ratelimit", "modernc.org/sqlite"},
 	"examples/replicas": {
 		".",
 		"jwk",
@@ -143,6 +144,7 @@ var databaseSQL = []string{
 	"examples/roles",
 	"examples/flaskjwt-users",
 	"examples/flaskjwt-posts",
+	"examples/posts",
 	"examples/upload",
 }
 
@@ -152,7 +154,8 @@ var netHTTP = []string{".", "jwk", "ratelimit", "httpcache", "hallpasstest", "in
 	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended",
 	"examples/internal/exampletest", "examples/internal/refusals",
 	"examples/anyissuer", "examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken",
-	"examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts", "examples/upload"}
+	"examples/roles", "examples/flaskjwt-users", "examples/flaskjwt-posts",
+	"examples/posts", "examples/upload"}
 
 func TestLayout_importsAreThoseOfTheMap(t *testing.T) {
 	seen, used := map[string]bool{}, map[[2]string]bool{}
