@@ -42,7 +42,5 @@ func (s *Server) MayAsk(r *http.Request, ip string) error { return s.mayAsk(r, i
 
 // MayCall returns a function that is the limit of all requests of a user.
 func (s *Server) MayCall(r *http.Request, user string) func() error {
-	from := request{Request: r}
-	from.Identity.Subject = user
-	return func() error { return s.mayCall(from, users.Limit{}) }
+	return func() error { return s.mayCall(r.Context(), user, users.Limit{}) }
 }
