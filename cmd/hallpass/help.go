@@ -47,6 +47,12 @@ var helpTexts = kong.Vars{
 	"insecure_http": "Use plain HTTP on an address that others can reach. Passwords and tokens " +
 		"can then be read in transit.",
 	"drain_delay": "How long to keep serving after a stop signal, while /readyz answers 503.",
+	"cors_origin": "Let pages of this origin, such as https://app.example, use the API (CORS); can be " +
+		"repeated.",
+	"browser_cookies": "Let pages of the same site leave their refresh token to a cookie that scripts cannot " +
+		"read: docs/browsers.md.",
+	"security_contact": "Whom to tell of a weakness, such as mailto:security@example.com, for security.txt " +
+		"(RFC 9116).",
 	"metrics_addr": "Address for GET /metrics (Prometheus), in plain HTTP and for everybody who reaches it. " +
 		"By default --addr shows them to programs on this machine, unless there is a --behind-proxy.",
 	"audit_since": "Only what happened since this time, such as 2006-01-02T15:04:05Z, or in the last " +

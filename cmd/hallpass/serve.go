@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +46,8 @@ type serveSettings struct {
 	acmeSettings
 	BehindProxy  []string `placeholder:"CIDR" help:"${behind_proxy}"`
 	InsecureHTTP bool     `help:"${insecure_http}"`
+
+	browserSettings
 
 	MetricsAddr string `placeholder:"HOST:PORT" help:"${metrics_addr}"`
 
@@ -119,6 +122,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		Ping: in.db.Ping, ClosedSignup: !c.Signup,
 		AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax,
 		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions, UserCache: c.UserCache,
+		Origins: c.CORSOrigin, BrowserCookies: c.BrowserCookies, SecurityContact: c.SecurityContact,
 		Limits: limits, TrustedProxies: proxies, Audit: in.audit, AuditRetention: c.AuditRetention, Log: log,
 		Observe: events, Metrics: meter, ShowMetrics: c.MetricsAddr == "" && len(proxies) == 0,
 	})
@@ -212,7 +216,7 @@ func (c *serveCommand) validate() (limits users.Limits, proxies []netip.Prefix, 
 		refuse("--key-rotation is under an hour: a rotation takes minutes, and its keys are published for a day")
 	}
 	limits, wrong := c.limits()
-	mistakes = append(mistakes, wrong...)
+	mistakes = slices.Concat(mistakes, wrong, c.browserSettings.mistakes())
 	for _, text := range c.BehindProxy {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {

@@ -96,6 +96,8 @@ func TestValidate_eachMistake(t *testing.T) {
 		"--redis":                func(s *serveSettings) { s.Redis = "redis://h" },
 		"go together":            func(s *serveSettings) { s.TLSCert = "cert.pem" },
 		"exclude each other":     func(s *serveSettings) { s.TLSCert, s.TLSKey, s.ACMEDomain = "c", "k", domains },
+		"not an origin":          func(s *serveSettings) { s.CORSOrigin = []string{"*"} },
+		"--security-contact":     func(s *serveSettings) { s.SecurityContact = "security@example.com" },
 		"--metrics-addr":         func(s *serveSettings) { s.MetricsAddr = "9090" },
 		"go with --acme-domain":  func(s *serveSettings) { s.ACMEEmail = "a@b.example" },
 		"HOST:PORT":              func(s *serveSettings) { s.Addr = "8080" },
@@ -250,5 +252,21 @@ func TestTokenVerify_onlyGoodOnes(t *testing.T) {
 	}
 	if code, _ := verify(token, "--keys", filepath.Join(t.TempDir(), "none")); code != exitUsage {
 		t.Errorf("without keys: exit %d", code)
+	}
+}
+
+func TestIsOrigin(t *testing.T) {
+	for text, want := range map[string]bool{
+		"https://app.example": true, "http://localhost:3000": true, "https://App.example": true,
+		"http://[::1]:3000": true,
+		"*":                 false, "null": false, "": false, "app.example": false, "https://app.example/": false,
+		"https://*.example":        false,
+		"https://app.example/path": false, "https://user@app.example": false, "https://app.example:443": false,
+		"http://app.example:80": false, "ftp://app.example": false, "https://": false, "https://app.example?q": false,
+		"https://app.example:": false,
+	} {
+		if got := isOrigin(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
 	}
 }

@@ -34,7 +34,7 @@ type tokensDocument struct {
 	AccessToken      string `json:"access_token"`
 	TokenType        string `json:"token_type" openapi:"enum=Bearer"`
 	ExpiresIn        int64  `json:"expires_in"`
-	RefreshToken     string `json:"refresh_token"`
+	RefreshToken     string `json:"refresh_token,omitempty"`
 	RefreshExpiresIn int64  `json:"refresh_expires_in"`
 	Scope            string `json:"scope"`
 	SessionID        string `json:"session_id"`

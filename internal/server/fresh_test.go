@@ -62,6 +62,7 @@ var freshness = []freshCase{
 	{"GET /.well-known/oauth-authorization-server", "", "", "", public},
 	{"GET /healthz", "", "", "", public},
 	{"GET /metrics", "", "", "", public},
+	{"GET /.well-known/security.txt", "", "", "", public},
 	{"GET /readyz", "", "", "", public},
 	{"GET /openapi.json", "", "", "", public},
 	{"GET /docs", "", "", "", public},

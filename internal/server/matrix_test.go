@@ -40,6 +40,7 @@ var whoMay = []struct {
 	{"GET /healthz", [6]int{200, 200, 200, 200, 200, 200}, ""},
 	{"GET /readyz", [6]int{200, 200, 200, 200, 200, 200}, ""},
 	{"GET /metrics", [6]int{404, 404, 404, 404, 404, 404}, ""}, // the fixture's clients are on other machines
+	{"GET /.well-known/security.txt", [6]int{200, 200, 200, 200, 200, 200}, ""},
 	{"GET /openapi.json", [6]int{200, 200, 200, 200, 200, 200}, ""},
 	{"GET /docs", [6]int{200, 200, 200, 200, 200, 200}, ""},
 	{"GET /docs/style.css", [6]int{200, 200, 200, 200, 200, 200}, ""},

@@ -25,6 +25,7 @@ type record struct {
 	http.ResponseWriter
 	status int
 	bytes  int
+	sharing
 	routed bool // a route has the request; what the mux answers to any other is held back
 
 	id      string
@@ -77,6 +78,7 @@ var requestIDKey = http.CanonicalHeaderKey(hallpass.RequestIDHeader)
 // serve passes the request to its route. If there is none, the mux's own answer is held back, and
 // the refusal has the same form as every other.
 func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
+	rec.sharing = s.sharingOf(r)
 	if err := s.mayAsk(r, rec.client.IP); err != nil {
 		s.refuse(rec, r, err)
 		return
@@ -89,6 +91,9 @@ func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
 	// along.
 	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
 		s.refuse(rec, r, hallpass.ErrNotFound)
+		return
+	}
+	if rec.preflight(r) {
 		return
 	}
 	mux.ServeHTTP(rec, r)
@@ -205,10 +210,14 @@ func parseHop(hop string) (netip.Addr, error) {
 
 // WriteHeader implements [http.ResponseWriter].
 func (w *record) WriteHeader(status int) {
-	if w.status == 0 {
+	first := w.status == 0
+	if first {
 		w.status = status
 	}
 	if w.routed {
+		if first {
+			w.setFields(w.Header())
+		}
 		w.ResponseWriter.WriteHeader(status)
 	}
 }
@@ -216,7 +225,7 @@ func (w *record) WriteHeader(status int) {
 // Write implements [http.ResponseWriter].
 func (w *record) Write(b []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.WriteHeader(http.StatusOK)
 	}
 	if !w.routed {
 		return len(b), nil

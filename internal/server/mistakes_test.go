@@ -117,7 +117,8 @@ func TestRoutes_refuseRefreshTokensThatAreOver(t *testing.T) {
 
 // withoutStore are the routes that answer while the store is away.
 var withoutStore = []string{
-	"GET /healthz", "GET /metrics", "GET /openapi.json", "GET /docs", "GET /docs/style.css", "GET /v1/verify",
+	"GET /healthz", "GET /metrics", "GET /.well-known/security.txt",
+	"GET /openapi.json", "GET /docs", "GET /docs/style.css", "GET /v1/verify",
 	"GET /v1/jwks.json", "GET /.well-known/jwks.json", "GET /.well-known/oauth-authorization-server",
 }
 

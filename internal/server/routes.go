@@ -62,12 +62,13 @@ func (s *Server) userRoutes() []row {
 			Does: "Shows a user.", Answers: ok(userDocument{}), Refuses: refuse(storeAsked, hallpass.ErrNotFound),
 		},
 		{
-			Pattern: "PATCH /v1/users/{id}", Who: selfOrFreshAdmin, Serve: s.changeUser,
+			Pattern: "PATCH /v1/users/{id}", Who: selfOrFreshAdmin, Serve: s.withCookie(false, s.changeUser),
 			Does: "Changes a user. Who changes their own password sends current_password too, and gets new tokens; " +
 				"their own name or e-mail address wants a recent login. Other sessions end with the old password.",
 			Counts: append([]string{"rename"}, wrongPasswords...),
 			Takes:  openapi.JSON(userChanges{}), Answers: ok(userDocument{}, changedDocument{}),
-			Refuses: refuse(passwordChecked, hallpass.ErrNotFound, hallpass.ErrFreshTokenRequired, errUsernameTaken),
+			Refuses: s.orCrossOrigin(passwordChecked, hallpass.ErrNotFound, hallpass.ErrFreshTokenRequired,
+				errUsernameTaken),
 		},
 		{
 			Pattern: "DELETE /v1/users/{id}", Who: freshSelfOrAdmin, Serve: s.deleteUser,
@@ -95,16 +96,16 @@ func (s *Server) userRoutes() []row {
 func (s *Server) loginRoutes() []row {
 	return []row{
 		{
-			Pattern: "POST /v1/login", Who: anyone, Serve: s.login,
+			Pattern: "POST /v1/login", Who: anyone, Serve: s.withCookie(false, s.login),
 			Does:  "Logs a user in, by a JSON body or by HTTP Basic without a body.",
 			Takes: openapi.JSON(credentials{}).OrBasic(), Answers: ok(tokensDocument{}),
-			Counts: wrongPasswords, Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
+			Counts: wrongPasswords, Refuses: s.orCrossOrigin(passwordChecked, hallpass.ErrInvalidCredentials),
 		},
 		{
-			Pattern: "POST /v1/reauthenticate", Who: caller, Serve: s.reauthenticate,
+			Pattern: "POST /v1/reauthenticate", Who: caller, Serve: s.withCookie(false, s.reauthenticate),
 			Does:  "Makes the login recent again. The refresh token changes.",
 			Takes: openapi.JSON(passwordBody{}), Answers: ok(tokensDocument{}),
-			Counts: wrongPasswords, Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
+			Counts: wrongPasswords, Refuses: s.orCrossOrigin(passwordChecked, hallpass.ErrInvalidCredentials),
 		},
 		{
 			Pattern: "GET /v1/me", Who: caller, Serve: s.me, Around: s.cached(userWhoCalls),
@@ -174,6 +175,11 @@ func (s *Server) operationRoutes() []row {
 			Refuses: refuse(nil, hallpass.ErrNotFound),
 		},
 		{
+			Pattern: "GET /.well-known/security.txt", Who: anyone, Serve: s.securityText,
+			Does:    "Tells whom to tell of a weakness (RFC 9116), if --security-contact is set.",
+			Answers: text("text/plain; charset=utf-8"), Refuses: refuse(nil, hallpass.ErrNotFound),
+		},
+		{
 			Pattern: "GET /openapi.json", Who: anyone, Serve: s.description.document,
 			Does: "Is the OpenAPI 3.1 document of these routes.", Answers: ok(map[string]any{}),
 		},
@@ -196,6 +202,10 @@ func (s *Server) libraryRoutes() []row {
 		described := ofLibrary[r.Pattern]
 		described.Pattern, described.Parameters = hallpass.WithPrefix(r.Pattern, "/v1"), r.Parameters
 		described.Who.public, described.Who.rules, described.Serve = r.Public, r.Rules, r.Serve
+		if r.Pattern == "POST /refresh" || r.Pattern == "POST /logout" {
+			described.Serve = s.withCookie(true, r.Serve)
+			described.Refuses = s.orCrossOrigin(described.Refuses)
+		}
 		table = append(table, described)
 		if r.Pattern == "GET /jwks.json" {
 			described.Pattern = "GET /.well-known/jwks.json" // where discovery says

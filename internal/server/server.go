@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +51,13 @@ type Config struct {
 	// UserCache is how long answers about users are kept, or 0 for not at all. What another process
 	// changes can be seen that much later.
 	UserCache time.Duration
+	// Origins are those of pages of other origins that may use the API ("https://app.example").
+	Origins []string
+	// SecurityContact is a URL by which to tell of a weakness ("mailto:…"), for security.txt. Defaults to
+	// no such text.
+	SecurityContact string
+	// BrowserCookies lets pages leave their refresh token to a cookie.
+	BrowserCookies bool
 	// TrustedProxies are the networks of proxies whose X-Forwarded-For is used. Defaults to none.
 	TrustedProxies []netip.Prefix
 	// Audit gets an entry for each event. Required.
@@ -74,7 +82,9 @@ type Server struct {
 	auth        *hallpass.Auth[noClaims]
 	users       *users.Service
 	limiter     *ratelimit.Limiter
-	cache       *httpcache.Cache // of answers about users; nil for none
+	origins     map[string]bool             // that may use the API
+	sameOrigin  *http.CrossOriginProtection // of the cookie
+	cache       *httpcache.Cache            // of answers about users; nil for none
 	revocations *hallpass.Revocations
 	handler     http.Handler
 	draining    atomic.Bool
@@ -117,7 +127,15 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{c: c, limiter: limiter, cache: cache, revocations: hallpass.NewRevocations()}
+	s := &Server{
+		c: c, limiter: limiter, cache: cache, origins: originSet(c.Origins),
+		sameOrigin: http.NewCrossOriginProtection(), revocations: hallpass.NewRevocations(),
+	}
+	for _, origin := range c.Origins {
+		if err := s.sameOrigin.AddTrustedOrigin(strings.ToLower(origin)); err != nil {
+			return nil, err
+		}
+	}
 	// Without a way to check passwords it has no login of its own: the server's routes use
 	// users.Service.
 	s.auth, err = hallpass.New(hallpass.Config[noClaims]{

@@ -122,7 +122,8 @@ func newFixture(t testing.TB, o options) *fixture {
 	must(err)
 	c := server.Config{
 		Issuer: "https://issuer.test", Keys: f.keys, Store: f.store, Accounts: f.accounts, Ping: f.db.Ping,
-		Audit: f.audit, ShowMetrics: true, Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.Now,
+		Audit: f.audit, ShowMetrics: true, SecurityContact: "mailto:security@issuer.test",
+		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.Now,
 	}
 	if o.config != nil {
 		o.config(&c)

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/hallpass-go/hallpass"
+)
+
+// A page of the same site can leave its refresh token to the browser: in a cookie that no script can
+// read. It asks for that with a field of the request, which a form or a link of another site cannot
+// set, and keeps the access token in memory.
+
+const (
+	sessionMode   = "Session-Mode" // the request's field
+	inCookie      = "cookie"       // its value
+	refreshCookie = "__Host-hallpass-refresh"
+)
+
+// errCrossOrigin refuses what a page of another origin asks the browser's cookie for.
+var errCrossOrigin = &hallpass.Error{
+	Code: "cross_origin", Status: http.StatusForbidden,
+	Detail: "This page's origin may not use the session cookie. The server's --cors-origin names those that may.",
+}
+
+// withCookie lets a route that takes or gives a refresh token use the cookie, if the request asks for
+// it. Takes says that the route reads a refresh token from its body.
+func (s *Server) withCookie(takes bool, serve func(request) (answer, error)) func(request) (answer, error) {
+	if !s.c.BrowserCookies {
+		return serve
+	}
+	return func(r request) (answer, error) {
+		mode := r.Header.Values(sessionMode)
+		switch {
+		case len(mode) == 0:
+			return serve(r)
+		case len(mode) > 1 || mode[0] != inCookie:
+			return answer{}, hallpass.ErrMalformedRequest.WithDetail(sessionMode + " is cookie, or left out.")
+		case s.sameOrigin.Check(r.Request) != nil:
+			return answer{}, errCrossOrigin
+		}
+		if takes {
+			var err error
+			if r.Request, err = fromCookie(r.Request); err != nil {
+				return answer{}, err
+			}
+		}
+		a, err := serve(r)
+		if err != nil {
+			refused, ok := errors.AsType[*hallpass.Error](err)
+			if takes && ok && refused.Status == http.StatusUnauthorized {
+				setCookie(recordOf(r.Context()), "", 0) // it is good for nothing any more
+			}
+			return answer{}, err
+		}
+		return toCookie(recordOf(r.Context()), a, takes), nil
+	}
+}
+
+// fromCookie returns the request with the refresh token of the cookie in its body, and without an
+// access token: the cookie says which session it is about.
+func fromCookie(r *http.Request) (*http.Request, error) {
+	if r.ContentLength != 0 {
+		return nil, hallpass.ErrMalformedRequest.WithDetail("The refresh token is in the cookie. Send no body with it.")
+	}
+	cookies := r.CookiesNamed(refreshCookie)
+	if len(cookies) != 1 {
+		return nil, hallpass.ErrRefreshTokenInvalid.WithDetail("There is no session cookie. Log in again.")
+	}
+	body, err := json.Marshal(map[string]string{"refresh_token": cookies[0].Value})
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Del("Authorization")
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return r, nil
+}
+
+// toCookie moves the refresh token of an answer into the cookie. If the route takes one and answers
+// without, the session has ended.
+func toCookie(w http.ResponseWriter, a answer, takes bool) answer {
+	switch body := a.Body.(type) {
+	case hallpass.Tokens:
+		setCookie(w, body.RefreshToken, body.RefreshExpiresIn)
+		body.RefreshToken = ""
+		a.Body = body
+	case changedDocument:
+		setCookie(w, body.Tokens.RefreshToken, body.Tokens.RefreshExpiresIn)
+		body.Tokens.RefreshToken = ""
+		a.Body = body
+	default:
+		if takes {
+			setCookie(w, "", 0)
+		}
+	}
+	return a
+}
+
+// setCookie sets the cookie, or removes it if the token is empty.
+func setCookie(w http.ResponseWriter, token string, life time.Duration) {
+	c := http.Cookie{
+		Name: refreshCookie, Value: token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		MaxAge: int(life / time.Second),
+	}
+	if token == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(w, &c)
+}
+
+// orCrossOrigin adds the refusal of pages that may not use the cookie, if there is a cookie.
+func (s *Server) orCrossOrigin(some []*hallpass.Error, more ...*hallpass.Error) []*hallpass.Error {
+	all := refuse(some, more...)
+	if s.c.BrowserCookies {
+		all = append(all, errCrossOrigin)
+	}
+	return all
+}

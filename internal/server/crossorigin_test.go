@@ -1,0 +1,200 @@
+package server_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hallpass-go/hallpass/internal/server"
+)
+
+const (
+	ourPage   = "Origin: https://app.issuer.test"
+	otherPage = "Origin: https://evil.example"
+	asCookie  = "Session-Mode: cookie"
+)
+
+func forBrowsers(c *server.Config) {
+	c.Origins, c.BrowserCookies = []string{"https://app.issuer.test"}, true
+}
+
+// A page of an origin that is allowed reads answers, refusals too. Any other reads nothing.
+func TestCrossOrigin_allowsWhoIsAllowed(t *testing.T) {
+	f := newFixture(t, options{config: forBrowsers})
+	alice := f.join("alice")
+	for _, request := range []string{"GET /v1/me", "GET /v1/users", "GET /nothing"} {
+		for page, allowed := range map[string]string{
+			ourPage: "https://app.issuer.test", otherPage: "", "Origin: null": "",
+			"Origin: https://app.issuer.test.evil.example": "",
+			"Origin: http://app.issuer.test":               "", "Origin: https://app.issuer.test:8443": "", "X: y": "",
+		} {
+			a := f.do(request, "", alice.bearer(), page)
+			if got := a.Header.Get("Access-Control-Allow-Origin"); got != allowed {
+				t.Errorf("%s, %s: allowed %q, want %q", request, page, got, allowed)
+			}
+			if !slices.Contains(strings.Split(strings.Join(a.Header.Values("Vary"), ", "), ", "), "Origin") {
+				t.Errorf("%s, %s: Vary %q lets a cache give it to another page", request, page, a.Header.Values("Vary"))
+			}
+			exposed := a.Header.Get("Access-Control-Expose-Headers")
+			if (allowed != "") != strings.Contains(exposed, "Retry-After") {
+				t.Errorf("%s, %s: exposed %q", request, page, exposed)
+			}
+		}
+	}
+	a := f.do("GET /v1/me", "", alice.bearer(), ourPage, otherPage)
+	if got := a.Header.Get("Access-Control-Allow-Origin"); got != "" {
+		t.Errorf("with two origins: allowed %q", got)
+	}
+}
+
+// What a browser asks beforehand comes without a token.
+func TestCrossOrigin_preflight(t *testing.T) {
+	f := newFixture(t, options{config: forBrowsers})
+	ask := "Access-Control-Request-Method: PATCH"
+	a := f.do("OPTIONS /v1/users/1", "", ourPage, ask, "Access-Control-Request-Headers: authorization")
+	a.wantStatus(http.StatusNoContent)
+	for field, want := range map[string]string{
+		"Access-Control-Allow-Origin": "https://app.issuer.test", "Access-Control-Allow-Credentials": "true",
+		"Access-Control-Allow-Methods": "PATCH", "Access-Control-Allow-Headers": "Authorization",
+		"Access-Control-Max-Age": "7200", "Vary": "Origin",
+	} {
+		if got := a.Header.Get(field); !strings.Contains(got, want) {
+			t.Errorf("%s is %q, want %s", field, got, want)
+		}
+	}
+	f.do("OPTIONS /v1/users/1", "", otherPage, ask).want(http.StatusMethodNotAllowed, "method_not_allowed")
+	f.do("OPTIONS /v1/users/1", "", ourPage).want(http.StatusMethodNotAllowed, "method_not_allowed")
+	closed := newFixture(t, options{})
+	closed.do("OPTIONS /v1/users/1", "", ourPage, ask).want(http.StatusMethodNotAllowed, "method_not_allowed")
+}
+
+// Keys, metadata and revocations are for every page, but never with credentials.
+func TestCrossOrigin_openDocuments(t *testing.T) {
+	f := newFixture(t, options{})
+	for _, path := range []string{
+		"/.well-known/jwks.json", "/v1/jwks.json", "/.well-known/oauth-authorization-server", "/v1/revocations",
+	} {
+		a := f.do("GET "+path, "", otherPage)
+		h := a.Header
+		if h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %v", path, a.Header)
+		}
+	}
+}
+
+// cookie returns the refresh token that an answer leaves to the browser, as the browser sends it.
+func (a answer) cookie() string {
+	a.t.Helper()
+	line := a.Header.Get("Set-Cookie")
+	for _, must := range []string{"Secure", "HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="} {
+		if !strings.Contains(line, must) {
+			a.t.Errorf("the cookie %q lacks %s", line, must)
+		}
+	}
+	value, _, _ := strings.Cut(line, ";")
+	if !strings.HasPrefix(value, "__Host-hallpass-refresh=") {
+		a.t.Fatalf("no cookie: %d %s %v", a.Status, a.Body, a.Header)
+	}
+	return "Cookie: " + value
+}
+
+func (f *fixture) loginInBrowser(name string) (cookie string) {
+	f.t.Helper()
+	return f.do("POST /v1/login", credentials(name, passwordOf(name)), asCookie).want(http.StatusOK, "").cookie()
+}
+
+func (a answer) wantNoRefreshToken() answer {
+	a.t.Helper()
+	if strings.Contains(a.Body, `"refresh_token"`) {
+		a.t.Errorf("a script can read the refresh token: %s", a.Body)
+	}
+	return a
+}
+
+// The browser keeps the refresh token through login, refresh, step-up and a change of password, until
+// the logout.
+func TestBrowserCookies_keepTheRefreshToken(t *testing.T) {
+	f := newFixture(t, options{config: forBrowsers})
+	alice := f.join("alice")
+	credentials := credentials("alice", passwordOf("alice"))
+	login := f.do("POST /v1/login", credentials, asCookie, ourPage).want(http.StatusOK, "")
+	cookie := login.wantNoRefreshToken().cookie()
+	refreshed := f.do("POST /v1/refresh", "", asCookie, cookie, ourPage).want(http.StatusOK, "").wantNoRefreshToken()
+	if refreshed.cookie() == cookie {
+		t.Error("the cookie stays the same after a refresh")
+	}
+	again := f.do("POST /v1/refresh", "", asCookie, cookie).want(http.StatusOK, "") // another tab
+	if again.cookie() != refreshed.cookie() {
+		t.Error("another tab gets another successor")
+	}
+	bearer := "Authorization: Bearer " + refreshed.str("access_token")
+	stepUp := f.do("POST /v1/reauthenticate", `{"password":"`+passwordOf("alice")+`"}`, asCookie, bearer).
+		want(http.StatusOK, "").wantNoRefreshToken()
+	changed := f.do("PATCH /v1/users/"+alice.id, `{`+proof+`,`+newPassword+`}`, asCookie,
+		"Authorization: Bearer "+stepUp.str("access_token")).want(http.StatusOK, "").wantNoRefreshToken()
+	cookie = changed.cookie()
+	out := f.do("POST /v1/logout", "", asCookie, cookie, bearer)
+	out.wantStatus(http.StatusNoContent)
+	if !strings.Contains(out.Header.Get("Set-Cookie"), "Max-Age=0") {
+		t.Errorf("after the logout the cookie is %q", out.Header.Get("Set-Cookie"))
+	}
+	gone := f.do("POST /v1/refresh", "", asCookie, cookie).want(http.StatusUnauthorized, "refresh_token_invalid")
+	if !strings.Contains(gone.Header.Get("Set-Cookie"), "Max-Age=0") {
+		t.Errorf("a cookie that is good for nothing stays: %q", gone.Header.Get("Set-Cookie"))
+	}
+}
+
+// Pages of other origins cannot use the cookie, nor put one into the browser.
+func TestBrowserCookies_refuseOtherOrigins(t *testing.T) {
+	f := newFixture(t, options{config: forBrowsers})
+	f.join("alice")
+	cookie := f.loginInBrowser("alice")
+	for _, from := range []string{
+		otherPage, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: null",
+	} {
+		f.do("POST /v1/refresh", "", asCookie, cookie, from).want(http.StatusForbidden, "cross_origin")
+		f.do("POST /v1/logout", "", asCookie, cookie, from).want(http.StatusForbidden, "cross_origin")
+		f.do("POST /v1/login", credentials("alice", passwordOf("alice")), asCookie, from).
+			want(http.StatusForbidden, "cross_origin")
+	}
+	f.do("POST /v1/refresh", "", asCookie, cookie, ourPage, "Sec-Fetch-Site: same-site").want(http.StatusOK, "")
+}
+
+// The cookie counts only for who asks for it, and never beside a token in the body.
+func TestBrowserCookies_areNeverMixedWithABody(t *testing.T) {
+	f := newFixture(t, options{config: forBrowsers})
+	alice := f.join("alice")
+	cookie := f.loginInBrowser("alice")
+	body := `{"refresh_token":"` + alice.refresh + `"}`
+	f.do("POST /v1/refresh", body, asCookie, cookie).want(http.StatusBadRequest, "malformed_request")
+	f.do("POST /v1/refresh", "", asCookie).want(http.StatusUnauthorized, "refresh_token_invalid")
+	f.do("POST /v1/refresh", "", asCookie, cookie+"; "+strings.TrimPrefix(cookie, "Cookie: ")).
+		want(http.StatusUnauthorized, "refresh_token_invalid")
+	f.do("POST /v1/refresh", body, "Session-Mode: body").want(http.StatusBadRequest, "malformed_request")
+	f.do("POST /v1/refresh", "", cookie).want(http.StatusBadRequest, "malformed_request") // a form of another site
+	plain := f.do("POST /v1/refresh", body, cookie).want(http.StatusOK, "")
+	if plain.Header.Get("Set-Cookie") != "" || plain.str("refresh_token") == "" {
+		t.Errorf("a program without cookies is answered %v %s", plain.Header, plain.Body)
+	}
+	off := newFixture(t, options{})
+	off.join("alice")
+	a := off.do("POST /v1/login", credentials("alice", passwordOf("alice")), asCookie).want(http.StatusOK, "")
+	if a.Header.Get("Set-Cookie") != "" {
+		t.Error("a cookie is set although that is turned off")
+	}
+}
+
+func TestSecurityText(t *testing.T) {
+	f := newFixture(t, options{})
+	a := f.do("GET /.well-known/security.txt", "").want(http.StatusOK, "")
+	_, after, _ := strings.Cut(a.Body, "Expires: ")
+	ends, err := time.Parse(time.RFC3339, strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]))
+	if err != nil || !ends.After(f.clock.Now().AddDate(0, 0, 28)) ||
+		!strings.HasPrefix(a.Body, "Contact: mailto:security@issuer.test\n") {
+		t.Errorf("%v: %s", err, a.Body)
+	}
+	off := newFixture(t, options{config: func(c *server.Config) { c.SecurityContact = "" }})
+	off.do("GET /.well-known/security.txt", "").want(http.StatusNotFound, "not_found")
+}
