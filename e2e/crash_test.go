@@ -305,3 +305,33 @@ func TestCommandLine_besideTheServer(t *testing.T) {
 		}
 	}
 }
+
+// What the command line changes of a user is shown by a running server within a second, although the
+// server keeps its answers; and it is shown from then on.
+func TestUserCache_besideTheCommandLine(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	root, alice := s.admin("root"), s.join("alice")
+	show := func() answer { return s.do(request{Do: "GET /v1/users/" + alice.ID, Token: root.Access}) }
+	show().want(200, "")
+	if kept := show(); !strings.Contains(kept.Header.Get("Cache-Status"), "hit") {
+		t.Errorf("nothing is kept: %v", kept.Header)
+	}
+	for _, c := range []struct{ command, shows string }{
+		{"user set-roles alice --role guest", `"guest"`}, {"user disable alice", `"disabled":true`},
+		{"user enable alice", `"disabled":false`}, {"user delete alice", `"not_found"`},
+	} {
+		s.command("", strings.Fields(c.command)...)
+		deadline := time.Now().Add(time.Second)
+		for !strings.Contains(show().Text, c.shows) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: a second later the server shows %s", c.command, show().Text)
+			}
+		}
+		for range 20 {
+			if got := show().Text; !strings.Contains(got, c.shows) {
+				t.Errorf("%s: the server shows %s again", c.command, got)
+			}
+		}
+	}
+}
