@@ -15,7 +15,7 @@ type ask struct {
 	key  Key // of the answer: base, or that and the fields of Vary
 
 	vary     []string // the fields that base is known to depend on
-	known    bool     // there is an identity
+	private  bool     // the identity is a part of base
 	stranger bool     // there are credentials, but no identity
 
 	renew  bool // the client wants a new answer
@@ -59,8 +59,8 @@ func (m *middleware) read(r *http.Request) (a ask, because string) {
 		a.onlyIf = d.has("only-if-cached")
 	}
 	identity := m.route.Identity(r)
-	a.known = identity != ""
-	if !a.known {
+	a.private = identity != "" && !m.route.Shared
+	if identity == "" {
 		a.stranger = m.cache.hasCredentials(r)
 		if !m.route.Shared {
 			if a.stranger {
@@ -142,11 +142,11 @@ func (a *ask) variant(r *http.Request, fields []string) bool {
 	b := append(make([]byte, 0, 256), a.base[:]...)
 	for _, name := range fields {
 		if name == "Authorization" {
-			if a.known {
+			if a.private {
 				continue // the identity stands for it
 			}
 			if r.Header[name] != nil {
-				return false // the key would depend on a token that nobody has verified
+				return false // one token's answer would not be shared
 			}
 		}
 		b = appendText(b, name)

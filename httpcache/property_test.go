@@ -43,6 +43,26 @@ func teller(anyOrder bool) http.HandlerFunc {
 	}
 }
 
+// sharer answers with what may be shared, and says so where it may not.
+func sharer(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	text := fmt.Sprintf("%s %s %s", r.Host, r.URL.Path, r.URL.RawQuery)
+	switch r.URL.Path {
+	case "/":
+		h.Set("Cache-Control", one("public", "max-age=60"))
+	case "/a":
+		h.Set("Cache-Control", "public")
+		h.Set("Vary", "Authorization")
+		text += " " + r.Header.Get("Authorization")
+	case "/secret":
+		h.Set("Cache-Control", "private, max-age=60")
+		text += " " + r.Header.Get("User")
+	case "/cookie":
+		h.Set("Set-Cookie", "for="+r.Header.Get("User"))
+	}
+	_, _ = w.Write([]byte(text))
+}
+
 func one(of ...string) string { return of[rand.N(len(of))] }
 
 // anyRequest is of a user with some roles, in any order of parameters.
@@ -74,12 +94,17 @@ func anyRequest() *http.Request {
 
 // Whatever is asked, in whatever order and by whom, the answer is that of the handler itself.
 func TestCache_neverShowsWhatIsForAnother(t *testing.T) {
-	for _, anyOrder := range []bool{false, true} {
-		handler := teller(anyOrder)
-		f := newFixture(t, httpcache.Route{
-			AnyOrder: anyOrder, StaleFor: time.Minute,
-			Tags: func(r *http.Request) []string { return []string{user(r)} },
-		}, handler, func(c *httpcache.Config) { c.Store = httpcache.NewMemory(2 << 20) })
+	for name, c := range map[string]struct {
+		route   httpcache.Route
+		handler http.HandlerFunc
+	}{
+		"private":   {httpcache.Route{StaleFor: time.Minute}, teller(false)},
+		"any order": {httpcache.Route{StaleFor: time.Minute, AnyOrder: true}, teller(true)},
+		"shared":    {httpcache.Route{StaleFor: time.Minute, Shared: true}, sharer},
+	} {
+		handler := c.handler
+		c.route.Tags = func(r *http.Request) []string { return []string{user(r)} }
+		f := newFixture(t, c.route, handler, func(c *httpcache.Config) { c.Store = httpcache.NewMemory(2 << 20) })
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() {
@@ -89,7 +114,7 @@ func TestCache_neverShowsWhatIsForAnother(t *testing.T) {
 					handler.ServeHTTP(want, r.Clone(context.Background()))
 					f.handler.ServeHTTP(got, r)
 					if r.Method != "HEAD" && got.Body.String() != want.Body.String() {
-						t.Errorf("%s %s %v\n got %s\nwant %s", r.Method, r.URL, r.Header, got.Body, want.Body)
+						t.Errorf("%s: %s %s %v\n got %s\nwant %s", name, r.Method, r.URL, r.Header, got.Body, want.Body)
 						return
 					}
 					if got, want := got.Header()["Set-Cookie"], want.Header()["Set-Cookie"]; !slices.Equal(got, want) {
@@ -104,7 +129,7 @@ func TestCache_neverShowsWhatIsForAnother(t *testing.T) {
 		}
 		all.Wait()
 		if calls := f.calls.Load(); calls > 36_000 {
-			t.Errorf("%d calls of 40,000: nothing was cached", calls)
+			t.Errorf("%s: %d calls of 40,000: nothing was cached", name, calls)
 		}
 	}
 }
