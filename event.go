@@ -37,6 +37,7 @@ const (
 	EventReauthenticated  = "reauthenticated"
 	EventSessionEnded     = "session_ended"
 	EventTokenRevoked     = "token_revoked"
+	EventClientToken      = "client_token_issued" // Subject is the client
 	EventAllRevoked       = "all_revoked"
 	EventFailed           = "background_failed" // of [Auth.Run]
 )

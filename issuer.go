@@ -248,6 +248,13 @@ func (i *Issuer[T]) endOldest(ctx context.Context, subject string, now time.Time
 // session with [ErrRefreshTokenReused]. Other refusals are [ErrRefreshTokenInvalid] and
 // [ErrRefreshTokenExpired].
 func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Client) (Tokens, error) {
+	return i.refresh(ctx, refreshToken, nil, client)
+}
+
+// refresh is Refresh, with these scopes only, or with all of them if there are none.
+func (i *Issuer[T]) refresh(
+	ctx context.Context, refreshToken string, scopes []string, client Client,
+) (Tokens, error) {
 	sessionID, generation, ok := i.refreshTokens.read(refreshToken)
 	if !ok {
 		return Tokens{}, ErrRefreshTokenInvalid
@@ -272,6 +279,9 @@ func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Cli
 			return Tokens{}, i.endDisabled(ctx, s, client, err)
 		}
 		if err != nil {
+			return Tokens{}, err
+		}
+		if err := m.narrow(scopes); err != nil {
 			return Tokens{}, err
 		}
 		after, outcome, refusal, err := i.rotate(ctx, sessions.Rotation{

@@ -68,14 +68,15 @@ var layout = map[string][]string{
 	"internal/keyring": {"jwk", "internal/sqldb", "golang.org/x/crypto/chacha20poly1305"},
 	"internal/users":   {".", "password", "internal/account", "internal/limit", "ratelimit"},
 	"internal/audit":   {"internal/sqldb"},
+	"internal/clients": {".", "internal/sqldb", "internal/uid", "ratelimit"},
 	"internal/openapi": {"."},
 	"internal/traffic": {},
 	"internal/metrics": {
 		".", "github.com/prometheus/client_golang/prometheus", "github.com/prometheus/common/expfmt",
 		"github.com/prometheus/client_golang/prometheus/collectors",
 	},
-	"internal/server": {".", "sessions", "internal/audit", "internal/keyring", "internal/metrics", "internal/openapi",
-		"internal/page", "internal/users", "ratelimit", "httpcache"},
+	"internal/server": {".", "sessions", "internal/audit", "internal/clients", "internal/keyring", "internal/metrics",
+		"internal/openapi", "internal/page", "internal/users", "ratelimit", "httpcache"},
 	"cmd/hallpass": {"*"},
 
 	"compat/flask":              {},

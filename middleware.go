@@ -58,6 +58,13 @@ func (v *Verifier[T]) Optional(rules ...Rule) func(http.Handler) http.Handler {
 	}
 }
 
+// Identify returns who sent a request: it finds and verifies the token, and applies the rules. It is
+// for routes that also know other ways to authenticate; [Verifier.Func] protects all others. The
+// error is an [Error]. Without a token it is [ErrTokenMissing].
+func (v *Verifier[T]) Identify(r *http.Request, rules ...Rule) (Identity[T], error) {
+	return v.identify(r, rules)
+}
+
 // identify finds and verifies the token of a request, and applies the rules.
 func (v *Verifier[T]) identify(r *http.Request, rules []Rule) (Identity[T], error) {
 	token, err := findToken(r, v.sources)

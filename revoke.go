@@ -132,6 +132,9 @@ func (i *Issuer[T]) RevokeToken(ctx context.Context, tokenID string, expiresAt t
 func (i *Issuer[T]) end(ctx context.Context, e sessions.Ending) error {
 	e.Now = i.now()
 	e.ExpiresAt = i.accessExpiry(e.Now)
+	if e.Subject != "" { // who may be a machine client, with tokens that live longer than this issuer's
+		e.ExpiresAt = e.Now.Add(max(i.c.AccessTTL, clientTTL) + clockMargin)
+	}
 	return i.Atomically(ctx, func(ctx context.Context) error {
 		recorded, err := i.c.Store.EndSessions(ctx, e)
 		if err != nil {

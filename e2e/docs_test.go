@@ -65,6 +65,10 @@ func TestDocs_commandsWork(t *testing.T) {
 			n++ // what is done to a user is done to another
 			lines[len(start)-1] = "ID=" + s.signUp(fmt.Sprint("user", n))
 		}
+		if strings.Contains(route, "/clients/{id}") {
+			n++
+			lines[len(start)-1] = "CLIENT=" + s.addClient(fmt.Sprint("client", n)).ID
+		}
 		paste(route, lines...)
 	}
 }

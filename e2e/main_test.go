@@ -162,6 +162,19 @@ func (s *server) command(stdin string, args ...string) string {
 	return string(out)
 }
 
+// addClient makes a machine client, and returns its ID and its secret.
+func (s *server) addClient(name string, args ...string) (c struct {
+	ID     string `json:"id"`
+	Secret string `json:"client_secret"`
+}) {
+	s.t.Helper()
+	out := s.command("", append([]string{"client", "add", name, "--json"}, args...)...)
+	if err := json.Unmarshal([]byte(out), &c); err != nil || c.ID == "" || c.Secret == "" {
+		s.t.Fatalf("hallpass client add printed %s (%v)", out, err)
+	}
+	return c
+}
+
 // answer is what came back.
 type answer struct {
 	t      *testing.T

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/audit"
+	"github.com/hallpass-go/hallpass/internal/clients"
 	"github.com/hallpass-go/hallpass/internal/uid"
 )
 
@@ -111,6 +112,9 @@ func (c *auditCommand) follow(
 // deleted.
 func (in *installation) userID(ctx context.Context, text string) (string, error) {
 	if text == "" || text == commandLine || uid.Shaped(text) {
+		return text, nil
+	}
+	if strings.HasPrefix(text, clients.IDPrefix) { // a machine client is the subject of its own events
 		return text, nil
 	}
 	user, err := in.findUser(ctx, text)

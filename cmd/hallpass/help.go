@@ -60,7 +60,9 @@ var helpTexts = kong.Vars{
 	"user_cache": "How long answers of GET /v1/users/{id} and GET /v1/me are kept in memory, at most 1s. What this " +
 		"server changes is seen at once all the same. 0s turns it off.",
 	"audit_retention": "How long entries of the audit are kept.",
-	"log_level":       "debug, info, warn or error.",
+	"client_overlap": "How long the present secret is accepted beside the new one, at most 720h (30 days). " +
+		"0s ends it, and the client's tokens, at once.",
+	"log_level": "debug, info, warn or error.",
 	"token_issuer": "Public URL of this server, used as the iss of its tokens. On loopback it " +
 		"defaults to the URL of --addr; otherwise it is required.",
 	"token_inspect_token": "The token, or - to read it from the first line of standard input, which " +

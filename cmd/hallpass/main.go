@@ -30,6 +30,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the API server."`
 	User    userCommand    `cmd:"" help:"Administer users."`
 	Session sessionCommand `cmd:"" help:"List and end sessions."`
+	Client  clientCommand  `cmd:"" help:"Administer machine clients and their secrets."`
 	Key     keyCommand     `cmd:"" help:"List, rotate and revoke signing keys."`
 	Token   tokenCommand   `cmd:"" help:"Explain, verify and create tokens."`
 	Audit   auditCommand   `cmd:"" help:"Show what happened to users, sessions and keys, and who did it."`

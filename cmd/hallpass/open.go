@@ -12,6 +12,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/audit"
+	"github.com/hallpass-go/hallpass/internal/clients"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
@@ -27,6 +28,7 @@ type installation struct {
 	keys     *keyring.Ring
 	store    *sessiondb.Store
 	accounts *users.Accounts
+	clients  *clients.Registry
 	governor *password.Governor
 	audit    *audit.Log
 	record   func(context.Context, hallpass.Event) error
@@ -97,6 +99,9 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	}
 	in.accounts, err = users.OpenAccounts(ctx, users.AccountsConfig{DB: db, Passwords: in.governor, Policy: o.policy})
 	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if in.clients, err = clients.Open(ctx, db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return in, nil

@@ -119,7 +119,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	}
 	api, err := server.New(ctx, server.Config{
 		Issuer: c.Issuer, Audience: c.audience(), Keys: in.keys, Store: in.store, Accounts: in.accounts,
-		Ping: in.db.Ping, ClosedSignup: !c.Signup,
+		Clients: in.clients, Ping: in.db.Ping, ClosedSignup: !c.Signup,
 		AccessTTL: c.AccessTTL, IdleTTL: c.SessionIdle, SessionTTL: c.SessionMax,
 		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions, UserCache: c.UserCache,
 		Origins: c.CORSOrigin, BrowserCookies: c.BrowserCookies, SecurityContact: c.SecurityContact,

@@ -29,6 +29,14 @@ type API struct {
 	About map[string]string
 	// Problem is the type of the document that refusals are.
 	Problem reflect.Type
+	// OAuth are the refusals that are written differently.
+	OAuth OAuthRefusals
+}
+
+// OAuthRefusals are written as RFC 6749 §5.2 has them: as JSON, with the code in the member error.
+type OAuthRefusals struct {
+	Document reflect.Type
+	All      []*hallpass.Error
 }
 
 // Operation is one route.
@@ -53,6 +61,10 @@ const (
 	NoToken       Security = ""
 	Token         Security = "token"
 	OptionalToken Security = "optional token"
+	// TokenOrClient is a token, or a client's secret by HTTP Basic or in the form (RFC 6749 §2.3.1).
+	TokenOrClient Security = "token or client"
+	// OptionalClient is a client's secret, or nothing.
+	OptionalClient Security = "optional client"
 )
 
 // Limit is a limit of how often requests are answered.
@@ -188,7 +200,7 @@ func Document(api API) ([]byte, error) {
 
 func newSchemas(api API) *schemas {
 	return &schemas{
-		writtenAs: api.WrittenAs, problem: api.Problem, about: api.About,
+		writtenAs: api.WrittenAs, problem: api.Problem, about: api.About, oauth: api.OAuth,
 		components: map[string]*Schema{}, types: map[string]reflect.Type{}, shared: object{},
 	}
 }
@@ -227,6 +239,10 @@ func (o Operation) security() []object {
 	switch {
 	case o.Security == Token:
 		return []object{{"token": none}}
+	case o.Security == TokenOrClient:
+		return []object{{"token": none}, {"basic": none}, {}} // the empty one: in the form
+	case o.Security == OptionalClient:
+		return []object{{"basic": none}, {}}
 	case o.Security == OptionalToken:
 		return []object{{"token": none}, {}}
 	case o.Takes.Basic:
@@ -306,21 +322,28 @@ func (s *schemas) sharedRefusal(status int, list []*hallpass.Error) object {
 // refusal describes the refusals with one status: the problem document, and the codes that it can
 // have here.
 func (s *schemas) refusal(status int, list []*hallpass.Error) object {
-	var codes, texts []string
+	var codes, oauthCodes, texts []string
 	for _, e := range list {
-		codes = append(codes, e.Code)
+		if s.isOAuth(e) {
+			oauthCodes = append(oauthCodes, e.Code)
+		} else {
+			codes = append(codes, e.Code)
+		}
 		texts = append(texts, fmt.Sprintf("`%s`: %s", e.Code, e.Detail))
 	}
-	narrowed := &Schema{Properties: properties{{name: "code", schema: &Schema{Type: "string", Enum: codes}}}}
-	response := object{
-		"description": strings.Join(texts, "\n\n"),
-		"content": object{"application/problem+json": object{
-			"schema": &Schema{AllOf: []*Schema{s.of(s.problem, false), narrowed}},
-		}},
+	content := object{}
+	if codes != nil {
+		content["application/problem+json"] = s.narrowed(s.problem, "code", codes)
 	}
+	if oauthCodes != nil {
+		content["application/json"] = s.narrowed(s.oauth.Document, "error", oauthCodes)
+	}
+	response := object{"description": strings.Join(texts, "\n\n"), "content": content}
 	switch status {
 	case http.StatusUnauthorized:
-		response["headers"] = headers(map[string]string{"WWW-Authenticate": "The challenge (RFC 6750 §3)."})
+		response["headers"] = headers(map[string]string{
+			"WWW-Authenticate": "The challenge (RFC 6750 §3, RFC 7617 §2).",
+		})
 	case http.StatusTooManyRequests:
 		response["headers"] = headers(map[string]string{
 			"Retry-After":      "Seconds to wait (RFC 9110 §10.2.3).",
@@ -331,6 +354,16 @@ func (s *schemas) refusal(status int, list []*hallpass.Error) object {
 		response["headers"] = headers(map[string]string{"Retry-After": "Seconds to wait (RFC 9110 §10.2.3)."})
 	}
 	return response
+}
+
+func (s *schemas) isOAuth(e *hallpass.Error) bool {
+	return slices.ContainsFunc(s.oauth.All, func(known *hallpass.Error) bool { return known.Code == e.Code })
+}
+
+// narrowed describes content that is a document in which a member has one of these values.
+func (s *schemas) narrowed(document reflect.Type, member string, values []string) object {
+	only := &Schema{Properties: properties{{name: member, schema: &Schema{Type: "string", Enum: values}}}}
+	return object{"schema": &Schema{AllOf: []*Schema{s.of(document, false), only}}}
 }
 
 // Integer is the schema of a whole number from least to most, or without an upper limit if most is

@@ -223,8 +223,11 @@ func start(url string) []string {
 // curl returns a command that sends a request of the operation.
 func (s *schemas) curl(url string, o Operation) string {
 	variable := "$ID"
-	if strings.Contains(o.path(), "/sessions/") {
+	switch {
+	case strings.Contains(o.path(), "/sessions/"):
 		variable = "$SESSION"
+	case strings.Contains(o.path(), "/clients/"):
+		variable = "$CLIENT"
 	}
 	path := wildcard.ReplaceAllLiteralString(o.path(), variable)
 	words := []string{"curl", "-s"}
@@ -240,7 +243,7 @@ func (s *schemas) curl(url string, o Operation) string {
 		words = append(words, "-X", o.method())
 	}
 	words = append(words, `"`+url+path+`"`)
-	if o.Security != NoToken {
+	if o.Security != NoToken && o.Security != OptionalClient {
 		words = append(words, `-H "Authorization: Bearer $ACCESS"`)
 	}
 	if body != "" {
@@ -254,13 +257,14 @@ func (s *schemas) exampleOf(b Body) string {
 	if b.Value == nil {
 		return ""
 	}
-	var pairs []string
+	var pairs, fields []string
 	for _, p := range s.resolve(s.body(b)).Properties {
 		if p.example == "" {
 			continue
 		}
 		if b.ContentType != JSON(nil).ContentType {
-			return fmt.Sprintf(`--data-urlencode "%s=%s"`, p.name, p.example)
+			fields = append(fields, fmt.Sprintf(`--data-urlencode "%s=%s"`, p.name, p.example))
+			continue
 		}
 		value := p.example
 		if !strings.HasPrefix(value, "[") {
@@ -270,7 +274,7 @@ func (s *schemas) exampleOf(b Body) string {
 		pairs = append(pairs, fmt.Sprintf("%q:%s", p.name, value))
 	}
 	if pairs == nil {
-		return ""
+		return strings.Join(fields, " ")
 	}
 	text := "{" + strings.Join(pairs, ",") + "}"
 	if strings.Contains(text, "$") { // a variable of the shell

@@ -70,6 +70,7 @@ func (list properties) MarshalJSON() ([]byte, error) {
 type schemas struct {
 	writtenAs  map[reflect.Type]reflect.Type
 	problem    reflect.Type
+	oauth      OAuthRefusals
 	about      map[string]string
 	components map[string]*Schema
 	shared     object                  // refusals by name

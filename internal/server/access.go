@@ -10,8 +10,17 @@ import (
 type access struct {
 	words    string
 	public   bool // everybody, without a token
+	orClient bool // or a machine client with its secret, whom the rules do not concern
 	rules    []hallpass.Rule
 	refusals []*hallpass.Error // of the rules
+}
+
+// rulesOfRoute are the rules that the library applies.
+func (a access) rulesOfRoute() []hallpass.Rule {
+	if a.orClient {
+		return nil // tokenOrClient applies them
+	}
+	return a.rules
 }
 
 // Who may. Recent means that the login is at most users.FreshFor old.
@@ -44,11 +53,16 @@ var (
 		rules:    []hallpass.Rule{hallpass.AnyOf(isSelf, isAdmin), isFresh},
 		refusals: []*hallpass.Error{hallpass.ErrNotOwner, hallpass.ErrFreshTokenRequired},
 	}
-	adminOrIntrospector = access{
-		words:    "an administrator, and a service whose token has the scope introspect",
+	introspector = access{
+		words: "an administrator, a service whose token has the scope introspect, and a machine client with its " +
+			"secret, by HTTP Basic or in the form (client_id, client_secret)",
+		orClient: true,
 		rules:    []hallpass.Rule{hallpass.AnyOf(isAdmin, hallpass.Scope(introspectScope))},
 		refusals: []*hallpass.Error{hallpass.ErrInsufficientRole},
 	}
+
+	// For whom that is, the handlers decide.
+	holder = access{words: "anyone, and a machine client with its secret", public: true}
 
 	// These two are decided by the library's handlers.
 	eitherToken  = access{words: "anyone with an access token or a refresh token"}

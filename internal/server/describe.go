@@ -38,6 +38,7 @@ func (s *Server) api() (openapi.API, error) {
 			"method_not_allowed (405), or like any with rate_limited (429).",
 		About:   aboutMembers,
 		Problem: reflect.TypeFor[problemDocument](),
+		OAuth:   openapi.OAuthRefusals{Document: reflect.TypeFor[oauthError](), All: oauthRefusals},
 		WrittenAs: map[reflect.Type]reflect.Type{
 			reflect.TypeFor[hallpass.Tokens](): reflect.TypeFor[tokensDocument](),
 			reflect.TypeFor[address]():         reflect.TypeFor[string](),
@@ -87,6 +88,11 @@ func (line row) described(limits users.Limits) (openapi.Operation, error) {
 			refusals = append(refusals, hallpass.ErrValidation)
 		}
 	}
+	if strings.HasSuffix(line.Pattern, " "+tokenPath) {
+		for i, refusal := range refusals {
+			refusals[i] = asOAuth(refusal)
+		}
+	}
 	return openapi.Operation{
 		Pattern: line.Pattern, Does: line.Does, Who: line.Who.words, Security: line.security(),
 		Limits: line.limits(limits), Parameters: parameters, Takes: line.Takes, Answers: withNotModified(line),
@@ -130,6 +136,10 @@ func (line row) security() openapi.Security {
 	switch {
 	case !line.Who.public:
 		return openapi.Token
+	case line.Who.orClient:
+		return openapi.TokenOrClient
+	case line.Who.words == holder.words:
+		return openapi.OptionalClient
 	case line.Who.words == eitherToken.words:
 		return openapi.OptionalToken
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/clients"
 	"github.com/hallpass-go/hallpass/internal/users"
 )
 
@@ -26,6 +27,10 @@ var (
 	errLastAdmin = &hallpass.Error{
 		Code: "last_admin", Status: http.StatusConflict,
 		Detail: "Nobody would be left to administer the server. Make another administrator first.",
+	}
+	errClientNameTaken = &hallpass.Error{
+		Code: "client_name_taken", Status: http.StatusConflict,
+		Detail: "Another client has this name. Choose another.",
 	}
 	errNoCurrent = hallpass.InvalidFields(hallpass.FieldError{
 		Field: "current_password", Code: "missing", Detail: "This member is required.",
@@ -50,6 +55,10 @@ var answers = []struct {
 	{users.ErrNoCurrentPassword, errNoCurrent},
 	{users.ErrStrayCurrentPassword, errStrayCurrent},
 	{users.ErrWrongCurrentPassword, errNotCurrent},
+	{clients.ErrNotFound, hallpass.ErrNotFound},
+	{clients.ErrNameTaken, errClientNameTaken},
+	{clients.ErrRefused, errInvalidClient},
+	{clients.ErrScope, errInvalidScope},
 	{users.ErrUnavailable, hallpass.ErrStoreUnavailable},
 }
 
@@ -64,6 +73,11 @@ func asError(err error) error {
 			fields[i] = hallpass.FieldError(f)
 		}
 		return hallpass.InvalidFields(fields...)
+	}
+	if invalid, ok := errors.AsType[*clients.InvalidError](err); ok {
+		return hallpass.InvalidFields(hallpass.FieldError{
+			Field: invalid.Field, Code: "invalid", Detail: invalid.Detail,
+		})
 	}
 	if overloaded, ok := errors.AsType[*users.OverloadedError](err); ok {
 		e := hallpass.ErrOverloaded.Because(err)

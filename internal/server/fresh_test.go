@@ -18,7 +18,7 @@ import (
 // is not.
 type freshCase struct {
 	pattern, by string
-	path, body  string // {alice} and {root} are IDs; {session}, {token} and {refresh} are alice's
+	path, body  string // {alice}, {root} and {client} are IDs; {session}, {token} and {refresh} are alice's
 	why         string // a login that is not recent is enough; "" when it is not
 }
 
@@ -27,6 +27,7 @@ const (
 	ofAlice     = "/v1/users/{alice}"
 	ofRoot      = "/v1/users/{root}"
 	session     = "/v1/sessions/{session}"
+	ofClient    = "/v1/clients/{client}"
 
 	reads     = "reads, and changes nothing"
 	public    = "is for everybody, without a token"
@@ -49,6 +50,14 @@ const closedSignup = "POST /v1/users (closed)"
 var freshness = []freshCase{
 	{"POST /v1/login", "", "", credentials("alice", passwordOf("alice")), isLogin},
 	{"POST /v1/refresh", "", "", `{"refresh_token":"{refresh}"}`, noMore},
+	{"POST /v1/token", "", "", "grant_type=refresh_token&refresh_token={refresh}", noMore},
+	{"GET /v1/clients", "root", "", "", reads},
+	{"GET /v1/clients/{id}", "root", ofClient, "", reads},
+	{"POST /v1/clients", "root", "", `{"name":"billing"}`, ""},
+	{"POST /v1/clients/{id}/rotate", "root", ofClient + "/rotate", "", ""},
+	{"POST /v1/clients/{id}/disable", "root", ofClient + "/disable", "", ""},
+	{"POST /v1/clients/{id}/enable", "root", ofClient + "/enable", "", ""},
+	{"DELETE /v1/clients/{id}", "root", ofClient, "", ""},
 	{"POST /v1/reauthenticate", "alice", "", `{"password":"` + passwordOf("alice") + `"}`, isLogin},
 	{"POST /v1/logout", "alice", "", "", takesAway},
 	{"POST /v1/logout/all", "alice", "", "", takesAway},
@@ -128,6 +137,11 @@ func TestRoutes_thatGivePowerWantAFreshLogin(t *testing.T) {
 	}
 }
 
+// isForm reports whether a body of the tables is a form.
+func isForm(body string) bool {
+	return strings.HasPrefix(body, "token=") || strings.HasPrefix(body, "grant_type=")
+}
+
 // ask sends the request of a case that long after the login, on a server of its own.
 func (c freshCase) ask(t *testing.T, after time.Duration) answer {
 	t.Helper()
@@ -147,7 +161,8 @@ func (c freshCase) send(t *testing.T, after time.Duration) (*fixture, map[string
 	f.clock.Advance(after)
 	alice := people["alice"]
 	fill := strings.NewReplacer("{alice}", alice.id, "{root}", people["root"].id,
-		"{session}", alice.session, "{token}", alice.access, "{refresh}", alice.refresh)
+		"{session}", alice.session, "{token}", alice.access, "{refresh}", alice.refresh,
+		"{client}", f.machine("warehouse").ID)
 	method, path, _ := strings.Cut(c.pattern, " ")
 	if c.path != "" {
 		path = c.path
@@ -159,7 +174,7 @@ func (c freshCase) send(t *testing.T, after time.Duration) (*fixture, map[string
 	if c.pattern == "GET /metrics" {
 		headers = append(headers, "From: 127.0.0.1:1")
 	}
-	if strings.HasPrefix(c.body, "token=") {
+	if isForm(c.body) {
 		headers = append(headers, "Content-Type: application/x-www-form-urlencoded")
 	}
 	return f, people, f.do(method+" "+fill.Replace(path), fill.Replace(c.body), headers...)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hallpass-go/hallpass"
 )
@@ -46,7 +47,7 @@ func (s *Server) aboutToken(ctx context.Context, token string) (introspection, e
 		return introspection{
 			Active: true, TokenType: "Bearer", Issuer: id.Issuer, Subject: id.Subject, Audience: id.Audience,
 			ExpiresAt: id.ExpiresAt.Unix(), IssuedAt: id.IssuedAt.Unix(),
-			ID: id.ID, ClientID: id.ClientID, SessionID: id.SessionID, AuthTime: id.AuthTime.Unix(),
+			ID: id.ID, ClientID: id.ClientID, SessionID: id.SessionID, AuthTime: unix(id.AuthTime),
 			Scope: strings.Join(id.Scopes, " "), Roles: id.Roles,
 		}, nil
 	}
@@ -63,14 +64,49 @@ func (s *Server) aboutToken(ctx context.Context, token string) (introspection, e
 	}, nil
 }
 
+// unix returns a time for JSON; 0 if there is none.
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
 // revoke ends the session of a token, or of a token without a session that alone (RFC 7009 §2.1). A
-// token that is none of ours has nothing to end, which is what was asked for.
+// token that is none of ours has nothing to end, which is what was asked for. Whoever holds a token
+// may do so. Who authenticates as a client may do so with the tokens of that client only.
 func (s *Server) revoke(r request) (answer, error) {
+	by, byClient, err := s.clientOfRequest(r)
+	if err != nil {
+		return answer{}, err
+	}
 	token, err := formToken(r)
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{Status: http.StatusOK}, s.revokeToken(r.Context(), token)
+	if byClient {
+		err = s.revokeOwn(r.Context(), by.ID, token)
+	} else {
+		err = s.revokeToken(r.Context(), token)
+	}
+	return answer{Status: http.StatusOK}, err
+}
+
+// revokeOwn ends an access token that was issued to the client.
+func (s *Server) revokeOwn(ctx context.Context, clientID, token string) error {
+	id, err := s.auth.Verify(ctx, token)
+	if err == nil && id.ClientID != clientID {
+		return errInvalidGrant
+	}
+	if err != nil {
+		if _, err := s.auth.SessionOf(ctx, token); err == nil {
+			return errInvalidGrant // a refresh token: clients have none
+		} else if !errors.Is(err, hallpass.ErrRefreshTokenInvalid) {
+			return err
+		}
+		return nil
+	}
+	return s.auth.RevokeToken(hallpass.WithActor(ctx, clientID), id.ID, id.ExpiresAt)
 }
 
 func (s *Server) revokeToken(ctx context.Context, token string) error {
@@ -133,13 +169,18 @@ func (s *Server) verifyRequest(r request) (answer, error) {
 // metadata describes the server to programs (RFC 8414 §2).
 func (s *Server) metadata(request) (answer, error) {
 	base := strings.TrimSuffix(s.c.Issuer, "/")
-	none := []string{}
+	secrets := []string{"client_secret_basic", "client_secret_post"}
 	return answer{Body: map[string]any{
 		"issuer": s.c.Issuer, "jwks_uri": base + "/.well-known/jwks.json",
+		"token_endpoint":         base + tokenPath,
 		"introspection_endpoint": base + "/v1/introspect", "revocation_endpoint": base + "/v1/revoke",
-		"response_types_supported": none, "grant_types_supported": none,
-		"token_endpoint_auth_methods_supported":         none,
-		"introspection_endpoint_auth_methods_supported": []string{"bearer"},
-		"revocation_endpoint_auth_methods_supported":    []string{"none"},
+		"grant_types_supported": []string{"refresh_token", "client_credentials"},
+		// There is no authorization endpoint. But the member is required, an empty array must be left
+		// out, and Authlib refuses a document without it. "none" is the registered value for a response
+		// that holds nothing.
+		"response_types_supported":                      []string{"none"},
+		"token_endpoint_auth_methods_supported":         append([]string{"none"}, secrets...),
+		"introspection_endpoint_auth_methods_supported": append([]string{"Bearer"}, secrets...),
+		"revocation_endpoint_auth_methods_supported":    append([]string{"none"}, secrets...),
 	}}, nil
 }

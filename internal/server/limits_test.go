@@ -175,7 +175,9 @@ func TestLimits_ofAnAddressHoldForEveryRoute(t *testing.T) {
 			a.want(http.StatusOK, "")
 			continue
 		}
-		a.want(http.StatusTooManyRequests, "rate_limited")
+		if a.Status != http.StatusTooManyRequests || a.code() != "rate_limited" || a.Header.Get("RateLimit") == "" {
+			t.Errorf("%s: answered %d %s %v", pattern, a.Status, a.Body, a.Header)
+		}
 	}
 }
 

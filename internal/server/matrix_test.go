@@ -30,6 +30,14 @@ var whoMay = []struct {
 	{"POST /v1/reauthenticate", [6]int{401, 401, 200, 401, 401, 401}, `{"password":"` + passwordOf("alice") + `"}`},
 	{"POST /v1/logout", [6]int{401, 204, 204, 204, 204, 204}, ""},
 	{"POST /v1/logout/all", [6]int{401, 204, 204, 204, 204, 204}, ""},
+	{"POST /v1/token", [6]int{200, 401, 401, 401, 401, 401}, "grant_type=refresh_token&refresh_token={refresh}"},
+	{"GET /v1/clients", [6]int{401, 403, 403, 200, 200, 403}, ""},
+	{"POST /v1/clients", [6]int{401, 403, 403, 201, 401, 403}, `{"name":"billing","scopes":["invoices"]}`},
+	{"GET /v1/clients/{client}", [6]int{401, 403, 403, 200, 200, 403}, ""},
+	{"POST /v1/clients/{client}/rotate", [6]int{401, 403, 403, 200, 401, 403}, `{"overlap_seconds":60}`},
+	{"POST /v1/clients/{client}/disable", [6]int{401, 403, 403, 200, 401, 403}, ""},
+	{"POST /v1/clients/{client}/enable", [6]int{401, 403, 403, 200, 401, 403}, ""},
+	{"DELETE /v1/clients/{client}", [6]int{401, 403, 403, 204, 401, 403}, ""},
 	{"POST /v1/revoke", [6]int{200, 200, 200, 200, 200, 200}, "token={token}"},
 	{"GET /v1/sessions", [6]int{401, 200, 200, 200, 200, 200}, ""},
 	{"DELETE /v1/sessions/{session}", [6]int{401, 404, 204, 204, 204, 404}, ""},
@@ -66,7 +74,7 @@ func TestRoutes_answerEachCallerAsTheTableSays(t *testing.T) {
 	for i, by := range callers {
 		quiet := newScene(t, by, options{}) // for what changes nothing
 		for _, c := range whoMay {
-			told[strings.ReplaceAll(c.pattern, "{session}", "{id}")] = true
+			told[strings.NewReplacer("{session}", "{id}", "{client}", "{id}").Replace(c.pattern)] = true
 			where := quiet
 			if c.statuses[i] < 300 && !strings.HasPrefix(c.pattern, "GET ") {
 				where = newScene(t, by, options{})
@@ -94,9 +102,10 @@ func TestRoutes_closedSignupIsForAdministrators(t *testing.T) {
 
 // scene is a server with two users, alice and bob, an administrator, and somebody who asks.
 type scene struct {
-	f     *fixture
-	alice person
-	token string // of who asks
+	f      *fixture
+	alice  person
+	client string // the ID of a machine client
+	token  string // of who asks
 }
 
 func newScene(t *testing.T, by string, o options) scene {
@@ -106,7 +115,7 @@ func newScene(t *testing.T, by string, o options) scene {
 	if by == "stale" {
 		f.clock.Advance(5*time.Minute + time.Second)
 	}
-	return scene{f, alice, map[string]string{
+	return scene{f, alice, f.machine("warehouse").ID, map[string]string{
 		"nobody": "", "other": bob.access, "owner": alice.access, "admin": root.access, "stale": root.access,
 		"service": f.tokenWithScope("unrelated"),
 	}[by]}
@@ -119,11 +128,11 @@ func (s scene) send(pattern, body string) answer {
 	if s.token != "" {
 		headers = append(headers, "Authorization: Bearer "+s.token)
 	}
-	if strings.HasPrefix(body, "token=") {
+	if isForm(body) {
 		headers = append(headers, form)
 	}
 	fill := strings.NewReplacer("{id}", s.alice.id, "{session}", s.alice.session, "{token}", s.alice.access,
-		"{refresh}", s.alice.refresh)
+		"{refresh}", s.alice.refresh, "{client}", s.client)
 	return s.f.do(fill.Replace(pattern), fill.Replace(body), headers...)
 }
 

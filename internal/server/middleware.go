@@ -33,6 +33,8 @@ type record struct {
 	subject string
 	code    string // of the refusal, if there was one
 	cause   error
+
+	byClient bool // a client of RFC 6749 has authenticated, or tried to
 }
 
 type recordKey struct{}

@@ -26,8 +26,10 @@ type sent struct {
 	request, body, contentType, token string
 }
 
-func wantsToken(o openapi.Operation) bool { return o.Security != openapi.NoToken }
-func takesJSON(o openapi.Operation) bool  { return o.Takes.ContentType == "application/json" }
+func wantsToken(o openapi.Operation) bool {
+	return o.Security != openapi.NoToken && o.Security != openapi.OptionalClient
+}
+func takesJSON(o openapi.Operation) bool { return o.Takes.ContentType == "application/json" }
 func takesForm(o openapi.Operation) bool {
 	return o.Takes.Value != nil && o.Takes.ContentType != "application/json"
 }
@@ -137,7 +139,7 @@ func TestRoutes_whileTheStoreIsAway(t *testing.T) {
 			}
 			continue
 		}
-		if a.Status != http.StatusServiceUnavailable || a.str("code") != hallpass.ErrStoreUnavailable.Code ||
+		if a.Status != http.StatusServiceUnavailable || a.code() != hallpass.ErrStoreUnavailable.Code ||
 			a.Header.Get("Retry-After") == "" {
 			t.Errorf("%s %s: answered %d %s %v", r.request, r.body, a.Status, a.Body, a.Header)
 		}
@@ -185,7 +187,8 @@ func newRequests(t *testing.T, o options) (f *fixture, requests []sendable, alic
 	alice = f.user("alice")
 	people := map[string]person{"root": f.admin("root"), "bob": f.admin("bob"), "alice": alice}
 	fill := strings.NewReplacer("{alice}", alice.id, "{root}", people["root"].id, "{session}", alice.session,
-		"{token}", alice.access, "{refresh}", alice.refresh, "{id}", alice.id)
+		"{token}", alice.access, "{refresh}", alice.refresh, "{id}", alice.id,
+		"{client}", f.machine("warehouse").ID)
 	for _, operation := range api.Operations {
 		i := slices.IndexFunc(freshness, func(c freshCase) bool { return c.pattern == operation.Pattern })
 		if i < 0 {
@@ -231,6 +234,12 @@ func (r sendable) wrong(f *fixture, m mistake) {
 	s := r.sent
 	if m.make != nil {
 		m.make(&s)
+	}
+	if r.operation.Pattern == "POST /v1/token" { // whose refusals are those of RFC 6749
+		if a := s.send(f); a.Status != http.StatusBadRequest || a.str("error") != "invalid_request" {
+			f.t.Errorf("%s with %s: answered %d %s, want invalid_request", s.request, m.name, a.Status, a.Body)
+		}
+		return
 	}
 	if a := s.send(f); a.Status != m.status || a.str("code") != m.code {
 		f.t.Errorf("%s with %s: answered %d %s, want %d %s", s.request, m.name, a.Status, a.Body, m.status, m.code)

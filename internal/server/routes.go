@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 
@@ -38,7 +39,8 @@ type row struct {
 // routes is the whole table. The mux, the checks, /openapi.json, /docs, docs/api.md and the tests
 // are made from it. It includes the library's own routes.
 func (s *Server) routes() []row {
-	return slices.Concat(s.userRoutes(), s.loginRoutes(), s.libraryRoutes(), s.serviceRoutes(), s.operationRoutes())
+	return slices.Concat(s.userRoutes(), s.loginRoutes(), s.libraryRoutes(), s.serviceRoutes(), s.clientRoutes(),
+		s.operationRoutes())
 }
 
 func (s *Server) userRoutes() []row {
@@ -124,21 +126,72 @@ func (s *Server) serviceRoutes() []row {
 			Refuses: refuse(nil, hallpass.ErrInsufficientRole, hallpass.ErrInsufficientScope),
 		},
 		{
-			Pattern: "POST /v1/introspect", Who: adminOrIntrospector, Serve: s.introspect,
-			Limit: s.c.Limits.Introspection,
-			Does:  "Tells whether a token would be accepted now (RFC 7662).",
-			Takes: openapi.Form(tokenBody{}), Answers: ok(introspection{}),
-			Refuses: storeAsked,
+			Pattern: "POST " + tokenPath, Who: holder, Serve: s.token,
+			Does: "Gives tokens to OAuth clients (RFC 6749): the next tokens of a session for its refresh token, " +
+				"and an access token of its own to a machine client with its secret, by HTTP Basic or in the form.",
+			Takes: openapi.Form(tokenForm{}), Answers: ok(tokenAnswer{}),
+			Counts: append([]string{"refresh"}, wrongPasswords...), Refuses: oauthRefusals,
 		},
 		{
-			Pattern: "POST /v1/revoke", Who: anyone, Serve: s.revoke,
-			Does:  "Ends the session of a token (RFC 7009). The answer is the same for a token that is unknown.",
+			Pattern: "POST /v1/introspect", Who: introspector, Serve: s.introspect,
+			Limit: s.c.Limits.Introspection, Counts: wrongPasswords,
+			Does:  "Tells whether a token would be accepted now (RFC 7662).",
+			Takes: openapi.Form(tokenBody{}), Answers: ok(introspection{}),
+			Refuses: refuse(storeAsked, refusalsOfClients...),
+		},
+		{
+			Pattern: "POST /v1/revoke", Who: holder, Serve: s.revoke,
+			Does: "Ends the session of a token (RFC 7009). The answer is the same for a token that is unknown. " +
+				"A machine client that sends its secret can revoke its own tokens only.",
 			Takes: openapi.Form(tokenBody{}), Answers: []openapi.Answer{{Status: http.StatusOK}},
-			Refuses: storeAsked,
+			Counts: wrongPasswords, Refuses: refuse(refuse(storeAsked, errInvalidGrant), refusalsOfClients...),
 		},
 		{
 			Pattern: "GET /.well-known/oauth-authorization-server", Who: anyone, Serve: s.metadata,
 			Does: "Describes the server to OAuth clients (RFC 8414).", Answers: ok(map[string]any{}),
+		},
+	}
+}
+
+// clientRoutes are about machine clients.
+func (s *Server) clientRoutes() []row {
+	return []row{
+		{
+			Pattern: "GET /v1/clients", Who: admin, Parameters: page.Parameters, Serve: s.listClients,
+			Does: "Lists the machine clients.", Answers: ok(page.List[clientDocument]{}), Refuses: storeAsked,
+		},
+		{
+			Pattern: "POST /v1/clients", Who: freshAdmin, Serve: s.createClient,
+			Does:  "Makes a machine client. The answer has its secret, which is never shown again.",
+			Takes: openapi.JSON(newClient{}), Answers: created(secretDocument{}),
+			Refuses: refuse(storeAsked, errClientNameTaken),
+		},
+		{
+			Pattern: "GET /v1/clients/{id}", Who: admin, Serve: s.showClient,
+			Does: "Shows a machine client.", Answers: ok(clientDocument{}),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound),
+		},
+		{
+			Pattern: "POST /v1/clients/{id}/rotate", Who: freshAdmin, Serve: s.rotateClient,
+			Does: "Gives a machine client another secret. The present one is accepted for overlap_seconds more, 0 by " +
+				"default. Without an overlap the client's tokens end, too.",
+			Takes: openapi.JSON(rotation{}).OrNone(), Answers: ok(secretDocument{}),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound),
+		},
+		{
+			Pattern: "POST /v1/clients/{id}/disable", Who: freshAdmin, Serve: s.disableClient,
+			Does: "Disables a machine client and ends its tokens.", Takes: nothing, Answers: ok(clientDocument{}),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound),
+		},
+		{
+			Pattern: "POST /v1/clients/{id}/enable", Who: freshAdmin, Serve: s.enableClient,
+			Does: "Accepts a disabled machine client again.", Takes: nothing, Answers: ok(clientDocument{}),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound),
+		},
+		{
+			Pattern: "DELETE /v1/clients/{id}", Who: freshAdmin, Serve: s.deleteClient,
+			Does: "Deletes a machine client and ends its tokens.", Answers: noContent(),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound),
 		},
 	}
 }
@@ -255,17 +308,22 @@ func (s *Server) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, line := range s.routes() {
 		r := route{
-			Pattern: line.Pattern, Parameters: line.Parameters, Public: line.Who.public, Rules: line.Who.rules,
-			Around: line.Around,
+			Pattern: line.Pattern, Parameters: line.Parameters, Public: line.Who.public || line.Who.orClient,
+			Rules: line.Who.rulesOfRoute(), Around: line.Around,
 		}
 		if line.Around != nil { // what comes before that is a rule
 			r.Rules = append(slices.Clip(r.Rules), s.admission(line.Limit))
 		}
 		r.Serve = func(r request) (answer, error) {
+			var refusal error
+			if line.Who.orClient {
+				r.Identity, refusal = s.tokenOrClient(r, line.Who.rules)
+			}
 			if line.Around == nil {
-				if err := s.admit(r.Request, r.Identity.Subject, line.Limit); err != nil {
-					return answer{}, err
-				}
+				refusal = cmp.Or(s.admit(r.Request, r.Identity.Subject, line.Limit), refusal)
+			}
+			if refusal != nil {
+				return answer{}, asError(refusal)
 			}
 			a, err := line.Serve(r)
 			if err != nil {

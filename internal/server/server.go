@@ -15,6 +15,7 @@ import (
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/httpcache"
 	"github.com/hallpass-go/hallpass/internal/audit"
+	"github.com/hallpass-go/hallpass/internal/clients"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/metrics"
 	"github.com/hallpass-go/hallpass/internal/users"
@@ -37,6 +38,8 @@ type Config struct {
 	Store sessions.Store
 	// Accounts are the users. Required.
 	Accounts *users.Accounts
+	// Clients are the machine clients. Required.
+	Clients *clients.Registry
 	// Ping returns an error if the database does not answer. Required.
 	Ping func(context.Context) error
 	// ClosedSignup lets only administrators make users.
@@ -81,6 +84,7 @@ type Server struct {
 	c           Config
 	auth        *hallpass.Auth[noClaims]
 	users       *users.Service
+	clients     *clients.Service
 	limiter     *ratelimit.Limiter
 	origins     map[string]bool             // that may use the API
 	sameOrigin  *http.CrossOriginProtection // of the cookie
@@ -142,13 +146,18 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Issuer: c.Issuer, Audience: c.Audience, Keys: c.Keys, Store: c.Store, Revocations: s.revocations,
 		Authorize: users.Authorize(c.Accounts), AccessTTL: c.AccessTTL, IdleTTL: c.IdleTTL, SessionTTL: c.SessionTTL,
 		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions, AdminRole: users.AdminRole, Client: client,
-		MayRefresh: s.mayRefresh, Record: RecordEvents(c.Audit, c.Now), Observe: c.Observe, Now: c.Now,
+		MayRefresh: s.mayRefresh, Profile: profile{}, Record: RecordEvents(c.Audit, c.Now), Observe: c.Observe,
+		Now: c.Now,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.users = users.New(users.Config{
 		Accounts: c.Accounts, Issuer: s.auth.Issuer, Limiter: limiter, Limits: c.Limits, Now: c.Now,
+	})
+	s.clients = clients.New(clients.Config{
+		Registry: c.Clients, Issuer: s.auth.Issuer, Limiter: limiter, PerClient: c.Limits.LoginAccount,
+		PerAddress: c.Limits.LoginAddress, Now: c.Now,
 	})
 	if err := s.revocations.Update(ctx, c.Store, c.Now()); err != nil {
 		return nil, err

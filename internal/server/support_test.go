@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/audit"
+	"github.com/hallpass-go/hallpass/internal/clients"
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
@@ -35,6 +38,7 @@ type fixture struct {
 	server   *server.Server
 	handler  http.Handler // of the server; records the traffic
 	accounts *users.Accounts
+	clients  *clients.Registry
 	db       *sqldb.DB
 	keys     *keyring.Ring
 	store    *sessiondb.Store
@@ -120,8 +124,11 @@ func newFixture(t testing.TB, o options) *fixture {
 	f.accounts, err = users.OpenAccounts(t.Context(), users.AccountsConfig{DB: f.db,
 		Passwords: governor, Now: f.clock.Now})
 	must(err)
+	f.clients, err = clients.Open(t.Context(), f.db)
+	must(err)
 	c := server.Config{
-		Issuer: "https://issuer.test", Keys: f.keys, Store: f.store, Accounts: f.accounts, Ping: f.db.Ping,
+		Issuer: "https://issuer.test", Keys: f.keys, Store: f.store, Accounts: f.accounts,
+		Clients: f.clients, Ping: f.db.Ping,
 		Audit: f.audit, ShowMetrics: true, SecurityContact: "mailto:security@issuer.test",
 		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.Now,
 	}
@@ -200,6 +207,36 @@ func (a answer) str(member string) string {
 	return value
 }
 
+// code is the code of a refusal. RFC 6749 has one for a store that is away and for a limit.
+func (a answer) code() string {
+	if a.str("error") == "temporarily_unavailable" {
+		return map[int]string{
+			http.StatusServiceUnavailable: hallpass.ErrStoreUnavailable.Code,
+			http.StatusTooManyRequests:    hallpass.ErrRateLimited.Code,
+		}[a.Status]
+	}
+	return a.str("code")
+}
+
+var textOfOAuth = regexp.MustCompile(`^[ !#-\[\]-~]+$`) // RFC 6749 §5.2
+
+// wantOAuth checks a refusal of RFC 6749 §5.2.
+func (a answer) wantOAuth(status int, code string) answer {
+	a.t.Helper()
+	var members map[string]string
+	a.object(&members)
+	if a.Status != status || members["error"] != code {
+		a.t.Fatalf("answered %d %s, want %d %s", a.Status, a.Body, status, code)
+	}
+	h := a.Header
+	if h.Get("Content-Type") != "application/json" || h.Get("Cache-Control") != "no-store" ||
+		h.Get("Pragma") != "no-cache" || len(members) != 2 || !textOfOAuth.MatchString(members["error_description"]) ||
+		strings.HasPrefix(h.Get("WWW-Authenticate"), "Basic ") != (status == http.StatusUnauthorized) {
+		a.t.Errorf("a refusal of another form: %v %s", h, a.Body)
+	}
+	return a
+}
+
 func (a answer) object(v any) {
 	a.t.Helper()
 	if err := json.Unmarshal([]byte(a.Body), v); err != nil {
@@ -249,6 +286,32 @@ func (f *fixture) admin(name string) person {
 	p := f.login(name)
 	p.id = user.ID
 	return p
+}
+
+// machineClient is a machine client with its secret.
+type machineClient struct{ ID, secret string }
+
+// basic is the field by which it authenticates.
+func (c machineClient) basic() string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(c.ID+":"+c.secret))
+}
+
+// machine makes a machine client, as the command line does.
+func (f *fixture) machine(name string, scopes ...string) machineClient {
+	f.t.Helper()
+	issuer, err := hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
+		Issuer: "hallpass", Audience: "hallpass", Keys: f.keys, Store: f.store,
+		Record: server.RecordEvents(f.audit, f.clock.Now), Now: f.clock.Now,
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	service := clients.New(clients.Config{Registry: f.clients, Issuer: issuer, Now: f.clock.Now})
+	c, secret, err := service.Create(context.Background(), name, scopes)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return machineClient{c.ID, secret}
 }
 
 // grantOf is what the server would write into a token of the user.
