@@ -168,7 +168,8 @@ func TestPages(t *testing.T) {
 	if got := run(t, ctx, theirs, begin+`
 		const keys = await (await fetch(api + "/.well-known/jwks.json")).json();
 		return [keys.keys.length, await tried(() => post("/v1/refresh", null, cookie)),
-			await tried(() => post("/v1/refresh", null)), await tried(() => post("/v1/refresh", null, {mode: "no-cors"})),
+			await tried(() => post("/v1/refresh", null)),
+			await tried(() => post("/v1/refresh", null, {mode: "no-cors"})),
 			await tried(() => post("/v1/login", alice)), await tried(() => fetch(api + "/v1/me"))].join(" ");`,
 	); got != "1 blocked blocked 0 blocked blocked" {
 		t.Errorf("a page of another site: %s", got)
