@@ -116,6 +116,26 @@ func TestSingleFlight_stopsWhenNobodyWaits(t *testing.T) {
 	})
 }
 
+// A handler that was told to stop may have written half of an answer without saying so.
+func TestSingleFlight_keepsNothingThatWasCutShort(t *testing.T) {
+	var told atomic.Int64
+	f := newFixture(t, httpcache.Route{}, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "half")
+		if told.Add(1) == 1 {
+			<-r.Context().Done()
+			return
+		}
+		fmt.Fprint(w, " and half")
+	})
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	f.handler.ServeHTTP(httptest.NewRecorder(), request().WithContext(ctx))
+	if got := f.do("GET /", alice).Body.String(); got != "half and half" {
+		t.Error(got)
+	}
+	f.wantCalls(2)
+}
+
 func TestSingleFlight_aPanicReachesAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, httpcache.Route{}, slow(func(http.ResponseWriter, *http.Request) { panic("broken") }))

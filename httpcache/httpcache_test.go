@@ -106,6 +106,17 @@ func TestRoute_sharesOnlyIfItSaysSo(t *testing.T) {
 	}
 }
 
+// What is made for somebody with credentials is not given to who has none.
+func TestRoute_sharesNothingOfAStranger(t *testing.T) {
+	f := newFixture(t, httpcache.Route{Shared: true}, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("for " + r.Header.Get("Cookie")))
+	})
+	f.do("GET /", "Cookie: session=x")
+	if got := f.do("GET /").Body.String(); got != "for " {
+		t.Error(got)
+	}
+}
+
 func TestMiddleware_keepsOnlyWhatMayBeKept(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer  http.HandlerFunc
