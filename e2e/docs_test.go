@@ -30,7 +30,7 @@ func TestDocs_commandsWork(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bin, "curl"), fmt.Appendf(nil, realCurl, curl), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t)
+	s := serve(t, "--security-contact", "mailto:security@example.com")
 	paste := func(about string, lines ...string) {
 		command := exec.Command("bash", "-e", "-o", "pipefail", "-c", strings.Join(lines, "\n"))
 		command.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
