@@ -71,6 +71,11 @@ var layout = map[string][]string{
 	"internal/clients": {".", "internal/sqldb", "internal/uid", "ratelimit"},
 	"internal/openapi": {"."},
 	"internal/traffic": {},
+	"internal/tracing": {
+		"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/codes",
+		"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp", "go.opentelemetry.io/otel/propagation",
+		"go.opentelemetry.io/otel/sdk/resource", "go.opentelemetry.io/otel/sdk/trace", "go.opentelemetry.io/otel/trace",
+	},
 	"internal/metrics": {
 		".", "github.com/prometheus/client_golang/prometheus", "github.com/prometheus/common/expfmt",
 		"github.com/prometheus/client_golang/prometheus/collectors",
@@ -151,7 +156,7 @@ var databaseSQL = []string{
 
 // netHTTP are the packages that may speak HTTP; jwk does for its remote sets.
 var netHTTP = []string{".", "jwk", "ratelimit", "httpcache", "hallpasstest", "internal/server", "internal/openapi",
-	"internal/traffic", "internal/conns", "cmd/hallpass",
+	"internal/traffic", "internal/tracing", "internal/conns", "cmd/hallpass",
 	"compat/contract", "compat/flask", "compat/flaskjwt", "compat/flaskjwtextended",
 	"examples/internal/exampletest", "examples/internal/refusals",
 	"examples/anyissuer", "examples/offlineservice", "examples/replicas", "examples/gettoken", "examples/querytoken",

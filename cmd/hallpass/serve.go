@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/internal/tracing"
 	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/password"
@@ -113,6 +114,11 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		return err
 	}
 	defer stopMetrics()
+	tracer, err := tracing.Start(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer stopTracing(tracer, log)
 	restored := all.restoreCheck(in.store)
 	if err := restored.check(ctx); err != nil {
 		return err
@@ -124,7 +130,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		RefreshGrace: c.RefreshGrace, MaxSessions: c.MaxSessions, UserCache: c.UserCache,
 		Origins: c.CORSOrigin, BrowserCookies: c.BrowserCookies, SecurityContact: c.SecurityContact,
 		Limits: limits, TrustedProxies: proxies, Audit: in.audit, AuditRetention: c.AuditRetention, Log: log,
-		Observe: events, Metrics: meter, ShowMetrics: c.MetricsAddr == "" && len(proxies) == 0,
+		Observe: events, Metrics: meter, Trace: traceBy(tracer), ShowMetrics: c.MetricsAddr == "" && len(proxies) == 0,
 	})
 	if err != nil {
 		return err

@@ -37,6 +37,14 @@ type record struct {
 	byClient bool // a client of RFC 6749 has authenticated, or tried to
 }
 
+// Answered is what is known of a request once it is answered.
+type Answered struct {
+	Route  string // the pattern; "" if no route took it
+	Status int
+	Code   string // of the refusal, if there was one
+	ID     string
+}
+
 type recordKey struct{}
 
 func recordOf(ctx context.Context) *record {
@@ -60,6 +68,10 @@ func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 		started := time.Now()
 		rec := &record{ResponseWriter: w, id: rand.Text(), client: s.clientOf(r)}
 		r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
+		end := func(Answered) {}
+		if s.c.Trace != nil {
+			r, end = s.c.Trace(r)
+		}
 		h := w.Header()
 		maps.Copy(h, constantFields)
 		h[requestIDKey] = []string{rec.id}
@@ -70,6 +82,7 @@ func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 			took := time.Since(started)
 			s.count(r.Pattern, rec, took)
 			s.logRequest(r, rec, took)
+			end(Answered{Route: r.Pattern, Status: rec.status, Code: rec.code, ID: rec.id})
 		}()
 		s.serve(rec, r, mux)
 	})

@@ -71,6 +71,9 @@ type Config struct {
 	Metrics *metrics.Metrics
 	// ShowMetrics answers GET /metrics, to clients on this machine only.
 	ShowMetrics bool
+	// Trace begins to trace a request. It returns the request to go on with, and what ends the trace.
+	// Defaults to no traces.
+	Trace func(*http.Request) (*http.Request, func(Answered))
 	// Log gets a line for each request. Required.
 	Log *slog.Logger
 	// Observe receives each event. Defaults to [LogEvents] with Log.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/metrics"
+	"github.com/hallpass-go/hallpass/internal/server"
+	"github.com/hallpass-go/hallpass/internal/tracing"
 )
 
 // metrics returns what counts for the server, and how to stop answering on --metrics-addr.
@@ -52,4 +55,23 @@ func metricsHandler(m *metrics.Metrics) http.Handler {
 		_, _ = w.Write(text) // the client is gone; there is nobody to tell
 	})
 	return mux
+}
+
+// traceBy returns what traces requests, or nil without a tracer.
+func traceBy(t *tracing.Tracer) func(*http.Request) (*http.Request, func(server.Answered)) {
+	if t == nil {
+		return nil
+	}
+	return func(r *http.Request) (*http.Request, func(server.Answered)) {
+		r, end := t.Begin(r)
+		return r, func(a server.Answered) { end(tracing.Request(a)) }
+	}
+}
+
+func stopTracing(t *tracing.Tracer, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := t.Stop(ctx); err != nil {
+		log.Warn("the last traces were not sent", "err", err)
+	}
 }
