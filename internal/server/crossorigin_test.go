@@ -149,7 +149,7 @@ func TestBrowserCookies_keepTheRefreshToken(t *testing.T) {
 // Pages of other origins cannot use the cookie, nor put one into the browser.
 func TestBrowserCookies_refuseOtherOrigins(t *testing.T) {
 	f := newFixture(t, options{config: forBrowsers})
-	f.join("alice")
+	alice := f.join("alice")
 	cookie := f.loginInBrowser("alice")
 	for _, from := range []string{
 		otherPage, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: null",
@@ -157,6 +157,10 @@ func TestBrowserCookies_refuseOtherOrigins(t *testing.T) {
 		f.do("POST /v1/refresh", "", asCookie, cookie, from).want(http.StatusForbidden, "cross_origin")
 		f.do("POST /v1/logout", "", asCookie, cookie, from).want(http.StatusForbidden, "cross_origin")
 		f.do("POST /v1/login", credentials("alice", passwordOf("alice")), asCookie, from).
+			want(http.StatusForbidden, "cross_origin")
+		f.do("POST /v1/reauthenticate", `{"password":"`+passwordOf("alice")+`"}`, asCookie, from, alice.bearer()).
+			want(http.StatusForbidden, "cross_origin")
+		f.do("PATCH /v1/users/"+alice.id, `{`+proof+`,`+newPassword+`}`, asCookie, from, alice.bearer()).
 			want(http.StatusForbidden, "cross_origin")
 	}
 	f.do("POST /v1/refresh", "", asCookie, cookie, ourPage, "Sec-Fetch-Site: same-site").want(http.StatusOK, "")

@@ -51,6 +51,7 @@ var mistakes = []mistake{
 	{"too much", 413, "too_large", takesBody, func(s *sent) { s.body = strings.Repeat("x", 65<<10) }},
 	{"a page of none", 422, "validation_failed", takesParameter("limit"), func(s *sent) { s.request += "?limit=0" }},
 	{"no cursor", 422, "validation_failed", takesParameter("cursor"), func(s *sent) { s.request += "?cursor=!" }},
+	{"a header of 17 KiB", 431, "too_large", anyRoute, func(s *sent) { s.request += "?" + strings.Repeat("x", 17<<10) }},
 	{"no beginning", 422, "validation_failed", takesParameter("since"), func(s *sent) { s.request += "?since=soon" }},
 }
 
