@@ -309,6 +309,74 @@ func TestStaleFor_survivesAPanic(t *testing.T) {
 	})
 }
 
+// However many answers are stale, few are renewed at a time, since no client waits for that.
+func TestStaleFor_renewsFewAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running, most atomic.Int64
+		var renewing atomic.Bool
+		f := newFixture(t, httpcache.Route{StaleFor: time.Hour}, func(w http.ResponseWriter, _ *http.Request) {
+			if renewing.Load() {
+				most.Store(max(most.Load(), running.Add(1)))
+				time.Sleep(time.Second)
+				running.Add(-1)
+			}
+		})
+		const answers = 500
+		all := func() {
+			for i := range answers {
+				f.do(fmt.Sprintf("GET /%d", i), alice)
+				synctest.Wait()
+			}
+		}
+		all()
+		f.clock.Advance(2 * time.Minute)
+		renewing.Store(true)
+		for range answers {
+			all()
+			time.Sleep(2 * time.Second)
+			if f.calls.Load() == 2*answers {
+				break
+			}
+		}
+		if most.Load() != 64 {
+			t.Errorf("%d at a time", most.Load())
+		}
+		f.wantCalls(2 * answers)
+	})
+}
+
+// An answer that was begun earlier does not take the place of a newer one.
+func TestMemory_keepsTheNewest(t *testing.T) {
+	m, now := httpcache.NewMemory(0), time.Now()
+	for _, c := range []struct {
+		made time.Duration
+		want string
+	}{{1, "1ns"}, {3, "3ns"}, {2, "3ns"}, {4, "4ns"}} {
+		e := &httpcache.Entry{Body: []byte(c.made.String()), Made: now.Add(c.made), Tags: []string{"a"}}
+		if err := m.Set(t.Context(), httpcache.Key{}, e); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.Get(t.Context(), httpcache.Key{}); err != nil || string(got.Body) != c.want {
+			t.Errorf("after %v: %v, %v", c.made, got, err)
+		}
+	}
+}
+
+// A clock that is set back makes no answer live longer than its TTL by the new time.
+func TestTTL_whenTheClockIsSetBack(t *testing.T) {
+	f := newFixture(t, httpcache.Route{}, counted())
+	f.do("GET /", alice)
+	f.clock.Advance(-time.Hour)
+	for range 2 {
+		if got := f.do("GET /", alice).Body.String(); got != "answer 2" {
+			t.Error(got)
+		}
+	}
+	f.clock.Advance(time.Minute)
+	f.do("GET /", alice)
+	f.wantCalls(3)
+}
+
 // failing is a store that has failed.
 type failing struct{ httpcache.Store }
 

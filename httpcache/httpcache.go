@@ -59,6 +59,7 @@ type Config struct {
 type Cache struct {
 	c       Config
 	flights flights
+	renewed chan struct{} // has room for each answer that may be renewed in the background at a time
 	routes  atomic.Int64
 }
 
@@ -103,7 +104,9 @@ func New(c Config) (*Cache, error) {
 		credentials = append(credentials, http.CanonicalHeaderKey(name))
 	}
 	c.Credentials = credentials
-	return &Cache{c: c, flights: flights{running: map[Key]*flight{}}}, nil
+	return &Cache{
+		c: c, flights: flights{running: map[Key]*flight{}}, renewed: make(chan struct{}, maxRenewals),
+	}, nil
 }
 
 // isNameByte reports whether c may stand in a name that needs no quotes (RFC 9651 §3.3.4).
@@ -126,7 +129,8 @@ type Route struct {
 	// is used instead. Defaults to the cache's.
 	TTL time.Duration
 	// StaleFor is how long after TTL an answer is still used, while it is renewed in the background
-	// (stale-while-revalidate, RFC 5861 §3). Invalidated answers are never used. Defaults to 0.
+	// (stale-while-revalidate, RFC 5861 §3). Invalidated answers are never used. A cache renews at most
+	// 64 answers at a time; others are used as they are meanwhile. Defaults to 0.
 	StaleFor time.Duration
 	// Tags returns what an answer is made of, by names of your own: [Cache.Invalidate] takes them.
 	// A handler can add others with [Tag]. Defaults to none.

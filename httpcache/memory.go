@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math"
 	"sync/atomic"
+	"time"
 
 	"github.com/maypok86/otter/v2"
 )
@@ -56,11 +57,23 @@ func (m *Memory) Set(_ context.Context, key Key, e *Entry) error {
 	for i, tag := range e.Tags {
 		e.slots[i] = m.slot(tag)
 	}
-	if m.isCurrent(e) {
-		m.entries.Set(key, e)
+	if !m.isCurrent(e) {
+		return nil
 	}
+	m.entries.Compute(key, func(old *Entry, found bool) (*Entry, otter.ComputeOp) {
+		// Who has read a newer one must not see an older one. If it is much newer, the clock was set back.
+		if found && m.isCurrent(old) {
+			if ahead := old.Made.Sub(e.Made); ahead > 0 && ahead < maxAhead {
+				return old, otter.CancelOp
+			}
+		}
+		return e, otter.WriteOp
+	})
 	return nil
 }
+
+// maxAhead is how much later than the older of two answers the newer one can have been begun.
+const maxAhead = time.Minute
 
 // Invalidate implements [Store].
 func (m *Memory) Invalidate(_ context.Context, tags ...string) error {

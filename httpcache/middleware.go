@@ -75,7 +75,7 @@ func (m *middleware) look(r *http.Request, a *ask, now time.Time) (e *Entry, fou
 		return nil, "miss"
 	case e == nil:
 		return nil, found
-	case !now.Before(e.Ends):
+	case !now.Before(e.Ends) || e.Made.Sub(now) > m.route.TTL: // the latter if the clock was set back
 		return nil, "stale"
 	case a.stranger && !e.Public:
 		return nil, "request"
@@ -130,19 +130,30 @@ func (m *middleware) lead(w http.ResponseWriter, r *http.Request, a ask, f *flig
 	m.make(ctx, w, r, a, f, found)
 }
 
-// renewal is how long an answer may take that is renewed in the background.
-const renewal = 30 * time.Second
+// Renewals in the background: how long one may take, and how many there may be, since no client waits
+// for them, and so nothing else bounds them.
+const (
+	renewal     = 30 * time.Second
+	maxRenewals = 64
+)
 
 // renew makes an answer again in the background, unless somebody does already.
 func (m *middleware) renew(r *http.Request, a ask) {
+	select {
+	case m.cache.renewed <- struct{}{}:
+	default:
+		return
+	}
 	f, leads := m.cache.flights.join(a.key)
 	if !leads {
 		m.cache.flights.leave(f)
+		<-m.cache.renewed
 		return
 	}
 	r = r.Clone(context.WithoutCancel(r.Context())) // the server reuses parts of its own
 	r.Body, r.Method = http.NoBody, http.MethodGet
 	go func() {
+		defer func() { <-m.cache.renewed }()
 		ctx, cancel := context.WithTimeout(r.Context(), renewal)
 		defer cancel()
 		defer func() {

@@ -26,7 +26,7 @@ type Store interface {
 	// its tags has been invalidated since its mark. The caller does not change the entry.
 	Get(ctx context.Context, key Key) (*Entry, error)
 	// Set keeps an entry, in place of one with the same key, until [Entry.Ends]. It does nothing if
-	// the entry is not current.
+	// the entry is not current, or older than the one that is there.
 	Set(ctx context.Context, key Key, e *Entry) error
 	// Invalidate makes all entries with one of the tags not current whose marks were made before. It
 	// holds for everybody who uses the store as soon as it returns.
