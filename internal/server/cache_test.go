@@ -210,3 +210,24 @@ func BenchmarkShowUser(b *testing.B) {
 		}
 	}
 }
+
+// What is kept says of other origins what belongs to the request, not to the one that it was made for.
+func TestUserCache_knowsOriginsByTheRequest(t *testing.T) {
+	f := newCached(t, forBrowsers)
+	alice := f.join("alice")
+	pages := map[string]string{ourPage: "https://app.issuer.test", otherPage: "", "Accept: */*": ""}
+	for range 2 {
+		for page, allowed := range pages {
+			a := f.do("GET /v1/me", "", alice.bearer(), page).want(http.StatusOK, "")
+			if got := a.Header.Get("Access-Control-Allow-Origin"); got != allowed {
+				t.Errorf("%s: allowed %q, want %q", page, got, allowed)
+			}
+			if vary := strings.Join(a.Header["Vary"], ", "); strings.Count(vary, "Origin") != 1 {
+				t.Errorf("%s: Vary is %s", page, vary)
+			}
+		}
+	}
+	if a := f.do("GET /v1/me", "", alice.bearer(), otherPage); !strings.Contains(a.Header.Get("Cache-Status"), "hit") {
+		t.Errorf("not kept: %v", a.Header)
+	}
+}
