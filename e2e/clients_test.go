@@ -3,11 +3,13 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // recipe is a piece of code of docs/clients.md, which stands under its name.
@@ -145,4 +147,71 @@ func folderWith(t *testing.T, library string) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// What the command line does to a client takes effect in a running server: at once for its secret, and
+// within a second for its tokens.
+func TestClient_changedOnTheCommandLine(t *testing.T) {
+	s := serve(t)
+	own := func(id, secret string) answer {
+		return s.do(request{
+			Do: "POST /v1/token", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
+			Body: url.Values{
+				"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret},
+			}.Encode(),
+		})
+	}
+	first := s.addClient("billing", "--scope", "read")
+	tokenOf := func(secret string) string { return own(first.ID, secret).want(200, "").str("access_token") }
+	refused := func(token string) {
+		t.Helper()
+		for range 20 {
+			if s.do(request{Do: "GET /v1/verify", Token: token}).Status == 401 {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Error("the token is accepted a second later")
+	}
+	var rotated struct {
+		Secret string `json:"client_secret"`
+	}
+	rotate := func(args ...string) string {
+		t.Helper()
+		out := s.command("", append([]string{"client", "rotate", "billing", "--json"}, args...)...)
+		if err := json.Unmarshal([]byte(out), &rotated); err != nil {
+			t.Fatal(err)
+		}
+		return rotated.Secret
+	}
+	token := tokenOf(first.Secret)
+	second := rotate("--overlap", "1h")
+	tokenOf(first.Secret)
+	s.do(request{Do: "GET /v1/verify", Token: token}).want(204, "")
+	third := rotate()
+	for _, old := range []string{first.Secret, second} {
+		if a := own(first.ID, old); a.Status != 401 || a.str("error") != "invalid_client" {
+			t.Errorf("an old secret: %d %s", a.Status, a.Text)
+		}
+	}
+	refused(token)
+	for _, end := range []string{"disable", "delete"} {
+		token = tokenOf(third)
+		s.command("", "client", end, first.ID)
+		refused(token)
+		if a := own(first.ID, third); a.Status != 401 {
+			t.Errorf("after %s: %d %s", end, a.Status, a.Text)
+		}
+		if end == "disable" {
+			s.command("", "client", "enable", "billing")
+		}
+	}
+	if list := s.command("", "client", "list", "--json"); list != "" {
+		t.Errorf("listed %s", list)
+	}
+	for _, secret := range []string{first.Secret, second, third} {
+		if strings.Contains(s.log.String(), secret) || strings.Contains(s.command("", "audit", "--json"), secret) {
+			t.Error("the log or the audit has a secret")
+		}
+	}
 }

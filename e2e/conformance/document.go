@@ -212,12 +212,10 @@ func (d *Document) Promises() (list []string) {
 		for method, operation := range item.Operations() {
 			for status, response := range operation.Responses.Map() {
 				about := method + " " + template + " " + status
-				refusal := response.Value.Content.Get("application/problem+json")
-				if refusal == nil {
+				codes := codesOf(response.Value)
+				if codes == nil {
 					list = append(list, about)
-					continue
 				}
-				codes := refusal.Schema.Value.AllOf[1].Value.Properties["code"].Value.Enum
 				for _, code := range codes {
 					list = append(list, fmt.Sprint(about, " ", code))
 				}
@@ -226,4 +224,18 @@ func (d *Document) Promises() (list []string) {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// codesOf returns the codes of a refusal, in problem documents and as RFC 6749 has them; nil for other
+// answers.
+func codesOf(response *openapi3.Response) (codes []any) {
+	for contentType, member := range map[string]string{
+		"application/problem+json": "code", "application/json": "error",
+	} {
+		content := response.Content.Get(contentType)
+		if content != nil && len(content.Schema.Value.AllOf) > 1 {
+			codes = append(codes, content.Schema.Value.AllOf[1].Value.Properties[member].Value.Enum...)
+		}
+	}
+	return codes
 }

@@ -250,6 +250,38 @@ func TestToken_racesWithDisable(t *testing.T) {
 	}
 }
 
+// Whoever revokes a client's tokens with settings of its own, as the command line does, has them refused
+// until the last of them has expired.
+func TestDisable_outlivesTheTokens(t *testing.T) {
+	f := open(t)
+	c, secret := f.create(t, "billing")
+	f.token(t, c, secret)
+	keys, err := jwk.OpenFile(filepath.Join(t.TempDir(), "keys.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := sessiondb.New(t.Context(), f.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := hallpass.NewIssuer(hallpass.IssuerConfig[struct{}]{
+		Issuer: "cli", Audience: "cli", Keys: keys, Store: store, AccessTTL: time.Minute,
+		Now: func() time.Time { return f.clock },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := clients.New(clients.Config{Registry: f.registry, Issuer: issuer})
+	if _, err := elsewhere.Disable(t.Context(), c.ID); err != nil {
+		t.Fatal(err)
+	}
+	var until int64
+	err = f.db.QueryRow(t.Context(), "SELECT max(expires_at) FROM revocations").Scan(&until)
+	if last := f.clock.Add(15 * time.Minute); err != nil || !sqldb.Time(until).After(last) {
+		t.Errorf("refused until %v (%v), and the last token expires at %v", sqldb.Time(until), err, last)
+	}
+}
+
 // Of many at once, one gets the name, and one deletes.
 func TestClients_atOnce(t *testing.T) {
 	f := open(t)

@@ -134,10 +134,10 @@ var limitsByName = map[string]string{
 
 func (line row) security() openapi.Security {
 	switch {
-	case !line.Who.public:
-		return openapi.Token
 	case line.Who.orClient:
 		return openapi.TokenOrClient
+	case !line.Who.public:
+		return openapi.Token
 	case line.Who.words == holder.words:
 		return openapi.OptionalClient
 	case line.Who.words == eitherToken.words:

@@ -117,7 +117,7 @@ const tokenPath = "/v1/token"
 // speaksOAuth reports whether the sender of a request expects refusals of RFC 6749: at the token
 // endpoint, and elsewhere if it authenticates as a client (RFC 7009 §2.2.1, RFC 7662 §2.3).
 func speaksOAuth(r *http.Request) bool {
-	return r.URL.Path == tokenPath || recordOf(r.Context()).byClient
+	return r.URL.Path == tokenPath && r.Method == http.MethodPost || recordOf(r.Context()).byClient
 }
 
 // asOAuth returns what a refusal is in RFC 6749.
