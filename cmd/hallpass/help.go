@@ -31,7 +31,7 @@ var helpTexts = kong.Vars{
 	"address_limit": "Limit of wrong passwords per client address; off means no limit.",
 	"signup_limit":  "Limit of sign-ups per client address; off means no limit.",
 	"rename_limit":  "Limit of names that a user may ask for; off means no limit.",
-	"refresh_limit": "Limit of refreshes per session; off means no limit.",
+	"refresh_limit": "Limit of refreshes per session, and of tokens per machine client; off means no limit.",
 	"ask_limit":     "Limit of introspections per caller; off means no limit.",
 	"user_limit":    "Limit of all requests per user; off means no limit.",
 	"client_limit": "Limit of all requests per client address, except loopback and proxies; off " +

@@ -43,7 +43,8 @@ func (s *Service) Authenticate(
 }
 
 // Token makes an access token for the client with that ID and secret, with these scopes, or with all
-// that it may have if there are none. The errors are those of [Service.Authenticate], and [ErrScope].
+// that it may have if there are none. The errors are those of [Service.Authenticate] and of
+// [Config.MayIssue], and [ErrScope].
 func (s *Service) Token(
 	ctx context.Context, id, secret string, scopes []string, from hallpass.Client,
 ) (hallpass.Tokens, error) {
@@ -60,6 +61,6 @@ func (s *Service) Token(
 		if len(scopes) == 0 {
 			scopes = c.Scopes
 		}
-		return c.ID, scopes, nil
+		return c.ID, scopes, s.c.MayIssue(ctx, c.ID)
 	})
 }

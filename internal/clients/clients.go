@@ -75,6 +75,9 @@ type Config struct {
 	Limiter *ratelimit.Limiter
 	// PerClient and PerAddress limit wrong secrets. Zero means no limit.
 	PerClient, PerAddress ratelimit.Limit
+	// MayIssue is asked for each token before it is made, with the client's ID. Its error refuses it.
+	// Defaults to no limit.
+	MayIssue func(ctx context.Context, id string) error
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -87,6 +90,9 @@ type Service struct{ c Config }
 func New(c Config) *Service {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.MayIssue == nil {
+		c.MayIssue = func(context.Context, string) error { return nil }
 	}
 	return &Service{c: c}
 }

@@ -71,7 +71,7 @@ func TestClients_refuseWhatIsWrong(t *testing.T) {
 	for _, body := range []string{
 		`{}`, `{"name":""}`, `{"name":"A"}`, `{"name":"x","scopes":["a b"]}`, `{"name":"x","scopes":"a"}`,
 		`{"name":"x","client_secret":"mine"}`, `{"name":"x","id":"mine"}`,
-		`{"name":"x","scopes":["` + strings.Repeat(`a","b`, 1) + `",""]}`,
+		`{"name":"x","scopes":["a",""]}`,
 	} {
 		f.do("POST /v1/clients", body, root.bearer()).want(http.StatusUnprocessableEntity, "validation_failed")
 	}
@@ -105,8 +105,8 @@ func TestToken_garbageAsCredentials(t *testing.T) {
 	c := f.machine("billing")
 	long := strings.Repeat("a", 8000)
 	for _, id := range []string{
-		"", "\x00", "' OR 1=1 --", "client-%00", long, "client-" + long, "ä", "\xff\xfe", c.ID + "\n", strings.ToUpper(c.ID),
-		"%ff", c.ID + "%00",
+		"", "\x00", "' OR 1=1 --", "client-%00", long, "client-" + long, "ä", "\xff\xfe", c.ID + "\n",
+		strings.ToUpper(c.ID), "%ff", c.ID + "%00",
 	} {
 		for _, secret := range []string{"x", c.secret} {
 			f.ask(basicOf(id, secret), "grant_type", "client_credentials").wantOAuth(401, "invalid_client")

@@ -126,8 +126,10 @@ var wrongPasswords = []string{"account", "address"}
 
 // limitsByName says what the limits of [users.Limits] count.
 var limitsByName = map[string]string{
-	"account": "wrong passwords for an account", "address": "wrong passwords from an address",
-	"signup": "sign-ups from an address", "rename": "names that a user asks for", "refresh": "refreshes of a session",
+	"account": "wrong passwords for an account, or wrong secrets of a machine client",
+	"address": "wrong passwords and secrets from an address",
+	"signup":  "sign-ups from an address", "rename": "names that a user asks for",
+	"refresh":       "refreshes of a session, and tokens of a machine client",
 	"introspection": "tokens that a caller asks about",
 	"requests-user": "requests of a user", "requests-address": "requests from an address",
 }

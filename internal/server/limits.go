@@ -52,7 +52,8 @@ func (s *Server) mayCall(ctx context.Context, user string, ofRoute ratelimit.Lim
 	return s.limiter.Take(ctx, all, ratelimit.Charge{Limit: ofRoute, Key: user, Cost: 1})
 }
 
-// mayRefresh counts a refresh of a session, before the store is asked.
-func (s *Server) mayRefresh(ctx context.Context, sessionID string) error {
-	return s.limiter.Take(ctx, ratelimit.Charge{Limit: s.c.Limits.Refresh, Key: sessionID, Cost: 1})
+// mayRefresh counts a refresh of a session, before the store is asked, and a token of a machine client.
+// Their IDs differ.
+func (s *Server) mayRefresh(ctx context.Context, id string) error {
+	return s.limiter.Take(ctx, ratelimit.Charge{Limit: s.c.Limits.Refresh, Key: id, Cost: 1})
 }

@@ -160,7 +160,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	})
 	s.clients = clients.New(clients.Config{
 		Registry: c.Clients, Issuer: s.auth.Issuer, Limiter: limiter, PerClient: c.Limits.LoginAccount,
-		PerAddress: c.Limits.LoginAddress, Now: c.Now,
+		PerAddress: c.Limits.LoginAddress, MayIssue: s.mayRefresh, Now: c.Now,
 	})
 	if err := s.revocations.Update(ctx, c.Store, c.Now()); err != nil {
 		return nil, err

@@ -249,6 +249,18 @@ func TestToken_guessesAreLimited(t *testing.T) {
 	f.ofOwn(c).want(http.StatusOK, "")
 }
 
+// A client that asks for token after token is told to keep one.
+func TestToken_tokensOfAClientAreLimited(t *testing.T) {
+	f := newFixture(t, options{config: func(c *server.Config) { c.Limits.Refresh = twoAnHour }})
+	c, other := f.machine("billing"), f.machine("other")
+	for range 2 {
+		f.ofOwn(c).want(http.StatusOK, "")
+	}
+	f.ofOwn(c).wantOAuth(http.StatusTooManyRequests, "temporarily_unavailable")
+	f.ofOwn(other).want(http.StatusOK, "")
+	f.introspect(c, "x").want(http.StatusOK, "")
+}
+
 // A client asks about any token, and revokes its own only.
 func TestClient_introspectsAllAndRevokesItsOwn(t *testing.T) {
 	f := newFixture(t, options{})

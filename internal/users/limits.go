@@ -17,7 +17,7 @@ type Limits struct {
 	Signup Limit
 	// Rename limits the names that users may ask for, for themselves.
 	Rename Limit
-	// Refresh limits the refreshes of a session.
+	// Refresh limits the refreshes of a session, and the tokens of a machine client.
 	Refresh Limit
 	// Introspection limits the tokens that a caller asks about.
 	Introspection Limit
