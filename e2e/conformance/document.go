@@ -161,6 +161,9 @@ func checkLimit(x traffic.Exchange, operation *openapi3.Operation) error {
 
 // checkUnknown checks how a request is refused that the document does not have.
 func (d *Document) checkUnknown(x traffic.Exchange, r *http.Request) error {
+	if x.Method == http.MethodOptions && x.Answer.Get("Access-Control-Allow-Methods") != "" {
+		return nil // a browser asks before it lets a page send a request
+	}
 	const limited = "429 rate_limited" // decided before the route is looked for
 	want := []string{"404 not_found", limited}
 	if path.Clean(r.URL.Path) == r.URL.Path && d.methodsOf(r) {

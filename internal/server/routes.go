@@ -258,6 +258,9 @@ func (s *Server) libraryRoutes() []row {
 		if r.Pattern == "POST /refresh" || r.Pattern == "POST /logout" {
 			described.Serve = s.withCookie(true, r.Serve)
 			described.Refuses = s.orCrossOrigin(described.Refuses)
+			if s.c.BrowserCookies {
+				described.Takes = described.Takes.OrNone() // the cookie may have the token
+			}
 		}
 		table = append(table, described)
 		if r.Pattern == "GET /jwks.json" {

@@ -61,6 +61,7 @@ var besides = map[string]string{
 	"POST /v1/clients/{id}/disable": "as above",
 	"POST /v1/clients/{id}/enable":  "as above",
 	"GET /docs/style.css":           "a part of the page at /docs",
+	"GET /.well-known/security.txt": "RFC 9116 says where, and a setting whether",
 }
 
 // The document that the server gives out has the routes of the mux and of the contract that others
