@@ -203,7 +203,7 @@ func created(value any) []openapi.Answer {
 func noContent() []openapi.Answer { return []openapi.Answer{{Status: http.StatusNoContent}} }
 
 var identityFields = []openapi.Answer{{Status: http.StatusNoContent, Header: map[string]string{
-	"X-Auth-Subject": "The user's ID.",
+	"X-Auth-Subject": "The ID of the user, or of the machine client.",
 	"X-Auth-Roles":   "The roles, separated by commas.",
 	"X-Auth-Scope":   "The scopes, separated by spaces.",
 	"X-Auth-Session": "The session's ID.",
