@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // browserSettings are those for pages in browsers.
@@ -17,12 +19,11 @@ func (c browserSettings) mistakes() (mistakes []error) {
 	for _, origin := range c.CORSOrigin {
 		if !isOrigin(origin) {
 			mistakes = append(mistakes, fmt.Errorf(
-				"--cors-origin: %q is not an origin like https://app.example: name each one, without a path", origin))
+				"--cors-origin: %q is not an origin like https://app.example: name each one as browsers write it, "+
+					"without a path, and with xn-- for letters beyond ASCII", origin))
 		}
 	}
-	contact, err := url.Parse(c.SecurityContact)
-	if c.SecurityContact != "" && (err != nil || contact.Scheme != "mailto" && contact.Scheme != "https" &&
-		contact.Scheme != "tel" || strings.ContainsAny(c.SecurityContact, "\r\n")) {
+	if c.SecurityContact != "" && !isContact(c.SecurityContact) {
 		mistakes = append(mistakes, fmt.Errorf(
 			"--security-contact: %q is not a URL like mailto:security@example.com", c.SecurityContact))
 	}
@@ -36,5 +37,30 @@ func isOrigin(text string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" &&
 		!strings.Contains(u.Host, "*") && strings.EqualFold(u.Scheme+"://"+u.Host, text) &&
 		!(u.Scheme == "https" && u.Port() == "443") && !(u.Scheme == "http" && u.Port() == "80") &&
-		!strings.HasSuffix(u.Host, ":")
+		isPort(u) && !strings.ContainsFunc(text, func(c rune) bool { return c > unicode.MaxASCII })
+}
+
+// isPort reports whether a URL has no port, or one as browsers write it.
+func isPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && strconv.FormatUint(port, 10) == u.Port()
+}
+
+// isContact reports whether text is a URL by which somebody can be reached (RFC 9116 §2.5.3). A space
+// would end it.
+func isContact(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || strings.ContainsAny(text, " \t\r\n") {
+		return false
+	}
+	switch u.Scheme {
+	case "https":
+		return u.Hostname() != ""
+	case "mailto", "tel":
+		return u.Opaque != ""
+	}
+	return false
 }

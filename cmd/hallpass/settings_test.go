@@ -270,3 +270,26 @@ func TestIsOrigin(t *testing.T) {
 		}
 	}
 }
+
+// An origin counts only as browsers write it: in any other spelling no page would ever be let in.
+func TestBrowserSettings_refuseWhatNoBrowserSends(t *testing.T) {
+	for text, accepted := range map[string]bool{
+		"https://app.example": true, "http://[::1]:3000": true, "https://xn--mller-kva.example:8443": true,
+		"https://müller.example": false, "https://app.example:0443": false, "https://app.example:99999": false,
+		"https://app.example:": false, "https://app.example:443": false, "https://app.example/": false,
+		"https://u@app.example": false, "https://*.example": false, "null": false, "file:///x": false,
+	} {
+		if got := len((browserSettings{CORSOrigin: []string{text}}).mistakes()) == 0; got != accepted {
+			t.Errorf("origin %s: accepted %v, want %v", text, got, accepted)
+		}
+	}
+	for text, accepted := range map[string]bool{
+		"mailto:security@example.com": true, "https://example.com/report": true, "tel:+1-201-555-0123": true,
+		"mailto:": false, "https:": false, "https://": false, "tel:": false, "mailto:a@b c": false,
+		"http://example.com": false, "mailto:a@b\nContact: x": false,
+	} {
+		if got := len((browserSettings{SecurityContact: text}).mistakes()) == 0; got != accepted {
+			t.Errorf("contact %s: accepted %v, want %v", text, got, accepted)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +69,30 @@ func TestCrossOrigin_preflight(t *testing.T) {
 	f.do("OPTIONS /v1/users/1", "", ourPage).want(http.StatusMethodNotAllowed, "method_not_allowed")
 	closed := newFixture(t, options{})
 	closed.do("OPTIONS /v1/users/1", "", ourPage, ask).want(http.StatusMethodNotAllowed, "method_not_allowed")
+}
+
+// A page whose address is over the limit can read that, and for how long: the browser's question before
+// the request is not refused.
+func TestCrossOrigin_limitsCanBeRead(t *testing.T) {
+	f := newFixture(t, options{config: func(c *server.Config) {
+		forBrowsers(c)
+		c.Limits.Address = twoAnHour
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	}})
+	ask, from := "Access-Control-Request-Method: PATCH", "X-Forwarded-For: 192.0.2.1"
+	var a answer
+	for range 100 {
+		f.do("OPTIONS /v1/users/1", "", ourPage, ask, from).wantStatus(http.StatusNoContent)
+		if a = f.do("PATCH /v1/users/1", "{}", ourPage, from); a.Status == http.StatusTooManyRequests {
+			break
+		}
+	}
+	a.wantStatus(http.StatusTooManyRequests)
+	if a.Header.Get("Retry-After") == "" || a.Header.Get("Access-Control-Allow-Origin") == "" ||
+		!strings.Contains(a.Header.Get("Access-Control-Expose-Headers"), "Retry-After") {
+		t.Errorf("the page cannot read when to come again: %v", a.Header)
+	}
+	f.do("OPTIONS /v1/users/1", "", ourPage, ask, from).wantStatus(http.StatusNoContent)
 }
 
 // Keys, metadata and revocations are for every page, but never with credentials.

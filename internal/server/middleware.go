@@ -94,6 +94,11 @@ var requestIDKey = http.CanonicalHeaderKey(hallpass.RequestIDHeader)
 // the refusal has the same form as every other.
 func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
 	rec.sharing = s.sharingOf(r)
+	// Before the limit: if the browser's question were refused, the page could not read the 429 and its
+	// Retry-After.
+	if rec.preflight(r) {
+		return
+	}
 	if err := s.mayAsk(r, rec.client.IP); err != nil {
 		s.refuse(rec, r, err)
 		return
@@ -106,9 +111,6 @@ func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
 	// along.
 	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
 		s.refuse(rec, r, hallpass.ErrNotFound)
-		return
-	}
-	if rec.preflight(r) {
 		return
 	}
 	mux.ServeHTTP(rec, r)
