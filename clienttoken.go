@@ -2,9 +2,6 @@ package hallpass
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/uid"
@@ -34,47 +31,18 @@ func (i *Issuer[T]) ClientToken(
 	if err != nil {
 		return Tokens{}, err
 	}
-	key, err := i.c.Keys.SigningKey(ctx)
-	if err != nil {
-		return Tokens{}, ErrStoreUnavailable.Because(fmt.Errorf("finding the signing key: %w", err))
-	}
 	now, life := i.now(), min(i.c.AccessTTL, clientTTL)
 	tokenID := uid.New(now)
-	access, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
+	access, err := i.sign(ctx, jwt.Claims{
 		Issuer: i.c.Issuer, Subject: id, Audience: []string{i.c.Audience}, ExpiresAt: now.Add(life), IssuedAt: now,
 		Sequence: max(since, 1), ID: tokenID, ClientID: id, Scopes: append([]string{}, scopes...), Roles: []string{},
 	}, nil)
 	if err != nil {
-		return Tokens{}, fmt.Errorf("signing access token: %w", err)
+		return Tokens{}, err
 	}
 	told := Event{Name: EventClientToken, Subject: id, TokenID: tokenID, Client: client}
 	if err := i.Tell(ctx, told); err != nil {
 		return Tokens{}, err
 	}
 	return Tokens{AccessToken: access, ExpiresIn: life, Scopes: scopes, Subject: id}, nil
-}
-
-// RefreshNarrowed is [Issuer.Refresh] for an access token with some of the subject's scopes only (RFC
-// 6749 §6). No scopes ask for all of them. If the subject lacks one the error is
-// [ErrInsufficientScope], and the refresh token has not been used.
-func (i *Issuer[T]) RefreshNarrowed(
-	ctx context.Context, refreshToken string, scopes []string, client Client,
-) (Tokens, error) {
-	return i.refresh(ctx, refreshToken, scopes, client)
-}
-
-// narrow leaves these scopes of a grant; none for all.
-func (m *mint[T]) narrow(scopes []string) error {
-	if len(scopes) == 0 {
-		return nil
-	}
-	for _, scope := range scopes {
-		if !slices.Contains(m.grant.Scopes, scope) {
-			e := *ErrInsufficientScope.Because(errors.New("a refresh asks for a scope that the subject has not"))
-			e.Scopes = scopes
-			return &e
-		}
-	}
-	m.grant.Scopes = scopes
-	return nil
 }

@@ -242,95 +242,6 @@ func (i *Issuer[T]) endOldest(ctx context.Context, subject string, now time.Time
 	return nil
 }
 
-// Refresh exchanges a refresh token for its successor and a new access token (RFC 6749 §6, RFC 9700
-// §4.14.2). For [IssuerConfig.RefreshGrace] the last used token gets the same successor again, so
-// that a lost answer or a second tab logs nobody out. Any other use of an old token ends the
-// session with [ErrRefreshTokenReused]. Other refusals are [ErrRefreshTokenInvalid] and
-// [ErrRefreshTokenExpired].
-func (i *Issuer[T]) Refresh(ctx context.Context, refreshToken string, client Client) (Tokens, error) {
-	return i.refresh(ctx, refreshToken, nil, client)
-}
-
-// refresh is Refresh, with these scopes only, or with all of them if there are none.
-func (i *Issuer[T]) refresh(
-	ctx context.Context, refreshToken string, scopes []string, client Client,
-) (Tokens, error) {
-	sessionID, generation, ok := i.refreshTokens.read(refreshToken)
-	if !ok {
-		return Tokens{}, ErrRefreshTokenInvalid
-	}
-	if err := i.c.MayRefresh(ctx, sessionID); err != nil {
-		return Tokens{}, err
-	}
-	s, err := i.c.Store.Session(ctx, sessionID)
-	if errors.Is(err, sessions.ErrNotFound) {
-		return Tokens{}, ErrRefreshTokenInvalid.Because(err)
-	}
-	if err != nil {
-		return Tokens{}, storeError("reading session", err)
-	}
-	for range attempts {
-		since, err := i.sequence(ctx)
-		if err != nil {
-			return Tokens{}, err
-		}
-		m, err := i.prepare(ctx, since, s.Subject, nil)
-		if errors.Is(err, ErrSubjectDisabled) {
-			return Tokens{}, i.endDisabled(ctx, s, client, err)
-		}
-		if err != nil {
-			return Tokens{}, err
-		}
-		if err := m.narrow(scopes); err != nil {
-			return Tokens{}, err
-		}
-		after, outcome, refusal, err := i.rotate(ctx, sessions.Rotation{
-			SessionID: sessionID, Generation: generation, Now: m.now, Grace: i.c.RefreshGrace,
-			IdleExpiry: m.now.Add(i.c.IdleTTL), AccessExpiry: i.accessExpiry(m.now), Since: m.since, Read: s,
-		}, client)
-		switch {
-		case err != nil:
-			return Tokens{}, err
-		case refusal != nil:
-			return Tokens{}, refusal
-		case outcome != sessions.Overtaken:
-			return i.mint(ctx, m, after)
-		}
-		s = after
-	}
-	return Tokens{}, errBusySubject
-}
-
-// rotate presents a refresh token to the store and tells the outcome, which may be a refusal.
-func (i *Issuer[T]) rotate(
-	ctx context.Context, r sessions.Rotation, client Client,
-) (s sessions.Session, outcome sessions.Outcome, refusal, err error) {
-	err = i.Atomically(ctx, func(ctx context.Context) error {
-		if s, outcome, err = i.c.Store.Rotate(ctx, r); err != nil {
-			return storeError("rotating refresh token", err)
-		}
-		refusal = nil
-		switch outcome {
-		case sessions.Rotated:
-			return i.tell(ctx, EventSessionRefreshed, s, client, nil)
-		case sessions.Replayed:
-			return i.tell(ctx, EventRefreshReplayed, s, client, nil)
-		case sessions.Overtaken:
-			return nil
-		case sessions.Reused:
-			refusal = ErrRefreshTokenReused
-			afterCommit(ctx, func(context.Context) { i.c.Revocations.Apply(s.Revocation(r.AccessExpiry)) })
-			return i.tell(ctx, EventRefreshReused, s, client, refusal)
-		}
-		refusal = ErrRefreshTokenInvalid
-		if s.RevokedAt.IsZero() && s.Ended(r.Now) {
-			refusal = ErrRefreshTokenExpired
-		}
-		return i.tell(ctx, EventRefreshRefused, s, client, refusal)
-	})
-	return s, outcome, refusal, err
-}
-
 // Reauthenticate records that the subject of a session has proved again who they are, and returns
 // tokens with the new time. prove checks the password; it is called again if the password changes
 // at the same time, as in [Issuer.LogIn]. The refresh token is replaced, so that a stolen copy of
@@ -465,15 +376,11 @@ func (i *Issuer[T]) prepare(ctx context.Context, since int64, subject string, gr
 }
 
 func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s sessions.Session) (Tokens, error) {
-	key, err := i.c.Keys.SigningKey(ctx)
-	if err != nil {
-		return Tokens{}, ErrStoreUnavailable.Because(fmt.Errorf("finding the signing key: %w", err))
-	}
 	expiresAt := m.now.Add(i.c.AccessTTL)
 	if s.Expiry.Before(expiresAt) {
 		expiresAt = s.Expiry
 	}
-	access, err := jwt.Sign(key, jwt.TypeAccess, jwt.Claims{
+	access, err := i.sign(ctx, jwt.Claims{
 		Issuer: i.c.Issuer, Subject: s.Subject, Audience: []string{i.c.Audience}, ExpiresAt: expiresAt,
 		IssuedAt: m.now,
 		Sequence: max(m.since, 1), // never 0: a token without a number would be judged by clocks
@@ -481,7 +388,7 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s sessions.Session) (To
 		Scopes: append([]string{}, m.grant.Scopes...), Roles: append([]string{}, m.grant.Roles...), // never nil
 	}, m.grant.Custom)
 	if err != nil {
-		return Tokens{}, fmt.Errorf("signing access token: %w", err)
+		return Tokens{}, err
 	}
 	refresh, err := i.refreshTokens.token(s.ID, s.Generation)
 	if err != nil {
@@ -492,6 +399,19 @@ func (i *Issuer[T]) mint(ctx context.Context, m mint[T], s sessions.Session) (To
 		RefreshExpiresIn: s.ExpiresAt().Sub(m.now),
 		Scopes:           m.grant.Scopes, SessionID: s.ID, Subject: s.Subject,
 	}, nil
+}
+
+// sign makes an access token with these claims and the application's own, which may be nil.
+func (i *Issuer[T]) sign(ctx context.Context, c jwt.Claims, custom any) (string, error) {
+	key, err := i.c.Keys.SigningKey(ctx)
+	if err != nil {
+		return "", ErrStoreUnavailable.Because(fmt.Errorf("finding the signing key: %w", err))
+	}
+	access, err := jwt.Sign(key, jwt.TypeAccess, c, custom)
+	if err != nil {
+		return "", fmt.Errorf("signing access token: %w", err)
+	}
+	return access, nil
 }
 
 // now returns the time at the precision of stores.

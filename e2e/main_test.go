@@ -134,8 +134,7 @@ func (s *server) start() time.Duration {
 // kill ends the server as a power cut would, and waits for its end.
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
-	if err, open := <-s.done; open {
-		_ = err
+	if _, open := <-s.done; open {
 		close(s.done)
 	}
 }

@@ -2,7 +2,6 @@ package password
 
 import (
 	"math"
-	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
@@ -28,9 +27,6 @@ const (
 	// smallestHeap is what Go takes a smaller heap for.
 	smallestHeap = 4 << 20
 )
-
-// keepsGCPercent reports whether the environment says how often to collect.
-func keepsGCPercent() bool { return os.Getenv("GOGC") != "" }
 
 // delay sets the percentage at which about garbageRoom of garbage gathers before a collection, but
 // no lower one than somebody else has chosen. It is called again and again, as the heap grows.

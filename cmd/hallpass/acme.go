@@ -5,8 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"path/filepath"
 	"time"
 
@@ -46,17 +44,10 @@ func (c *serveCommand) acmeManager(data string) (*autocert.Manager, error) {
 func (c *serveCommand) serveACME(ctx context.Context, manager *autocert.Manager, log *slog.Logger) (func(), error) {
 	stop := func() {}
 	if c.ACMEHTTP != "" {
-		listener, err := net.Listen("tcp", c.ACMEHTTP)
-		if err != nil {
-			return nil, fmt.Errorf("listening: %w (another address: --acme-http)", err)
+		var err error
+		if _, stop, err = servePlain("--acme-http", c.ACMEHTTP, manager.HTTPHandler(nil), log); err != nil {
+			return nil, err
 		}
-		plain := &http.Server{
-			Handler: manager.HTTPHandler(nil), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
-			IdleTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
-			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		}
-		go func() { _ = plain.Serve(listener) }()
-		stop = func() { _ = plain.Close() }
 	}
 	for _, domain := range c.ACMEDomain {
 		go c.fetchCertificate(ctx, manager, domain, log)

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
+	"time"
 
 	"golang.org/x/crypto/acme/autocert"
 
@@ -53,4 +55,19 @@ func (c *serveCommand) listen(data string, proxies []netip.Prefix, log *slog.Log
 	}
 	config := &tls.Config{GetCertificate: certificate.get, NextProtos: []string{"h2", "http/1.1"}}
 	return &listener{tls.NewListener(bounds, config), bounds, nil}, nil
+}
+
+// servePlain answers plain HTTP on a second address, which the setting named by flag gave. It returns
+// the address, with the port that was free if the setting left that open, and how to stop.
+func servePlain(flag, addr string, h http.Handler, log *slog.Logger) (string, func(), error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "", nil, fmt.Errorf("listening: %w (another address: %s)", err, flag)
+	}
+	s := &http.Server{
+		Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go func() { _ = s.Serve(listener) }()
+	return listener.Addr().String(), func() { _ = s.Close() }, nil
 }

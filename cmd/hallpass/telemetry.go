@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -28,18 +26,12 @@ func (c *serveCommand) metrics(in *installation, log *slog.Logger) (*metrics.Met
 	if c.MetricsAddr == "" {
 		return m, func() {}, nil
 	}
-	listener, err := net.Listen("tcp", c.MetricsAddr)
+	address, stop, err := servePlain("--metrics-addr", c.MetricsAddr, metricsHandler(m), log)
 	if err != nil {
-		return nil, nil, fmt.Errorf("listening: %w (another address: --metrics-addr)", err)
+		return nil, nil, err
 	}
-	s := &http.Server{
-		Handler: metricsHandler(m), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
-		MaxHeaderBytes: 16 << 10,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	go func() { _ = s.Serve(listener) }()
-	log.Info("metrics", "url", "http://"+listener.Addr().String()+"/metrics")
-	return m, func() { _ = s.Close() }, nil
+	log.Info("metrics", "url", "http://"+address+"/metrics")
+	return m, stop, nil
 }
 
 // metricsHandler answers GET /metrics and nothing else.

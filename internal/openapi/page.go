@@ -26,22 +26,18 @@ var pageHTML string
 //go:embed page.md
 var pageMarkdown string
 
-var (
-	htmlPage     = template.Must(template.New("page").Parse(pageHTML))
-	markdownPage = text.Must(text.New("page").Parse(pageMarkdown))
-)
-
 // Page returns the page of documentation: HTML that needs no script.
 func Page(api API) ([]byte, error) {
 	var b bytes.Buffer
-	err := htmlPage.Execute(&b, newContents(api))
+	// The template is parsed here, so that it is not kept: a server makes its page once.
+	err := template.Must(template.New("page").Parse(pageHTML)).Execute(&b, newContents(api))
 	return b.Bytes(), err
 }
 
 // Markdown returns the same as a file of a repository.
 func Markdown(api API) ([]byte, error) {
 	var b bytes.Buffer
-	err := markdownPage.Execute(&b, newContents(api))
+	err := text.Must(text.New("page").Parse(pageMarkdown)).Execute(&b, newContents(api))
 	return b.Bytes(), err
 }
 

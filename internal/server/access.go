@@ -2,6 +2,7 @@ package server
 
 import (
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/openapi"
 	"github.com/hallpass-go/hallpass/internal/users"
 )
 
@@ -13,6 +14,7 @@ type access struct {
 	orClient bool // or a machine client with its secret, whom the rules do not concern
 	rules    []hallpass.Rule
 	refusals []*hallpass.Error // of the rules
+	security openapi.Security  // if it does not follow from public
 }
 
 // rulesOfRoute are the rules that the library applies.
@@ -56,16 +58,20 @@ var (
 	introspector = access{
 		words: "an administrator, a service whose token has the scope introspect, and a machine client with its " +
 			"secret, by HTTP Basic or in the form (client_id, client_secret)",
-		orClient: true,
+		orClient: true, security: openapi.TokenOrClient,
 		rules:    []hallpass.Rule{hallpass.AnyOf(isAdmin, hallpass.Scope(introspectScope))},
 		refusals: []*hallpass.Error{hallpass.ErrInsufficientRole},
 	}
 
 	// For whom that is, the handlers decide.
-	holder = access{words: "anyone, and a machine client with its secret", public: true}
+	holder = access{
+		words: "anyone, and a machine client with its secret", public: true, security: openapi.OptionalClient,
+	}
 
 	// These two are decided by the library's handlers.
-	eitherToken  = access{words: "anyone with an access token or a refresh token"}
+	eitherToken = access{
+		words: "anyone with an access token or a refresh token", security: openapi.OptionalToken,
+	}
 	ownerOrAdmin = access{words: "whose session it is, and an administrator"}
 )
 

@@ -27,13 +27,27 @@ var errCrossOrigin = &hallpass.Error{
 	Detail: "This page's origin may not use the session cookie. The server's --cors-origin names those that may.",
 }
 
-// withCookie lets a route that takes or gives a refresh token use the cookie, if the request asks for
-// it. Takes says that the route reads a refresh token from its body.
-func (s *Server) withCookie(takes bool, serve func(request) (answer, error)) func(request) (answer, error) {
-	if !s.c.BrowserCookies {
-		return serve
+// cookieUse is what a route has to do with refresh tokens, and so with the cookie.
+type cookieUse int
+
+const (
+	noCookie   cookieUse = iota
+	givesToken           // in its answer
+	takesToken           // from the request, and perhaps gives another
+)
+
+// withCookie returns a line of the table whose route uses the cookie, if the request asks for it.
+func (s *Server) withCookie(line row) row {
+	if line.Cookie == noCookie {
+		return line
 	}
-	return func(r request) (answer, error) {
+	line.Refuses = refuse(line.Refuses, errCrossOrigin)
+	takes := line.Cookie == takesToken
+	if takes {
+		line.Takes = line.Takes.OrNone() // the cookie may have the token
+	}
+	serve := line.Serve
+	line.Serve = func(r request) (answer, error) {
 		mode := r.Header.Values(sessionMode)
 		switch {
 		case len(mode) == 0:
@@ -59,6 +73,7 @@ func (s *Server) withCookie(takes bool, serve func(request) (answer, error)) fun
 		}
 		return toCookie(recordOf(r.Context()), a, takes), nil
 	}
+	return line
 }
 
 // fromCookie returns the request with the refresh token of the cookie in its body, and without an
@@ -112,13 +127,4 @@ func setCookie(w http.ResponseWriter, token string, life time.Duration) {
 		c.MaxAge = -1
 	}
 	http.SetCookie(w, &c)
-}
-
-// orCrossOrigin adds the refusal of pages that may not use the cookie, if there is a cookie.
-func (s *Server) orCrossOrigin(some []*hallpass.Error, more ...*hallpass.Error) []*hallpass.Error {
-	all := refuse(some, more...)
-	if s.c.BrowserCookies {
-		all = append(all, errCrossOrigin)
-	}
-	return all
 }

@@ -9,12 +9,6 @@ import (
 // allowed may send every request. The documents that everybody may read, pages of all origins may
 // read too, but without credentials.
 
-// openDocuments are those that everybody may read: keys, metadata, and what has been revoked.
-var openDocuments = map[string]bool{
-	"/.well-known/jwks.json": true, "/v1/jwks.json": true, "/.well-known/oauth-authorization-server": true,
-	"/v1/revocations": true, "/openapi.json": true,
-}
-
 // What a page may send and read beside what it always may. The slices are shared and never changed.
 var (
 	allowedMethods = []string{"GET, POST, PUT, PATCH, DELETE"}
@@ -32,10 +26,10 @@ type sharing struct {
 }
 
 func (s *Server) sharingOf(r *http.Request) sharing {
-	if openDocuments[r.URL.Path] {
+	if s.open[r.URL.Path] {
 		return sharing{origin: "*"}
 	}
-	if len(s.c.Origins) == 0 {
+	if len(s.origins) == 0 {
 		return sharing{}
 	}
 	origin := r.Header["Origin"]

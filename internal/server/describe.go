@@ -88,7 +88,7 @@ func (line row) described(limits users.Limits) (openapi.Operation, error) {
 			refusals = append(refusals, hallpass.ErrValidation)
 		}
 	}
-	if strings.HasSuffix(line.Pattern, " "+tokenPath) {
+	if line.path() == tokenPath {
 		for i, refusal := range refusals {
 			refusals[i] = asOAuth(refusal)
 		}
@@ -100,7 +100,9 @@ func (line row) described(limits users.Limits) (openapi.Operation, error) {
 	}, nil
 }
 
-func (line row) isProbe() bool { _, path, _ := strings.Cut(line.Pattern, " "); return isProbe(path) }
+func (line row) path() string { _, path, _ := strings.Cut(line.Pattern, " "); return path }
+
+func (line row) isProbe() bool { return isProbe(line.path()) }
 
 // limits returns the limits that count requests of the route, as far as they are on.
 func (line row) limits(all users.Limits) (list []openapi.Limit) {
@@ -136,14 +138,10 @@ var limitsByName = map[string]string{
 
 func (line row) security() openapi.Security {
 	switch {
-	case line.Who.orClient:
-		return openapi.TokenOrClient
+	case line.Who.security != "":
+		return line.Who.security
 	case !line.Who.public:
 		return openapi.Token
-	case line.Who.words == holder.words:
-		return openapi.OptionalClient
-	case line.Who.words == eitherToken.words:
-		return openapi.OptionalToken
 	}
 	return openapi.NoToken
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"net/http"
 	"net/netip"
-	"time"
 
 	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/metrics"
@@ -33,9 +32,4 @@ func (s *Server) showMetrics(r request) (answer, error) {
 	text, err := s.c.Metrics.Text()
 	header := http.Header{"Cache-Control": {"no-store"}}
 	return answer{Header: header, Body: hallpass.Raw{ContentType: metrics.ContentType, Text: text}}, err
-}
-
-// count counts a request once it is answered. The pattern is the mux's.
-func (s *Server) count(pattern string, rec *record, took time.Duration) {
-	s.c.Metrics.Request(pattern, rec.status, took)
 }

@@ -1,11 +1,15 @@
 package server_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/users"
 )
@@ -86,4 +90,39 @@ func TestMetrics_areForThisMachineOnly(t *testing.T) {
 	}
 	off := newFixture(t, options{config: func(c *server.Config) { c.ShowMetrics = false }})
 	off.do("GET /metrics", "", here).want(http.StatusNotFound, "not_found")
+}
+
+func TestTrace_isToldWhatWasAnswered(t *testing.T) {
+	type key struct{}
+	var told []string
+	f := newFixture(t, options{config: func(c *server.Config) {
+		c.Trace = func(r *http.Request) (*http.Request, func(server.Answered)) {
+			r = r.WithContext(context.WithValue(r.Context(), key{}, true))
+			return r, func(a server.Answered) {
+				if a.ID == "" {
+					t.Error("the ID of the request is missing")
+				}
+				told = append(told, fmt.Sprintf("%s|%d|%s", a.Route, a.Status, a.Code))
+			}
+		}
+		observe := server.LogEvents(c.Log)
+		c.Observe = func(ctx context.Context, e hallpass.Event) {
+			if ctx.Value(key{}) == nil {
+				t.Errorf("%s has the context of another request than the traced one", e.Name)
+			}
+			observe(ctx, e)
+		}
+	}})
+	f.do("GET /readyz", "").wantStatus(http.StatusOK)
+	told = nil // where traffic is recorded, the first request brings one of the recorder's
+	f.do("GET /v1/me", "").wantStatus(http.StatusUnauthorized)
+	f.do("POST /v1/login", credentials("alice", "a wrong password")).wantStatus(http.StatusUnauthorized)
+	f.do("GET /nothing", "").wantStatus(http.StatusNotFound)
+	f.do("GET /readyz", "").wantStatus(http.StatusOK)
+	want := []string{
+		"GET /v1/me|401|token_missing", "POST /v1/login|401|invalid_credentials", "|404|not_found", "GET /readyz|200|",
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
 }

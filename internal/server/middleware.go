@@ -80,7 +80,7 @@ func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 				s.recovered(rec, r, p)
 			}
 			took := time.Since(started)
-			s.count(r.Pattern, rec, took)
+			s.c.Metrics.Request(r.Pattern, rec.status, took)
 			s.logRequest(r, rec, took)
 			end(Answered{Route: r.Pattern, Status: rec.status, Code: rec.code, ID: rec.id})
 		}()

@@ -29,6 +29,8 @@ type row struct {
 	Limit      users.Limit                     // of each caller, beside those of all requests
 	Counts     []string                        // the names of the limits that Serve takes from
 	Around     func(http.Handler) http.Handler // as in [hallpass.Route]: a cache
+	Cookie     cookieUse                       // whether a browser's cookie may have the refresh token
+	Open       bool                            // pages of every origin may read the answer
 
 	Does    string // a sentence
 	Takes   openapi.Body
@@ -39,8 +41,14 @@ type row struct {
 // routes is the whole table. The mux, the checks, /openapi.json, /docs, docs/api.md and the tests
 // are made from it. It includes the library's own routes.
 func (s *Server) routes() []row {
-	return slices.Concat(s.userRoutes(), s.loginRoutes(), s.libraryRoutes(), s.serviceRoutes(), s.clientRoutes(),
+	table := slices.Concat(s.userRoutes(), s.loginRoutes(), s.libraryRoutes(), s.serviceRoutes(), s.clientRoutes(),
 		s.operationRoutes())
+	if s.c.BrowserCookies {
+		for i := range table {
+			table[i] = s.withCookie(table[i])
+		}
+	}
+	return table
 }
 
 func (s *Server) userRoutes() []row {
@@ -64,13 +72,12 @@ func (s *Server) userRoutes() []row {
 			Does: "Shows a user.", Answers: ok(userDocument{}), Refuses: refuse(storeAsked, hallpass.ErrNotFound),
 		},
 		{
-			Pattern: "PATCH /v1/users/{id}", Who: selfOrFreshAdmin, Serve: s.withCookie(false, s.changeUser),
+			Pattern: "PATCH /v1/users/{id}", Who: selfOrFreshAdmin, Serve: s.changeUser, Cookie: givesToken,
 			Does: "Changes a user. Who changes their own password sends current_password too, and gets new tokens; " +
 				"their own name or e-mail address wants a recent login. Other sessions end with the old password.",
 			Counts: append([]string{"rename"}, wrongPasswords...),
 			Takes:  openapi.JSON(userChanges{}), Answers: ok(userDocument{}, changedDocument{}),
-			Refuses: s.orCrossOrigin(passwordChecked, hallpass.ErrNotFound, hallpass.ErrFreshTokenRequired,
-				errUsernameTaken),
+			Refuses: refuse(passwordChecked, hallpass.ErrNotFound, hallpass.ErrFreshTokenRequired, errUsernameTaken),
 		},
 		{
 			Pattern: "DELETE /v1/users/{id}", Who: freshSelfOrAdmin, Serve: s.deleteUser,
@@ -98,16 +105,16 @@ func (s *Server) userRoutes() []row {
 func (s *Server) loginRoutes() []row {
 	return []row{
 		{
-			Pattern: "POST /v1/login", Who: anyone, Serve: s.withCookie(false, s.login),
+			Pattern: "POST /v1/login", Who: anyone, Serve: s.login, Cookie: givesToken,
 			Does:  "Logs a user in, by a JSON body or by HTTP Basic without a body.",
 			Takes: openapi.JSON(credentials{}).OrBasic(), Answers: ok(tokensDocument{}),
-			Counts: wrongPasswords, Refuses: s.orCrossOrigin(passwordChecked, hallpass.ErrInvalidCredentials),
+			Counts: wrongPasswords, Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
 		},
 		{
-			Pattern: "POST /v1/reauthenticate", Who: caller, Serve: s.withCookie(false, s.reauthenticate),
+			Pattern: "POST /v1/reauthenticate", Who: caller, Serve: s.reauthenticate, Cookie: givesToken,
 			Does:  "Makes the login recent again. The refresh token changes.",
 			Takes: openapi.JSON(passwordBody{}), Answers: ok(tokensDocument{}),
-			Counts: wrongPasswords, Refuses: s.orCrossOrigin(passwordChecked, hallpass.ErrInvalidCredentials),
+			Counts: wrongPasswords, Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
 		},
 		{
 			Pattern: "GET /v1/me", Who: caller, Serve: s.me, Around: s.cached(userWhoCalls),
@@ -147,7 +154,7 @@ func (s *Server) serviceRoutes() []row {
 			Counts: wrongPasswords, Refuses: refuse(refuse(storeAsked, errInvalidGrant), refusalsOfClients...),
 		},
 		{
-			Pattern: "GET /.well-known/oauth-authorization-server", Who: anyone, Serve: s.metadata,
+			Pattern: "GET /.well-known/oauth-authorization-server", Who: anyone, Open: true, Serve: s.metadata,
 			Does: "Describes the server to OAuth clients (RFC 8414).", Answers: ok(map[string]any{}),
 		},
 	}
@@ -233,7 +240,7 @@ func (s *Server) operationRoutes() []row {
 			Answers: text("text/plain; charset=utf-8"), Refuses: refuse(nil, hallpass.ErrNotFound),
 		},
 		{
-			Pattern: "GET /openapi.json", Who: anyone, Serve: s.description.document,
+			Pattern: "GET /openapi.json", Who: anyone, Open: true, Serve: s.description.document,
 			Does: "Is the OpenAPI 3.1 document of these routes.", Answers: ok(map[string]any{}),
 		},
 		{
@@ -255,13 +262,6 @@ func (s *Server) libraryRoutes() []row {
 		described := ofLibrary[r.Pattern]
 		described.Pattern, described.Parameters = hallpass.WithPrefix(r.Pattern, "/v1"), r.Parameters
 		described.Who.public, described.Who.rules, described.Serve = r.Public, r.Rules, r.Serve
-		if r.Pattern == "POST /refresh" || r.Pattern == "POST /logout" {
-			described.Serve = s.withCookie(true, r.Serve)
-			described.Refuses = s.orCrossOrigin(described.Refuses)
-			if s.c.BrowserCookies {
-				described.Takes = described.Takes.OrNone() // the cookie may have the token
-			}
-		}
 		table = append(table, described)
 		if r.Pattern == "GET /jwks.json" {
 			described.Pattern = "GET /.well-known/jwks.json" // where discovery says
@@ -273,13 +273,14 @@ func (s *Server) libraryRoutes() []row {
 
 var ofLibrary = map[string]row{
 	"POST /refresh": {
-		Who: anyone, Does: "Changes a refresh token for new tokens.",
+		Who: anyone, Cookie: takesToken, Does: "Changes a refresh token for new tokens.",
 		Takes: openapi.JSON(refreshBody{}), Answers: ok(tokensDocument{}), Counts: []string{"refresh"},
 		Refuses: refuse(storeAsked, hallpass.ErrRefreshTokenInvalid, hallpass.ErrRefreshTokenExpired,
 			hallpass.ErrRefreshTokenReused),
 	},
 	"POST /logout": {
-		Who: eitherToken, Does: "Ends the session of the access token, or of a refresh token in the body.",
+		Who: eitherToken, Cookie: takesToken,
+		Does:  "Ends the session of the access token, or of a refresh token in the body.",
 		Takes: openapi.JSON(logoutBody{}).OrNone(), Answers: noContent(),
 		Refuses: refuse(tokenChecked, hallpass.ErrRefreshTokenInvalid, hallpass.ErrStoreUnavailable),
 	},
@@ -295,12 +296,13 @@ var ofLibrary = map[string]row{
 		Refuses: refuse(storeAsked, hallpass.ErrNotFound),
 	},
 	"GET /jwks.json": {
-		Who: anyone, Does: "Publishes the keys that verify access tokens (RFC 7517).",
+		Who: anyone, Open: true, Does: "Publishes the keys that verify access tokens (RFC 7517).",
 		Answers: as("application/jwk-set+json", keySet{}),
 	},
 	"GET /revocations": {
-		Who: anyone, Does: "Publishes which tokens have been revoked, as a signed page, for services that verify " +
-			"tokens by themselves.",
+		Who: anyone, Open: true,
+		Does: "Publishes which tokens have been revoked, as a signed page, for services that verify tokens by " +
+			"themselves.",
 		Answers: text("application/jwt"), Refuses: storeAsked,
 	},
 }
@@ -310,6 +312,9 @@ var ofLibrary = map[string]row{
 func (s *Server) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, line := range s.routes() {
+		if line.Open {
+			s.open[line.path()] = true
+		}
 		r := route{
 			Pattern: line.Pattern, Parameters: line.Parameters, Public: line.Who.public || line.Who.orClient,
 			Rules: line.Who.rulesOfRoute(), Around: line.Around,

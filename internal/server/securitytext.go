@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
@@ -18,8 +17,7 @@ func (s *Server) securityText(request) (answer, error) {
 		return answer{}, hallpass.ErrNotFound
 	}
 	ends := s.c.Now().UTC().Truncate(24 * time.Hour).Add(securityTextLife)
-	text := fmt.Sprintf("Contact: %s\nExpires: %s\nCanonical: %s/.well-known/security.txt\n", s.c.SecurityContact,
-		ends.Format(time.RFC3339), strings.TrimSuffix(s.c.Issuer, "/"))
+	text := fmt.Sprintf("Contact: %s\nExpires: %s\n", s.c.SecurityContact, ends.Format(time.RFC3339))
 	header := http.Header{"Cache-Control": publicFor}
 	return answer{Header: header, Body: hallpass.Raw{ContentType: "text/plain; charset=utf-8", Text: []byte(text)}}, nil
 }

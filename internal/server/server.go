@@ -89,6 +89,7 @@ type Server struct {
 	users       *users.Service
 	clients     *clients.Service
 	limiter     *ratelimit.Limiter
+	open        map[string]bool             // paths of the table that pages of every origin may read
 	origins     map[string]bool             // that may use the API
 	sameOrigin  *http.CrossOriginProtection // of the cookie
 	cache       *httpcache.Cache            // of answers about users; nil for none
@@ -135,7 +136,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		c: c, limiter: limiter, cache: cache, origins: originSet(c.Origins),
+		c: c, limiter: limiter, cache: cache, open: map[string]bool{}, origins: originSet(c.Origins),
 		sameOrigin: http.NewCrossOriginProtection(), revocations: hallpass.NewRevocations(),
 	}
 	for _, origin := range c.Origins {
