@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -88,9 +87,7 @@ func TestImport_killed(t *testing.T) {
 	path := writeUsers(t, manyUsers(rows))
 	kills, before := 0, 0
 	for delay := 30 * time.Millisecond; ; delay += 10 * time.Millisecond {
-		ctx, cancel := context.WithTimeout(t.Context(), delay) // its end is kill -9
-		err := exec.CommandContext(ctx, binary, "user", "import", path, "--data", s.data).Run()
-		cancel()
+		err := killedAfter(t, delay, "user", "import", path, "--data", s.data)
 		var there, told int
 		s.query("SELECT count(*) FROM users WHERE imported <> ''", &there)
 		s.query("SELECT count(*) FROM audit WHERE event = 'user_created'", &told)
@@ -120,6 +117,20 @@ func TestImport_killed(t *testing.T) {
 		t.Errorf("once more: %s (%v)", out, err)
 	}
 	t.Logf("%d kills", kills)
+}
+
+// killedAfter runs a command and kills it with -9 unless it has ended by then. The error is nil or an
+// [exec.ExitError].
+func killedAfter(t *testing.T, delay time.Duration, args ...string) error {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// The deadline of a context would also be the error of a command that has ended well just before.
+	kill := time.AfterFunc(delay, func() { _ = cmd.Process.Kill() })
+	defer kill.Stop()
+	return cmd.Wait()
 }
 
 func manyUsers(n int) string {
