@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -134,7 +136,8 @@ func TestLog_linesCannotBeForged(t *testing.T) {
 	}
 }
 
-// raw sends bytes and returns the first line of the answer.
+// raw sends bytes and returns the answer: its status, and the code of a problem document. Any other
+// refusal is an error.
 func (s *server) raw(text string) string {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
@@ -146,11 +149,25 @@ func (s *server) raw(text string) string {
 	if _, err := io.WriteString(conn, text); err != nil {
 		return "cut off"
 	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		return "cut off"
 	}
-	return strings.TrimSpace(line)
+	defer resp.Body.Close()
+	if resp.StatusCode < 400 {
+		return strconv.Itoa(resp.StatusCode)
+	}
+	var problem struct {
+		Status    int    `json:"status"`
+		Code      string `json:"code"`
+		RequestID string `json:"request_id"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&problem); err != nil || problem.Status != resp.StatusCode ||
+		problem.RequestID == "" || resp.Header.Get("Content-Type") != "application/problem+json" {
+		s.t.Errorf("%.60q is answered %s, and %v, and its problem document %+v (%v)",
+			text, resp.Status, resp.Header, problem, err)
+	}
+	return fmt.Sprint(resp.StatusCode, " ", problem.Code)
 }
 
 func TestBadRequests(t *testing.T) {
@@ -160,24 +177,29 @@ func TestBadRequests(t *testing.T) {
 	host := "Host: x\r\n"
 	for name, c := range map[string]struct{ request, want string }{
 		"two Authorization fields": {"GET /v1/me HTTP/1.1\r\n" + host + "Authorization: Bearer " +
-			token + "\r\nAuthorization: Bearer " + token + "\r\n\r\n", "HTTP/1.1 400"},
+			token + "\r\nAuthorization: Bearer " + token + "\r\n\r\n", "400 malformed_request"},
 		"two spaces": {"GET /v1/me HTTP/1.1\r\n" + host + "Authorization: Bearer  " +
-			token + "\r\n\r\n", "HTTP/1.1 200"},
+			token + "\r\n\r\n", "200"},
 		"two tokens with a comma": {"GET /v1/me HTTP/1.1\r\n" + host + "Authorization: Bearer " +
-			token + ", Bearer " + token + "\r\n\r\n", "HTTP/1.1 401"},
+			token + ", Bearer " + token + "\r\n\r\n", "401 token_invalid"},
 		"a header of 10 MB": {"GET /v1/me HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x",
-			10<<20), "HTTP/1.1 431"},
+			10<<20), "431 too_large"},
 		"a header of 17 KiB": {"GET /v1/me HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 17<<10) + "\r\n\r\n",
-			"HTTP/1.1 431"},
+			"431 too_large"},
 		"two lengths": {"POST /v1/login HTTP/1.1\r\n" + host +
-			"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "HTTP/1.1 400"},
+			"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "400 malformed_request"},
 		"length and chunks": {"POST /v1/login HTTP/1.1\r\n" + host +
 			"Content-Type: application/json\r\nContent-Length: 2\r\nTransfer-Encoding: " +
-			"chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 400"},
-		"garbage": {"\x00\x01\x02\r\n\r\n", "HTTP/1.1 400"},
+			"chunked\r\n\r\n0\r\n\r\n", "400 malformed_request"},
+		"garbage":           {"\x00\x01\x02\r\n\r\n", "400 malformed_request"},
+		"a version to come": {"GET /v1/me HTTP/3.0\r\n" + host + "\r\n", "505 malformed_request"},
+		"an unknown encoding": {"POST /v1/login HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip\r\n\r\n",
+			"501 malformed_request"},
+		"no host":             {"GET /v1/me HTTP/1.1\r\n\r\n", "400 malformed_request"},
+		"a folded field":      {"GET /v1/me HTTP/1.1\r\n" + host + "X: a\r\n b\r\n\r\n", "401 token_missing"},
+		"a name with a blank": {"GET /v1/me HTTP/1.1\r\n" + host + "X : a\r\n\r\n", "400 malformed_request"},
 	} {
-		if got := s.raw(c.request); !strings.HasPrefix(got, c.want) &&
-			!(got == "cut off" && strings.Contains(name, "10 MB")) {
+		if got := s.raw(c.request); got != c.want && !(got == "cut off" && strings.Contains(name, "10 MB")) {
 			t.Errorf("%s: answered %q, want %s", name, got, c.want)
 		}
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"database/sql"
 	"flag"
 	"net/http"
 	"os"
@@ -205,18 +206,48 @@ func TestStore_goneAndBack(t *testing.T) {
 	}
 }
 
-// Whatever happens to a key is in the server's log, whoever did it.
-func TestKeys_changesAreLogged(t *testing.T) {
+// Whatever happens to a key is in the server's log, and in the audit with who did it: an
+// administrator, the command line, or the server by itself, which then has no actor.
+func TestKeys_changesAreTold(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	s.command("", "key", "rotate")
 	p := s.admin("root")
-	s.do(request{Do: "POST /v1/keys/rotate", Token: p.Access})
-	for _, wanted := range []string{"key_changed", "state=next", "actor_id=" + p.ID} {
-		for begin := time.Now(); !strings.Contains(s.log.String(), wanted); time.Sleep(20 * time.Millisecond) {
-			if time.Since(begin) > 10*time.Second {
-				t.Fatalf("no %s in the log", wanted)
-			}
+	rotate := request{Do: "POST /v1/keys/rotate", Token: p.Access}
+	next := s.do(rotate).want(http.StatusOK, "").str("kid")
+	s.command("", "key", "revoke", next)
+	s.waitForLog("kid=" + next + " state=gone\n") // without an actor: another process has done it
+	again := s.do(rotate).want(http.StatusOK, "").str("kid")
+	s.kill()
+	db, err := sql.Open("sqlite", filepath.Join(s.data, "hallpass.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const longAgo = "UPDATE signing_keys SET created_at = created_at - 1000000 * 60 * 7 WHERE state = 'next'"
+	if _, err := db.ExecContext(t.Context(), longAgo); err != nil {
+		t.Fatal(err)
+	}
+	s.start() // it activates the key
+	s.waitForLog("kid=" + again + " state=active\n")
+	if !strings.Contains(s.log.String(), "actor_id="+p.ID+" kid="+again+" state=next") {
+		t.Error("the log does not say who rotated the key")
+	}
+	for _, c := range []struct{ kid, state, actor string }{
+		{next, "next", p.ID}, {next, "gone", "command line"}, {again, "next", p.ID}, {again, "active", ""},
+	} {
+		actor := "none"
+		s.query("SELECT max(actor_id) FROM audit WHERE key_id = '"+c.kid+"' AND detail = '"+c.state+"'", &actor)
+		if actor != c.actor {
+			t.Errorf("the audit says of %s, %s: by %q, want %q", c.kid, c.state, actor, c.actor)
+		}
+	}
+}
+
+func (s *server) waitForLog(wanted string) {
+	s.t.Helper()
+	for begin := time.Now(); !strings.Contains(s.log.String(), wanted); time.Sleep(20 * time.Millisecond) {
+		if time.Since(begin) > 20*time.Second {
+			s.t.Fatalf("no %q in the log", wanted)
 		}
 	}
 }

@@ -122,18 +122,28 @@ func TestGovernor_computesAsManyHashesAsItsCoresCan(t *testing.T) {
 		}
 		login() // a program that has been running for a while
 		var share float64
-		for range 5 { // of which one must not meet whatever else the machine does
+		rounds := 0 // in which nobody else took the processors
+		for range 10 {
 			hashing.Store(0)
-			before := computing(t, unix.CLOCK_PROCESS_CPUTIME_ID)
+			start, before := time.Now(), computing(t, unix.CLOCK_PROCESS_CPUTIME_ID)
 			var all sync.WaitGroup
 			for range 24 {
 				all.Go(func() { login(); login(); login() })
 			}
 			all.Wait()
 			spent := computing(t, unix.CLOCK_PROCESS_CPUTIME_ID) - before
+			if spent < time.Since(start)*time.Duration(cores)*9/10 {
+				continue // what the process does while it waits for a processor would count as well
+			}
+			if rounds++; rounds > 5 {
+				break
+			}
 			if share = max(share, float64(hashing.Load())/float64(spent)); share >= 0.97 {
 				break
 			}
+		}
+		if rounds == 0 {
+			t.Skipf("other programs took the processors in each of 10 rounds on %d cores", cores)
 		}
 		t.Logf("on %d cores %.3f of the time goes into hashes", cores, share)
 		if share < 0.97 {

@@ -60,12 +60,12 @@ func AddressKey(ip string) string {
 	if address.Is4() {
 		return address.String()
 	}
-	prefix, err := address.Prefix(64)
-	if err != nil {
-		return address.String() // never: it is an IPv6 address
+	var b [24]byte // the string is the only allocation
+	group, text := address.As16(), b[:0]
+	for i := 0; i < 8; i += 2 {
+		text = append(strconv.AppendUint(text, uint64(group[i])<<8|uint64(group[i+1]), 16), ':')
 	}
-	var b [64]byte // the string is the only allocation
-	return string(prefix.AppendTo(b[:0]))
+	return string(append(text, ":/64"...))
 }
 
 // connection returns the address of a request's connection.

@@ -82,16 +82,18 @@ func run(rounds int) error {
 	for _, c := range []struct {
 		name      string
 		addresses int
+		format    string
 		parallel  bool
 	}{
-		{"one address", 1, false}, {"one address, in parallel", 1, true},
-		{"100,000 addresses", 100_000, false}, {"100,000 addresses, in parallel", 100_000, true},
+		{"one address", 1, ipv4, false}, {"one address, in parallel", 1, ipv4, true},
+		{"100,000 addresses", 100_000, ipv4, false}, {"100,000 addresses, in parallel", 100_000, ipv4, true},
+		{"one IPv6 address", 1, ipv6, false}, {"100,000 IPv6 addresses", 100_000, ipv6, false},
 	} {
 		all, err := subjects()
 		if err != nil {
 			return err
 		}
-		medians, err := measure(all, requests(c.addresses), c.parallel, rounds)
+		medians, err := measure(all, requests(c.addresses, c.format), c.parallel, rounds)
 		if err != nil {
 			return err
 		}
@@ -106,15 +108,21 @@ func run(rounds int) error {
 	return table.Flush()
 }
 
+// The formats of addresses, from a number in three parts.
+const (
+	ipv4 = "10.%d.%d.%d:1234"
+	ipv6 = "[2001:db8:%x:%x%02x:8a2e:370:7334:1]:1234" // each in a /64 of its own
+)
+
 // requests are from that many addresses.
-func requests(addresses int) []*http.Request {
+func requests(addresses int, format string) []*http.Request {
 	all := make([]*http.Request, addresses)
 	for i := range all {
 		r, err := http.NewRequest(http.MethodGet, "http://api.example/", nil)
 		if err != nil {
 			fail(err)
 		}
-		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1234", i>>16, i>>8&255, i&255)
+		r.RemoteAddr = fmt.Sprintf(format, i>>16, i>>8&255, i&255)
 		all[i] = r
 	}
 	return all

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hallpass-go/hallpass"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/tracing"
 	"github.com/hallpass-go/hallpass/internal/users"
@@ -139,7 +140,8 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	if err != nil {
 		return err
 	}
-	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	// What the server does by itself has no actor.
+	background, stopBackground := context.WithCancel(hallpass.WithActor(context.WithoutCancel(ctx), ""))
 	var work sync.WaitGroup
 	work.Go(func() { api.Run(background) })
 	work.Go(func() { restored.follow(background, log) })
@@ -161,7 +163,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 	httpServer := api.HTTPServer()
 	httpServer.ConnState = listener.bounds.ConnState
 	served := make(chan error, 1)
-	go func() { served <- httpServer.Serve(listener) }()
+	go func() { served <- httpServer.Serve(api.Listener(listener)) }()
 	log.Info("ready", "url", c.scheme()+"://"+listener.Addr().String(), "data", all.Data, "issuer", c.Issuer)
 	if admins, err := in.hasAdmin(ctx); err == nil && !admins {
 		log.Info("there is no administrator yet; make one with: hallpass user add NAME --role " +

@@ -1,7 +1,6 @@
 package conns
 
 import (
-	"crypto/tls"
 	"net"
 	"net/http"
 )
@@ -9,8 +8,8 @@ import (
 // ConnState is for the field of that name in [http.Server]. It tells the listener which connections
 // wait for a request. A connection that has sent only part of a request still counts as waiting.
 func (l *Listener) ConnState(c net.Conn, state http.ConnState) {
-	if encrypted, ok := c.(*tls.Conn); ok {
-		c = encrypted.NetConn()
+	if around, ok := c.(interface{ NetConn() net.Conn }); ok { // such as a *tls.Conn
+		c = around.NetConn()
 	}
 	own, ok := c.(*conn)
 	if !ok {

@@ -59,8 +59,9 @@ type Config struct {
 	// forever.
 	Rotation time.Duration
 	// Changed is called for each key that is seen in a new state, whichever process changed it.
-	// That includes new keys and keys that are gone. It must not block or call the ring. Defaults
-	// to doing nothing.
+	// That includes new keys and keys that are gone. It gets the context of the call that changed
+	// the key, and context.Background() if that was another process. It must not block or call the
+	// ring. Defaults to doing nothing.
 	Changed func(context.Context, KeyInfo)
 	// Record is called for each change of a key in the change's transaction, with the key as it is
 	// afterwards. If it fails, nothing changes. Defaults to doing nothing.
@@ -81,6 +82,8 @@ type Ring struct {
 	record  func(context.Context, KeyInfo) error
 
 	publish, retire, rotation time.Duration // of Config
+
+	written sync.Map // KeyInfo.step → context.Context of what this process writes and has not yet seen
 
 	refreshing sync.Mutex // held while current is replaced
 	current    atomic.Pointer[snapshot]
@@ -226,7 +229,7 @@ func (r *Ring) Refresh(ctx context.Context) error {
 		return err
 	}
 	r.current.Store(next)
-	r.tell(ctx, before, next)
+	r.tell(before, next)
 	if next.active == nil {
 		return ErrNoActiveKey
 	}
@@ -234,21 +237,29 @@ func (r *Ring) Refresh(ctx context.Context) error {
 }
 
 // tell reports the changes from one snapshot to the next.
-func (r *Ring) tell(ctx context.Context, before, next *snapshot) {
+func (r *Ring) tell(before, next *snapshot) {
 	if before == nil || before == next {
 		return
 	}
 	for id, row := range next.rows {
 		if before.rows[id].State != row.State {
-			r.changed(ctx, row.KeyInfo)
+			r.changed(r.writer(row.KeyInfo), row.KeyInfo)
 		}
 	}
 	for id, row := range before.rows {
 		if _, there := next.rows[id]; !there {
 			row.State = Gone
-			r.changed(ctx, row.KeyInfo)
+			r.changed(r.writer(row.KeyInfo), row.KeyInfo)
 		}
 	}
+}
+
+// writer returns the context of the call that brought a key into its state, for [Config.Changed].
+func (r *Ring) writer(key KeyInfo) context.Context {
+	if ctx, ours := r.written.LoadAndDelete(key.step()); ours {
+		return ctx.(context.Context)
+	}
+	return context.Background()
 }
 
 // take makes a snapshot of rows, or returns the previous one if nothing has changed. A key whose

@@ -271,17 +271,22 @@ func TestRotate_underLoad(t *testing.T) {
 		verified.Load(), float64(verified.Load())/took.Seconds(), refused.Load())
 }
 
-// Refresh reports changes made by any process.
+// Refresh reports changes made by any process, and who made them if it was this one.
 func TestRefresh_tellsWhatHasChanged(t *testing.T) {
 	f, clock := newFolder(t), &atomic.Int64{}
+	type callerKey struct{}
 	var told []string
 	watching := f.station(clock, func(c *keyring.Config) {
-		c.Changed = func(_ context.Context, key keyring.KeyInfo) { told = append(told, string(key.State)) }
+		c.Changed = func(ctx context.Context, key keyring.KeyInfo) {
+			caller, _ := ctx.Value(callerKey{}).(string)
+			told = append(told, string(key.State)+caller)
+		}
 	})
+	as := func(caller string) context.Context { return context.WithValue(t.Context(), callerKey{}, caller) }
 	working := f.station(clock, nil)
 	expect := func(what string, want ...string) {
 		t.Helper()
-		if err := watching.Refresh(t.Context()); err != nil {
+		if err := watching.Refresh(as(" by who looks")); err != nil {
 			t.Fatal(err)
 		}
 		seen := map[string]int{}
@@ -315,4 +320,8 @@ func TestRefresh_tellsWhatHasChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("revoke", "gone", "active")
+	if _, err := watching.Rotate(as(" by us"), ""); err != nil {
+		t.Fatal(err)
+	}
+	expect("rotate by ourselves", "next by us")
 }

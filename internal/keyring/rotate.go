@@ -155,8 +155,9 @@ func (r *Ring) Revoke(ctx context.Context, id string) (KeyInfo, error) {
 // write runs a step in a transaction, in which it is recorded too. The step returns the keys that it
 // changes, as they are afterwards.
 func (r *Ring) write(ctx context.Context, step func(*sqldb.Tx) ([]KeyInfo, error)) error {
-	return r.db.Write(ctx, func(tx *sqldb.Tx) error {
-		changed, err := step(tx)
+	var changed []KeyInfo
+	err := r.db.Write(ctx, func(tx *sqldb.Tx) (err error) {
+		changed, err = step(tx)
 		if err != nil {
 			return err
 		}
@@ -167,10 +168,26 @@ func (r *Ring) write(ctx context.Context, step func(*sqldb.Tx) ([]KeyInfo, error
 			if err := r.record(sqldb.WithTx(ctx, tx), key); err != nil {
 				return err
 			}
+			// Before the commit: then another goroutine may see the change.
+			r.written.Store(key.step(), context.WithoutCancel(ctx))
 		}
 		return nil
 	})
+	if err != nil {
+		for _, key := range changed {
+			r.written.Delete(key.step())
+		}
+	}
+	return err
 }
+
+// keyStep is a key's way into a state. A key comes into each state once.
+type keyStep struct {
+	id    string
+	state State
+}
+
+func (k KeyInfo) step() keyStep { return keyStep{k.ID, k.State} }
 
 // in returns k in another state.
 func (k KeyInfo) in(state State) KeyInfo {

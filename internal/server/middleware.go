@@ -61,31 +61,36 @@ var constantFields = http.Header{
 	"Referrer-Policy":         {"no-referrer"},
 }
 
-// wrap surrounds every request: it gives the request an ID, finds the client's address, logs one
-// line, and answers even if the handler panics.
+// wrap surrounds every request.
 func (s *Server) wrap(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		started := time.Now()
-		rec := &record{ResponseWriter: w, id: rand.Text(), client: s.clientOf(r)}
-		r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
-		end := func(Answered) {}
-		if s.c.Trace != nil {
-			r, end = s.c.Trace(r)
-		}
-		h := w.Header()
-		maps.Copy(h, constantFields)
-		h[requestIDKey] = []string{rec.id}
-		defer func() {
-			if p := recover(); p != nil {
-				s.recovered(rec, r, p)
-			}
-			took := time.Since(started)
-			s.c.Metrics.Request(r.Pattern, rec.status, took)
-			s.logRequest(r, rec, took)
-			end(Answered{Route: r.Pattern, Status: rec.status, Code: rec.code, ID: rec.id})
-		}()
-		s.serve(rec, r, mux)
+		s.answer(w, r, func(rec *record, r *http.Request) { s.serve(rec, r, mux) })
 	})
+}
+
+// answer gives a request an ID, finds the client's address, logs one line, and answers even if serve
+// panics.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, serve func(*record, *http.Request)) {
+	started := time.Now()
+	rec := &record{ResponseWriter: w, id: rand.Text(), client: s.clientOf(r)}
+	r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
+	end := func(Answered) {}
+	if s.c.Trace != nil {
+		r, end = s.c.Trace(r)
+	}
+	h := w.Header()
+	maps.Copy(h, constantFields)
+	h[requestIDKey] = []string{rec.id}
+	defer func() {
+		if p := recover(); p != nil {
+			s.recovered(rec, r, p)
+		}
+		took := time.Since(started)
+		s.c.Metrics.Request(r.Pattern, rec.status, took)
+		s.logRequest(r, rec, took)
+		end(Answered{Route: r.Pattern, Status: rec.status, Code: rec.code, ID: rec.id})
+	}()
+	serve(rec, r)
 }
 
 var requestIDKey = http.CanonicalHeaderKey(hallpass.RequestIDHeader)
@@ -158,9 +163,9 @@ func (s *Server) recovered(rec *record, r *http.Request, p any) {
 
 func (s *Server) logRequest(r *http.Request, rec *record, took time.Duration) {
 	level := slog.LevelInfo
-	hungUp := r.Context().Err() != nil &&
-		errors.Is(rec.cause, context.Canceled) // the client did; nothing is wrong here
-	if rec.status >= 500 && !hungUp {
+	// If the client hung up or sent what is no request, nothing is wrong here.
+	hungUp := r.Context().Err() != nil && errors.Is(rec.cause, context.Canceled)
+	if rec.status >= 500 && !hungUp && r.Method != "" {
 		level = slog.LevelError
 	}
 	if !s.c.Log.Enabled(r.Context(), level) {
