@@ -49,6 +49,9 @@ func Together(keys ...func(*http.Request) string) func(*http.Request) string {
 // IPv6 address, which is what one customer usually gets. Text that is no address is returned as it is,
 // up to 64 bytes.
 func AddressKey(ip string) string {
+	if network, ok := networkOf(ip); ok {
+		return network + "::/64"
+	}
 	address, err := netip.ParseAddr(ip)
 	if err != nil {
 		return ip[:min(len(ip), 64)]
@@ -56,16 +59,34 @@ func AddressKey(ip string) string {
 	if address.Is4() {
 		return ip // there is only one way to write it
 	}
-	address = address.Unmap().WithZone("")
-	if address.Is4() {
+	if address = address.Unmap(); address.Is4() {
 		return address.String()
 	}
-	var b [24]byte // the string is the only allocation
-	group, text := address.As16(), b[:0]
+	var longest [24]byte // the string is the only allocation
+	group, text := address.As16(), longest[:0]
 	for i := 0; i < 8; i += 2 {
 		text = append(strconv.AppendUint(text, uint64(group[i])<<8|uint64(group[i+1]), 16), ':')
 	}
 	return string(append(text, ":/64"...))
+}
+
+// networkOf returns the first four groups of an IPv6 address, if they are all there and written as
+// usual: to parse the whole address takes several times as long. What follows them is not looked at.
+func networkOf(ip string) (network string, ok bool) {
+	group, groups := 0, 0 // where the group begins, and how many there were
+	for i := range len(ip) {
+		switch c := ip[i]; {
+		case '0' <= c && c <= '9' || 'a' <= c && c <= 'f':
+		case c != ':' || i == group || i > group+4 || ip[group] == '0' && i > group+1:
+			return "", false
+		default:
+			if groups++; groups == 4 {
+				return ip[:i], true
+			}
+			group = i + 1
+		}
+	}
+	return "", false
 }
 
 // connection returns the address of a request's connection.

@@ -3,8 +3,10 @@ package ratelimit_test
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -140,12 +142,48 @@ func TestAddressKey(t *testing.T) {
 		"::ffff:192.0.2.7":         "192.0.2.7",
 		"2001:db8:1:2:3:4:5:6":     "2001:db8:1:2::/64",
 		"2001:db8:1:2:ffff::%eth0": "2001:db8:1:2::/64",
+		"2001:db8::1":              "2001:db8:0:0::/64",
+		"2001:db8:0:0:1:2:3:4":     "2001:db8:0:0::/64",
+		"2001:DB8:0:00:1:2:3:4":    "2001:db8:0:0::/64",
+		"::1":                      "0:0:0:0::/64",
+		"fe80::1%eth0":             "fe80:0:0:0::/64",
+		"a:b":                      "a:b",
+		"12345:1:1:1:1:1:1:1":      "12345:1:1:1:1:1:1:1",
 		"@":                        "@",
 		"":                         "",
 		strings.Repeat("x", 100):   strings.Repeat("x", 64),
 	} {
 		if got := ratelimit.AddressKey(address); got != want {
 			t.Errorf("AddressKey(%s) = %s, want %s", address, got, want)
+		}
+	}
+}
+
+// However an address is written, it is counted as the network that it is in.
+func TestAddressKey_ofEverySpelling(t *testing.T) {
+	networks := map[string]netip.Prefix{}
+	for range 20_000 {
+		var b [16]byte
+		for i := range b {
+			b[i] = byte(rand.Uint32() & rand.Uint32() & rand.Uint32()) // many zeros
+		}
+		address := netip.AddrFrom16(b)
+		if address.Is4In6() {
+			continue
+		}
+		key := ratelimit.AddressKey(address.String())
+		for _, text := range []string{address.StringExpanded(), strings.ToUpper(address.String())} {
+			if other := ratelimit.AddressKey(text); other != key {
+				t.Fatalf("AddressKey(%s) = %s, and of %s = %s", address, key, text, other)
+			}
+		}
+		network, _ := address.Prefix(64)
+		if known, there := networks[key]; there && known != network {
+			t.Fatalf("%s and %s are both %s", network, known, key)
+		}
+		networks[key] = network
+		if parsed, err := netip.ParsePrefix(key); err != nil || parsed != network {
+			t.Fatalf("AddressKey(%s) = %s, which is %v (%v)", address, key, parsed, err)
 		}
 	}
 }

@@ -111,7 +111,7 @@ func run(rounds int) error {
 // The formats of addresses, from a number in three parts.
 const (
 	ipv4 = "10.%d.%d.%d:1234"
-	ipv6 = "[2001:db8:%x:%x%02x:8a2e:370:7334:1]:1234" // each in a /64 of its own
+	ipv6 = "[2001:%x:%x:%x:8a2e:370:7334:1]:1234" // each in a /64 of its own
 )
 
 // requests are from that many addresses.
