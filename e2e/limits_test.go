@@ -79,6 +79,28 @@ func TestLimits_parallelGuesses(t *testing.T) {
 	}
 }
 
+// After a restart too, the owner gets in from where they have logged in before.
+func TestLimits_ownersAreKnownAfterARestart(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--login-limit-account=3/1h")
+	s.signUp("alice")
+	const home, elsewhere = "127.9.4.1", "127.9.4.2"
+	right := object("username", "alice", "password", passwordOf("alice"))
+	if status := s.from(home, "/v1/login", right); status != 200 {
+		t.Fatalf("the first login is answered %d", status)
+	}
+	s.kill()
+	s.start()
+	for i, want := range []int{401, 401, 401, 429} {
+		if status := s.from(elsewhere, "/v1/login", object("username", "alice", "password", "wrong")); status != want {
+			t.Errorf("guess %d is answered %d", i, status)
+		}
+	}
+	if status := s.from(home, "/v1/login", right); status != 200 {
+		t.Errorf("the owner, from home: %d", status)
+	}
+}
+
 // A limit can be set by the environment, and turned off.
 func TestLimits_areSettings(t *testing.T) {
 	t.Parallel()

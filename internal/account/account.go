@@ -269,6 +269,9 @@ func (a *Accounts) Delete(ctx context.Context, id string) error {
 		if err := keepAdmin(tx, r); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(deletePlacesOf, id); err != nil {
+			return err
+		}
 		_, err = tx.Exec(deleteUser, id)
 		return err
 	})

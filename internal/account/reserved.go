@@ -76,18 +76,29 @@ func (a *Accounts) changeName(tx *sqldb.Tx, id, key string) error {
 	return reserveName(tx, id, now)
 }
 
-// Sweep deletes at most limit reservations that have ended at now, and returns how many it deleted.
+// Sweep deletes reserved names and places that have expired at now, at most limit of each. It returns
+// how many it deleted of what there were more of.
 func (a *Accounts) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
-	var swept int64
+	var most int64
 	err := a.db.Write(ctx, func(tx *sqldb.Tx) error {
-		result, err := tx.Exec(sweepReserved, sqldb.Micros(now), limit)
-		if err != nil {
-			return err
+		most = 0
+		for _, s := range []struct {
+			statement string
+			until     time.Time
+		}{{sweepReserved, now}, {sweepPlaces, now.Add(-placeAge)}} {
+			result, err := tx.Exec(s.statement, sqldb.Micros(s.until), limit)
+			if err != nil {
+				return err
+			}
+			n, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			most = max(most, n)
 		}
-		swept, err = result.RowsAffected()
-		return err
+		return nil
 	})
-	return int(swept), failure("sweeping reserved names", err)
+	return int(most), failure("sweeping reserved names and places", err)
 }
 
 // Find returns the user that text names, or [ErrNotFound]. If text has the shape of an ID, Find

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/asker"
@@ -27,7 +26,7 @@ type Guard struct {
 	limiter   *ratelimit.Limiter
 	strangers limits
 	known     limits
-	familiar  pairs
+	places    Places
 }
 
 // limits are those of one kind of client.
@@ -36,23 +35,24 @@ type limits struct{ account, address ratelimit.Limit }
 // Refused is the error of an attempt that a limit refuses.
 type Refused = ratelimit.Refused
 
-// NewGuard returns a guard with these limits, whose names it sets. A zero Limit means no limit.
-func NewGuard(limiter *ratelimit.Limiter, account, address ratelimit.Limit) *Guard {
+// NewGuard returns a guard with these limits, whose names it sets. A zero Limit means no limit. It
+// knows clients by places.
+func NewGuard(limiter *ratelimit.Limiter, account, address ratelimit.Limit, places Places) *Guard {
 	return &Guard{
 		limiter:   limiter,
 		strangers: limits{named(account, accountName), named(address, addressName)},
 		known:     limits{named(account, accountName+ofKnown), named(address, addressName+ofKnown)},
-		familiar:  pairs{places: map[string]int{}},
+		places:    places,
 	}
 }
 
-// InMemory returns a guard that counts in the memory of the process.
+// InMemory returns a guard that counts, and remembers places, in the memory of the process.
 func InMemory(account, address ratelimit.Limit, now func() time.Time) *Guard {
 	limiter, err := ratelimit.New(ratelimit.Config{Now: now})
 	if err != nil {
 		panic(err) // never: there is nothing in it to refuse
 	}
-	return NewGuard(limiter, account, address)
+	return NewGuard(limiter, account, address, newMemory())
 }
 
 // PerMinute returns a limit of n tries a minute, with a default for 0 and no limit for negative n.
@@ -89,30 +89,47 @@ type Attempt struct {
 	// session of it.
 	Known bool
 
-	guard   *Guard
-	account string // "" if the name cannot be an account's
-	bucket  string // the account's key
+	guard    *Guard
+	account  string // "" if the name cannot be an account's
+	bucket   string // the account's key
+	familiar bool   // the account was logged in to from there before
 }
 
 // Login counts an attempt to log in to an account from an address. The account is "" if the name
-// cannot be an account's. The errors are those of [ratelimit.Limiter.Take].
+// cannot be an account's. The errors are those of [ratelimit.Limiter.Take] and of [Places].
 func (g *Guard) Login(ctx context.Context, account, ip string) (Attempt, error) {
-	place := ratelimit.AddressKey(ip)
-	a := Attempt{guard: g, account: account, bucket: account, Place: place}
-	if a.Known = g.familiar.has(account, place); a.Known {
-		a.bucket = account + " " + place
+	a, err := g.attempt(ctx, account, ip)
+	if err != nil {
+		return a, err
 	}
+	a.Known = a.familiar
 	return a, a.take(ctx, 1)
 }
 
 // Session is [Guard.Login] for a client that holds a session of the account.
 func (g *Guard) Session(ctx context.Context, account, ip string) (Attempt, error) {
-	place := ratelimit.AddressKey(ip)
-	a := Attempt{guard: g, account: account, bucket: account + " session", Place: place, Known: true}
-	if g.familiar.has(account, place) {
-		a.bucket = account + " " + place
+	a, err := g.attempt(ctx, account, ip)
+	if err != nil {
+		return a, err
+	}
+	a.Known = true
+	if !a.familiar {
+		a.bucket = account + " session"
 	}
 	return a, a.take(ctx, 1)
+}
+
+// attempt returns an attempt that has not been counted.
+func (g *Guard) attempt(ctx context.Context, account, ip string) (Attempt, error) {
+	a := Attempt{guard: g, account: account, bucket: account, Place: ratelimit.AddressKey(ip)}
+	if account == "" {
+		return a, nil
+	}
+	var err error
+	if a.familiar, err = g.places.Has(ctx, account, a.Place); a.familiar {
+		a.bucket = account + " " + a.Place
+	}
+	return a, err
 }
 
 // Failed ends an attempt that failed. The attempt stays counted if the password was wrong or the
@@ -128,7 +145,8 @@ func (a Attempt) Failed(ctx context.Context, err error, wrong bool) {
 // or the same client, have tried before stays.
 func (a Attempt) Succeeded(ctx context.Context) {
 	a.giveBack(ctx)
-	a.guard.familiar.add(a.account, a.Place)
+	// If a place cannot be kept, the next login from there tries again.
+	_ = a.guard.places.Add(context.WithoutCancel(ctx), a.account, a.Place)
 }
 
 // Context returns a context that names the client of the attempt.
@@ -157,40 +175,4 @@ func (a Attempt) take(ctx context.Context, cost int) error {
 		refused.Limit.Name = strings.TrimSuffix(refused.Limit.Name, ofKnown)
 	}
 	return err
-}
-
-// maxPairs limits the memory for familiar places to about ten megabytes.
-const maxPairs = 1 << 16
-
-// pairs remembers recent pairs of an account and an address that logged in to it. It forgets the
-// oldest first.
-type pairs struct {
-	mu     sync.Mutex
-	places map[string]int // guarded by mu; account and address → place in the ring
-	ring   []string       // guarded by mu
-	next   int            // guarded by mu; the place to use again
-}
-
-func (p *pairs) has(account, place string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, has := p.places[account+" "+place]
-	return has
-}
-
-func (p *pairs) add(account, place string) {
-	key := account + " " + place
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, has := p.places[key]; has {
-		return
-	}
-	if len(p.ring) < maxPairs {
-		p.places[key] = len(p.ring)
-		p.ring = append(p.ring, key)
-		return
-	}
-	delete(p.places, p.ring[p.next])
-	p.ring[p.next], p.places[key] = key, p.next
-	p.next = (p.next + 1) % maxPairs
 }

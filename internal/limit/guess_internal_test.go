@@ -100,13 +100,28 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func TestPairs_forgetTheOldest(t *testing.T) {
-	p := pairs{places: map[string]int{}}
-	for i := range maxPairs + 10 {
-		p.add(fmt.Sprint("id:", i), "192.0.2.1")
+// An account keeps its last places, and the accounts that were last logged in to keep theirs. So
+// nobody's own log-ins, however many and from however many addresses, make another's be forgotten.
+func TestMemory_ofPlaces(t *testing.T) {
+	m := newMemory()
+	add := func(account, place string) { _ = m.Add(t.Context(), account, place) }
+	has := func(account, place string) bool { has, _ := m.Has(t.Context(), account, place); return has }
+	add("id:victim", "home")
+	for i := range 2 * maxAccounts * maxPlaces {
+		add("id:thief", fmt.Sprint(i))
 	}
-	if p.has("id:9", "192.0.2.1") || !p.has("id:10", "192.0.2.1") || len(p.places) != maxPairs ||
-		len(p.ring) != maxPairs {
-		t.Errorf("%d places, %d in the ring", len(p.places), len(p.ring))
+	last := 2*maxAccounts*maxPlaces - 1
+	if !has("id:victim", "home") || !has("id:thief", fmt.Sprint(last-maxPlaces+1)) ||
+		has("id:thief", fmt.Sprint(last-maxPlaces)) {
+		t.Error("many places of one account")
+	}
+	for i := range maxAccounts {
+		add("id:victim", "work")
+		add(fmt.Sprint("id:", i), "home")
+	}
+	if !has("id:victim", "home") || !has("id:victim", "work") || has("id:thief", fmt.Sprint(last)) ||
+		has("id:0", "home") ||
+		!has("id:1", "home") || len(m.accounts) != maxAccounts || m.recent.Len() != maxAccounts {
+		t.Errorf("many accounts: %d, %d", len(m.accounts), m.recent.Len())
 	}
 }

@@ -64,7 +64,7 @@ func New(c Config) *Service {
 	}
 	return &Service{
 		accounts: c.Accounts, issuer: c.Issuer, now: c.Now,
-		guesses: limit.NewGuard(c.Limiter, c.Limits.LoginAccount, c.Limits.LoginAddress),
+		guesses: limit.NewGuard(c.Limiter, c.Limits.LoginAccount, c.Limits.LoginAddress, c.Accounts.Places()),
 		limiter: c.Limiter, limits: c.Limits,
 	}
 }
