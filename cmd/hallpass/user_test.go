@@ -51,7 +51,7 @@ func TestFindUser_anIDIsAnID(t *testing.T) {
 			t.Errorf("%s has the roles %q (%v), want %s", name, u.Roles, err, want)
 		}
 	}
-	if err := in.accounts.Delete(t.Context(), made["thief"]); err != nil {
+	if _, err := in.accounts.Delete(t.Context(), made["thief"]); err != nil {
 		t.Fatal(err)
 	}
 	if u, err := in.findUser(t.Context(), made["thief"]); err == nil {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/sqldb"
@@ -152,9 +153,10 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (User, error) {
 
 // Update is a checked change of a user, with the new password already hashed.
 type Update struct {
+	Before  User
+	Changes Changes // without a name and an address that the user already had
+
 	accounts  *Accounts
-	id        string
-	changes   Changes
 	key, hash *string // of the new name and password; nil if unchanged
 }
 
@@ -167,7 +169,13 @@ func (a *Accounts) Prepare(ctx context.Context, id string, c Changes) (*Update, 
 	if err != nil {
 		return nil, err
 	}
-	u := &Update{accounts: a, id: id, changes: c}
+	if c.Username != nil && *c.Username == before.Username {
+		c.Username = nil
+	}
+	if c.Email != nil && *c.Email == before.Email {
+		c.Email = nil
+	}
+	u := &Update{Before: before, Changes: c, accounts: a}
 	if u.key, err = a.checkChanges(before, c); err != nil {
 		return nil, err
 	}
@@ -182,18 +190,23 @@ func (a *Accounts) Prepare(ctx context.Context, id string, c Changes) (*Update, 
 }
 
 // Write writes the update and returns the changed user. Errors are [ErrUsernameTaken],
-// [ErrNotFound] and [ErrCredentials]. If there is an error, nothing changes.
+// [ErrNotFound], [ErrCredentials], [ErrUnchanged] and that of [OnlyIf]. If there is an error, nothing
+// changes.
 func (u *Update) Write(ctx context.Context) (User, error) {
-	return u.accounts.change(ctx, "updating user", u.id, func(tx *sqldb.Tx, r record) error {
-		if u.changes.Proof != nil && u.changes.Proof.hash != r.passwordHash {
+	id, c := u.Before.ID, u.Changes
+	return u.accounts.change(ctx, "updating user", id, func(tx *sqldb.Tx, r record) error {
+		if c.Proof != nil && c.Proof.hash != r.passwordHash {
 			return ErrCredentials
 		}
+		if u.key == nil && c.Email == nil && u.hash == nil {
+			return ErrUnchanged
+		}
 		if u.key != nil {
-			if err := u.accounts.changeName(tx, u.id, *u.key); err != nil {
+			if err := u.accounts.changeName(tx, id, *u.key); err != nil {
 				return err
 			}
 		}
-		_, err := tx.Exec(updateUser, u.changes.Username, u.key, u.changes.Email, u.hash, u.id)
+		_, err := tx.Exec(updateUser, c.Username, u.key, c.Email, u.hash, id)
 		return err
 	})
 }
@@ -226,14 +239,17 @@ func (a *Accounts) checkChanges(before User, c Changes) (key *string, err error)
 	return key, invalid(problems...)
 }
 
-// SetRoles replaces a user's roles. Errors are an [*InvalidError], [ErrLastAdmin] and
-// [ErrNotFound].
+// SetRoles replaces a user's roles. Errors are an [*InvalidError], [ErrLastAdmin], [ErrNotFound],
+// [ErrUnchanged] and that of [OnlyIf].
 func (a *Accounts) SetRoles(ctx context.Context, id string, roles []string) (User, error) {
 	roles, problem := canonicalRoles(roles)
 	if err := invalid(problem); err != nil {
 		return User{}, err
 	}
 	return a.change(ctx, "setting roles", id, func(tx *sqldb.Tx, r record) error {
+		if slices.Equal(roles, r.Roles) {
+			return ErrUnchanged
+		}
 		if isAdmin(roles) == 0 {
 			if err := keepAdmin(tx, r); err != nil {
 				return err
@@ -244,10 +260,13 @@ func (a *Accounts) SetRoles(ctx context.Context, id string, roles []string) (Use
 	})
 }
 
-// SetDisabled disables or enables a user. A disabled user cannot log in. Errors are [ErrLastAdmin]
-// and [ErrNotFound].
+// SetDisabled disables or enables a user. A disabled user cannot log in. Errors are [ErrLastAdmin],
+// [ErrNotFound], [ErrUnchanged] and that of [OnlyIf].
 func (a *Accounts) SetDisabled(ctx context.Context, id string, disabled bool) (User, error) {
 	return a.change(ctx, "setting whether user is disabled", id, func(tx *sqldb.Tx, r record) error {
+		if r.Disabled == disabled {
+			return ErrUnchanged
+		}
 		if disabled {
 			if err := keepAdmin(tx, r); err != nil {
 				return err
@@ -258,12 +277,12 @@ func (a *Accounts) SetDisabled(ctx context.Context, id string, disabled bool) (U
 	})
 }
 
-// Delete removes a user. The name stays reserved for [NameReserved]. Errors are [ErrLastAdmin] and
-// [ErrNotFound].
-func (a *Accounts) Delete(ctx context.Context, id string) error {
-	err := a.db.Write(ctx, func(tx *sqldb.Tx) error {
-		r, err := scan(tx.QueryRow(selectByID, id))
-		if err != nil {
+// Delete removes a user, and returns who that was. The name stays reserved for [NameReserved]. Errors
+// are [ErrLastAdmin], [ErrNotFound] and that of [OnlyIf].
+func (a *Accounts) Delete(ctx context.Context, id string) (User, error) {
+	var r record
+	err := a.db.Write(ctx, func(tx *sqldb.Tx) (err error) {
+		if r, err = scanIf(ctx, tx.QueryRow(selectByID, id)); err != nil {
 			return err
 		}
 		if err := keepAdmin(tx, r); err != nil {
@@ -275,15 +294,15 @@ func (a *Accounts) Delete(ctx context.Context, id string) error {
 		_, err = tx.Exec(deleteUser, id)
 		return err
 	})
-	return failure("deleting user", err)
+	return r.User, failure("deleting user", err)
 }
 
-// change runs f on a user in a transaction and returns the user as it is afterwards.
+// change runs f on a user in a transaction and returns the user as it is afterwards. If f returns
+// [ErrUnchanged], that is as before.
 func (a *Accounts) change(ctx context.Context, doing, id string, f func(*sqldb.Tx, record) error) (User, error) {
-	var after record
-	err := a.db.Write(ctx, func(tx *sqldb.Tx) error {
-		before, err := scan(tx.QueryRow(selectByID, id))
-		if err != nil {
+	var before, after record
+	err := a.db.Write(ctx, func(tx *sqldb.Tx) (err error) {
+		if before, err = scanIf(ctx, tx.QueryRow(selectByID, id)); err != nil {
 			return err
 		}
 		if err := f(tx, before); err != nil {
@@ -292,10 +311,30 @@ func (a *Accounts) change(ctx context.Context, doing, id string, f func(*sqldb.T
 		after, err = scan(tx.QueryRow(selectByID, id))
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrUnchanged):
+		return before.User, ErrUnchanged
+	case err != nil:
 		return User{}, failure(doing, err)
 	}
 	return after.User, nil
+}
+
+type conditionKey struct{}
+
+// OnlyIf returns a context in which a user is changed or deleted only if condition returns nil. It gets
+// the user as they are in the transaction of the change, which else fails with its error.
+func OnlyIf(ctx context.Context, condition func(User) error) context.Context {
+	return context.WithValue(ctx, conditionKey{}, condition)
+}
+
+// scanIf is scan for a change that may have a condition.
+func scanIf(ctx context.Context, row interface{ Scan(dest ...any) error }) (record, error) {
+	r, err := scan(row)
+	if condition, ok := ctx.Value(conditionKey{}).(func(User) error); ok && err == nil {
+		err = condition(r.User)
+	}
+	return r, err
 }
 
 // User returns the user with that ID, or [ErrNotFound].

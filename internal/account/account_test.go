@@ -233,7 +233,7 @@ func TestUser_isNotFound(t *testing.T) {
 	_, updated := a.Update(t.Context(), "x", account.Changes{Email: pointer("")})
 	_, roles := a.SetRoles(t.Context(), "x", nil)
 	_, disabled := a.SetDisabled(t.Context(), "x", true)
-	deleted := a.Delete(t.Context(), "x")
+	_, deleted := a.Delete(t.Context(), "x")
 	for i, err := range []error{byID, byName, byBadName, updated, roles, disabled, deleted} {
 		if !errors.Is(err, account.ErrNotFound) {
 			t.Errorf("%d: err = %v, want ErrNotFound", i, err)
@@ -259,6 +259,9 @@ func TestUpdate_changesWhatIsGivenAlone(t *testing.T) {
 	} {
 		step.apply()
 		got, err := a.Update(t.Context(), u.ID, step.changes)
+		if step.name == "nothing" && errors.Is(err, account.ErrUnchanged) {
+			err = nil
+		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v, want %+v", step.name, got, err, want)
 		}
@@ -395,8 +398,9 @@ func TestAccounts_sayWhenTheDatabaseCannotBeAsked(t *testing.T) {
 	_, updated := a.Update(t.Context(), u.ID, account.Changes{Email: pointer("")})
 	_, roles := a.SetRoles(t.Context(), u.ID, nil)
 	_, disabled := a.SetDisabled(t.Context(), u.ID, true)
+	_, deleted := a.Delete(t.Context(), u.ID)
 	for i, err := range []error{created, authenticated, unknown, checked, read, byName,
-		listed, updated, roles, disabled, a.Delete(t.Context(), u.ID)} {
+		listed, updated, roles, disabled, deleted} {
 		if !errors.Is(err, sqldb.ErrUnavailable) || errors.Is(err, account.ErrCredentials) ||
 			errors.Is(err, account.ErrNotFound) {
 			t.Errorf("%d: err = %v, want sqldb.ErrUnavailable alone", i, err)

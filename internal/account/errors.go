@@ -19,6 +19,8 @@ var (
 	ErrLastAdmin = errors.New("account: the last enabled administrator must stay one")
 	// ErrCredentials says that the password is wrong, or that the user is unknown or disabled.
 	ErrCredentials = errors.New("account: wrong username or password")
+	// ErrUnchanged says that a change would change nothing.
+	ErrUnchanged = errors.New("account: the user is like that already")
 	// ErrUnavailable says that the database could not be reached.
 	ErrUnavailable = sqldb.ErrUnavailable
 )

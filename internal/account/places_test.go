@@ -86,7 +86,7 @@ func TestPlaces(t *testing.T) {
 	want("after 91 days", "anna", "home", false)
 
 	add("anna", "home")
-	if err := a.Delete(t.Context(), users["anna"]); err != nil {
+	if _, err := a.Delete(t.Context(), users["anna"]); err != nil {
 		t.Fatal(err)
 	}
 	want("after the user's end", "anna", "home", false)

@@ -88,7 +88,7 @@ func TestUpdate_oldNameStaysReservedForATime(t *testing.T) {
 func TestDelete_freesTheName(t *testing.T) {
 	a, _, _ := movable(t)
 	u := create(t, a, "anna")
-	if err := a.Delete(t.Context(), u.ID); err != nil {
+	if _, err := a.Delete(t.Context(), u.ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := authenticate(t.Context(), a, "anna", secret); !errors.Is(err, account.ErrCredentials) {

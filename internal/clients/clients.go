@@ -173,7 +173,7 @@ func (s *Service) Disable(ctx context.Context, id string) (client Client, err er
 		client, err = s.c.Registry.setDisabled(ctx, id, true)
 		return s.done(ctx, err, EventDisabled, id, "")
 	})
-	return client, err
+	return client, unlessUnchanged(err)
 }
 
 // Enable accepts a disabled client again.
@@ -182,7 +182,7 @@ func (s *Service) Enable(ctx context.Context, id string) (client Client, err err
 		client, err = s.c.Registry.setDisabled(ctx, id, false)
 		return s.done(ctx, err, EventEnabled, id, "")
 	})
-	return client, err
+	return client, unlessUnchanged(err)
 }
 
 // Delete deletes a client and refuses its tokens.
@@ -190,6 +190,14 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 	return s.c.Issuer.RevokeAccess(ctx, id, func(ctx context.Context) error {
 		return s.done(ctx, s.c.Registry.remove(ctx, id), EventDeleted, id, "")
 	})
+}
+
+// unlessUnchanged lets a change succeed that changes nothing. Its transaction is rolled back.
+func unlessUnchanged(err error) error {
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	return err
 }
 
 // done tells of an operation within its transaction, unless err says that it failed.

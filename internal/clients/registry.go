@@ -137,7 +137,10 @@ func (g *Registry) setDisabled(ctx context.Context, id string, disabled bool) (C
 	if disabled {
 		n = 1
 	}
-	return g.change(ctx, "setting whether client is disabled", id, func(tx *sqldb.Tx, _ record) error {
+	return g.change(ctx, "setting whether client is disabled", id, func(tx *sqldb.Tx, r record) error {
+		if r.Disabled == disabled {
+			return errUnchanged
+		}
 		_, err := tx.ExecRow(updateDisabled, n, id)
 		return err
 	})
@@ -154,21 +157,24 @@ func (g *Registry) remove(ctx context.Context, id string) error {
 	return failure("deleting client", err)
 }
 
-// change runs f on a client in a transaction and returns the client as it is afterwards.
+// errUnchanged says that a change would change nothing.
+var errUnchanged = errors.New("the client is like that already")
+
+// change runs f on a client in a transaction and returns the client as it is afterwards. If f returns
+// errUnchanged, that is as before.
 func (g *Registry) change(ctx context.Context, doing, id string, f func(*sqldb.Tx, record) error) (Client, error) {
-	var after record
-	err := g.db.Write(ctx, func(tx *sqldb.Tx) error {
-		before, err := scan(tx.QueryRow(selectByID, id))
-		if err != nil {
+	var r record
+	err := g.db.Write(ctx, func(tx *sqldb.Tx) (err error) {
+		if r, err = scan(tx.QueryRow(selectByID, id)); err != nil {
 			return err
 		}
-		if err := f(tx, before); err != nil {
+		if err := f(tx, r); err != nil {
 			return err
 		}
-		after, err = scan(tx.QueryRow(selectByID, id))
+		r, err = scan(tx.QueryRow(selectByID, id))
 		return err
 	})
-	return after.Client, failure(doing, err)
+	return r.Client, failure(doing, err)
 }
 
 func failure(doing string, err error) error {

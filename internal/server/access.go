@@ -1,7 +1,11 @@
 package server
 
 import (
+	"net/http"
+	"strings"
+
 	"github.com/hallpass-go/hallpass"
+	"github.com/hallpass-go/hallpass/internal/clients"
 	"github.com/hallpass-go/hallpass/internal/openapi"
 	"github.com/hallpass-go/hallpass/internal/users"
 )
@@ -30,7 +34,12 @@ var (
 	anyone  = access{words: "anyone", public: true}
 	machine = access{words: "programs on the same machine, unless --metrics-addr is set", public: true}
 	caller  = access{words: "anyone with an access token"}
-	admin   = access{
+	user    = access{
+		words:    "a user",
+		rules:    []hallpass.Rule{isUser},
+		refusals: []*hallpass.Error{hallpass.ErrInsufficientRole},
+	}
+	admin = access{
 		words:    "an administrator",
 		rules:    []hallpass.Rule{isAdmin},
 		refusals: []*hallpass.Error{hallpass.ErrInsufficientRole},
@@ -43,17 +52,17 @@ var (
 	selfOrAdmin = access{
 		words:    "the user, and an administrator",
 		rules:    []hallpass.Rule{hallpass.AnyOf(isSelf, isAdmin)},
-		refusals: []*hallpass.Error{hallpass.ErrNotOwner},
+		refusals: []*hallpass.Error{hallpass.ErrNotOwner, hallpass.ErrInsufficientRole},
 	}
 	selfOrFreshAdmin = access{
 		words:    "the user, and an administrator with a recent login",
 		rules:    []hallpass.Rule{hallpass.AnyOf(isSelf, hallpass.AllOf(isAdmin, isFresh))},
-		refusals: []*hallpass.Error{hallpass.ErrNotOwner, hallpass.ErrFreshTokenRequired},
+		refusals: []*hallpass.Error{hallpass.ErrNotOwner, hallpass.ErrInsufficientRole, hallpass.ErrFreshTokenRequired},
 	}
 	freshSelfOrAdmin = access{
 		words:    "the user and an administrator, with a recent login",
 		rules:    []hallpass.Rule{hallpass.AnyOf(isSelf, isAdmin), isFresh},
-		refusals: []*hallpass.Error{hallpass.ErrNotOwner, hallpass.ErrFreshTokenRequired},
+		refusals: []*hallpass.Error{hallpass.ErrNotOwner, hallpass.ErrInsufficientRole, hallpass.ErrFreshTokenRequired},
 	}
 	introspector = access{
 		words: "an administrator, a service whose token has the scope introspect, and a machine client with its " +
@@ -78,5 +87,11 @@ var (
 var (
 	isAdmin = hallpass.Role(users.AdminRole)
 	isFresh = hallpass.Fresh(users.FreshFor)
-	isSelf  = hallpass.Self("id")
+	isSelf  = hallpass.AllOf(isUser, hallpass.Self("id"))
+	isUser  = hallpass.Check(func(_ *http.Request, id hallpass.Identity[noClaims]) error {
+		if strings.HasPrefix(id.Subject, clients.IDPrefix) {
+			return hallpass.ErrInsufficientRole.WithDetail("This is for users, and the token is a machine client's.")
+		}
+		return nil
+	})
 )

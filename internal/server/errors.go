@@ -20,6 +20,10 @@ var (
 		Code: hallpass.ErrTooLarge.Code, Status: http.StatusRequestHeaderFieldsTooLarge,
 		Detail: "The header of a request has at most 16 KiB.",
 	}
+	errChangedSince = &hallpass.Error{
+		Code: "precondition_failed", Status: http.StatusPreconditionFailed,
+		Detail: "This is not as it was when you read it (If-Match). Read it again.",
+	}
 	errUsernameTaken = &hallpass.Error{
 		Code: "username_taken", Status: http.StatusConflict,
 		Detail: "Another user has this name, or had it lately. Choose another.",

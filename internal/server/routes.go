@@ -77,27 +77,28 @@ func (s *Server) userRoutes() []row {
 				"their own name or e-mail address wants a recent login. Other sessions end with the old password.",
 			Counts: append([]string{"rename"}, wrongPasswords...),
 			Takes:  openapi.JSON(userChanges{}), Answers: ok(userDocument{}, changedDocument{}),
-			Refuses: refuse(passwordChecked, hallpass.ErrNotFound, hallpass.ErrFreshTokenRequired, errUsernameTaken),
+			Refuses: refuse(passwordChecked, hallpass.ErrNotFound, hallpass.ErrFreshTokenRequired, errUsernameTaken,
+				errChangedSince),
 		},
 		{
 			Pattern: "DELETE /v1/users/{id}", Who: freshSelfOrAdmin, Serve: s.deleteUser,
 			Does: "Deletes a user and ends their sessions.", Answers: noContent(),
-			Refuses: refuse(storeAsked, hallpass.ErrNotFound, errLastAdmin),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound, errChangedSince, errLastAdmin),
 		},
 		{
 			Pattern: "PUT /v1/users/{id}/roles", Who: freshAdmin, Serve: s.setRoles,
 			Does: "Sets the roles of a user.", Takes: openapi.JSON(rolesBody{}), Answers: ok(userDocument{}),
-			Refuses: refuse(storeAsked, hallpass.ErrNotFound, errLastAdmin),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound, errChangedSince, errLastAdmin),
 		},
 		{
 			Pattern: "POST /v1/users/{id}/disable", Who: freshAdmin, Serve: s.disable,
 			Does: "Disables a user and ends their sessions.", Takes: nothing, Answers: ok(userDocument{}),
-			Refuses: refuse(storeAsked, hallpass.ErrNotFound, errLastAdmin),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound, errChangedSince, errLastAdmin),
 		},
 		{
 			Pattern: "POST /v1/users/{id}/enable", Who: freshAdmin, Serve: s.enable,
 			Does: "Lets a disabled user log in again.", Takes: nothing, Answers: ok(userDocument{}),
-			Refuses: refuse(storeAsked, hallpass.ErrNotFound),
+			Refuses: refuse(storeAsked, hallpass.ErrNotFound, errChangedSince),
 		},
 	}
 }
@@ -111,13 +112,13 @@ func (s *Server) loginRoutes() []row {
 			Counts: wrongPasswords, Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
 		},
 		{
-			Pattern: "POST /v1/reauthenticate", Who: caller, Serve: s.reauthenticate, Cookie: givesToken,
+			Pattern: "POST /v1/reauthenticate", Who: user, Serve: s.reauthenticate, Cookie: givesToken,
 			Does:  "Makes the login recent again. The refresh token changes.",
 			Takes: openapi.JSON(passwordBody{}), Answers: ok(tokensDocument{}),
 			Counts: wrongPasswords, Refuses: refuse(passwordChecked, hallpass.ErrInvalidCredentials),
 		},
 		{
-			Pattern: "GET /v1/me", Who: caller, Serve: s.me, Around: s.cached(userWhoCalls),
+			Pattern: "GET /v1/me", Who: user, Serve: s.me, Around: s.cached(userWhoCalls),
 			Does: "Shows who is calling.", Answers: ok(meDocument{}),
 			Refuses: storeAsked,
 		},

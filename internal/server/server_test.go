@@ -93,15 +93,16 @@ func TestUsers_lastAdministratorStays(t *testing.T) {
 			})
 		}
 		all.Wait()
-		users, err := f.accounts.List(t.Context(), "", 200)
+		list, err := f.accounts.List(t.Context(), "", 200)
 		if err != nil {
 			t.Fatal(err)
 		}
 		admins := 0
-		for _, u := range users {
+		for _, u := range list {
 			if slices.Contains(u.Roles, "admin") {
 				admins++
-				if _, err := f.accounts.SetRoles(t.Context(), root.id, []string{"admin"}); err != nil {
+				_, err := f.accounts.SetRoles(t.Context(), root.id, []string{"admin"})
+				if err != nil && !errors.Is(err, users.ErrUnchanged) {
 					t.Fatal(err)
 				}
 				if u.ID != root.id {

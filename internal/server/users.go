@@ -2,8 +2,11 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
@@ -120,12 +123,12 @@ func (s *Server) changeUser(r request) (answer, error) {
 		if body.CurrentPassword != nil {
 			return answer{}, errStrayCurrent
 		}
-		return userAnswer(s.users.Change(byCaller(r), id, changes, client(r.Request)))
+		return userAnswer(s.users.Change(ifMatches(r), id, changes, client(r.Request)))
 	}
 	caller := users.Caller{
 		ID: id, SessionID: r.Identity.SessionID, AuthTime: r.Identity.AuthTime, Client: client(r.Request),
 	}
-	user, tokens, err := s.users.ChangeOwn(r.Context(), caller, changes, body.CurrentPassword)
+	user, tokens, err := s.users.ChangeOwn(ifMatches(r), caller, changes, body.CurrentPassword)
 	if err != nil || tokens == nil {
 		return userAnswer(user, err)
 	}
@@ -133,7 +136,7 @@ func (s *Server) changeUser(r request) (answer, error) {
 }
 
 func (s *Server) deleteUser(r request) (answer, error) {
-	return answer{}, s.users.Delete(byCaller(r), r.PathValue("id"))
+	return answer{}, s.users.Delete(ifMatches(r), r.PathValue("id"))
 }
 
 type rolesBody struct {
@@ -145,21 +148,21 @@ func (s *Server) setRoles(r request) (answer, error) {
 	if err := r.ReadJSON(&body); err != nil {
 		return answer{}, err
 	}
-	return userAnswer(s.users.SetRoles(byCaller(r), r.PathValue("id"), *body.Roles))
+	return userAnswer(s.users.SetRoles(ifMatches(r), r.PathValue("id"), *body.Roles))
 }
 
 func (s *Server) disable(r request) (answer, error) {
 	if err := wantsNothing(r); err != nil {
 		return answer{}, err
 	}
-	return userAnswer(s.users.Disable(byCaller(r), r.PathValue("id")))
+	return userAnswer(s.users.Disable(ifMatches(r), r.PathValue("id")))
 }
 
 func (s *Server) enable(r request) (answer, error) {
 	if err := wantsNothing(r); err != nil {
 		return answer{}, err
 	}
-	return userAnswer(s.users.Enable(byCaller(r), r.PathValue("id")))
+	return userAnswer(s.users.Enable(ifMatches(r), r.PathValue("id")))
 }
 
 // wantsNothing refuses a body that says anything: it would be passed over.
@@ -171,7 +174,34 @@ func wantsNothing(r request) error {
 }
 
 func userAnswer(user users.User, err error) (answer, error) {
-	return answer{Body: newUserDocument(user)}, err
+	return answer{Header: http.Header{"Etag": {etagOf(user)}}, Body: newUserDocument(user)}, err
+}
+
+// etagOf is the entity tag of a user's document.
+func etagOf(user users.User) string {
+	text, err := json.Marshal(newUserDocument(user))
+	if err != nil {
+		return "" // never: text and times
+	}
+	sum := sha256.Sum256(text)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+}
+
+// ifMatches is byCaller, and lets a user be changed only if they are still as the client has read them,
+// if it sends that condition (If-Match, RFC 9110 §13.1.1).
+func ifMatches(r request) context.Context {
+	tags := r.Header.Values("If-Match")
+	if len(tags) == 0 {
+		return byCaller(r)
+	}
+	return users.OnlyIf(byCaller(r), func(user users.User) error {
+		for tag := range strings.SplitSeq(strings.Join(tags, ","), ",") {
+			if tag = strings.TrimSpace(tag); tag == "*" || tag == etagOf(user) {
+				return nil
+			}
+		}
+		return errChangedSince
+	})
 }
 
 // byCaller lets the events of what is done say who did it.

@@ -28,6 +28,7 @@ const AdminRole = account.AdminRole
 // Errors of [Accounts], which the methods of [Service] return too.
 var (
 	ErrNotFound      = account.ErrNotFound
+	ErrUnchanged     = account.ErrUnchanged // of Accounts only
 	ErrUsernameTaken = account.ErrUsernameTaken
 	ErrLastAdmin     = account.ErrLastAdmin
 	ErrCredentials   = account.ErrCredentials

@@ -3,6 +3,7 @@ package users
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/hallpass-go/hallpass"
@@ -44,14 +45,14 @@ func (s *Service) Change(
 	}
 	write := func(ctx context.Context) error {
 		user, err = update.Write(ctx)
-		return s.changed(ctx, err, id, c)
+		return s.changed(ctx, err, update)
 	}
 	if c.Password == nil {
 		err = s.issuer.Atomically(ctx, write)
 	} else {
 		err = s.issuer.RevokeOtherSessions(ctx, id, "", write)
 	}
-	return user, err
+	return user, unlessUnchanged(err)
 }
 
 // ChangeOwn changes the caller's own name, e-mail address or password. A new password requires the
@@ -108,7 +109,7 @@ func (s *Service) changeOwnPassword(
 	}
 	tokens, err = s.issuer.ChangePassword(ctx, by.ID, by.SessionID, by.Client, func(ctx context.Context) error {
 		user, err = update.Write(ctx)
-		return s.changed(ctx, err, by.ID, c)
+		return s.changed(ctx, err, update)
 	})
 	return user, tokens, err
 }
@@ -127,12 +128,20 @@ func (s *Service) mayRename(ctx context.Context, id string, name *string) error 
 }
 
 // changed tells of a change within its transaction, unless err says that there was none.
-func (s *Service) changed(ctx context.Context, err error, id string, c account.Changes) error {
+func (s *Service) changed(ctx context.Context, err error, u *account.Update) error {
+	id, c := u.Before.ID, u.Changes
 	if c.Password != nil {
 		err = s.done(ctx, err, hallpass.Event{Name: EventPassword, Subject: id})
 	}
-	if c.Username != nil || c.Email != nil {
-		err = s.done(ctx, err, hallpass.Event{Name: EventChanged, Subject: id})
+	var what []string
+	if c.Username != nil {
+		what = append(what, "username (was "+u.Before.Username+")")
+	}
+	if c.Email != nil {
+		what = append(what, "email")
+	}
+	if len(what) > 0 {
+		err = s.done(ctx, err, hallpass.Event{Name: EventChanged, Subject: id, Reason: strings.Join(what, ", ")})
 	}
 	return err
 }

@@ -104,6 +104,11 @@ func (s *Service) Create(ctx context.Context, n account.NewUser) (user account.U
 	return user, err
 }
 
+// OnlyIf is [account.OnlyIf].
+func OnlyIf(ctx context.Context, condition func(User) error) context.Context {
+	return account.OnlyIf(ctx, condition)
+}
+
 // SetRoles gives a user exactly these roles. Their present access tokens are refused from now on; a
 // refresh brings one with the new roles.
 func (s *Service) SetRoles(ctx context.Context, id string, names []string) (user account.User, err error) {
@@ -111,7 +116,7 @@ func (s *Service) SetRoles(ctx context.Context, id string, names []string) (user
 		user, err = s.accounts.SetRoles(ctx, id, names)
 		return s.done(ctx, err, hallpass.Event{Name: EventRoles, Subject: id, Reason: roles(user)})
 	})
-	return user, err
+	return user, unlessUnchanged(err)
 }
 
 // Disable keeps a user from logging in and ends their sessions.
@@ -120,7 +125,7 @@ func (s *Service) Disable(ctx context.Context, id string) (user account.User, er
 		user, err = s.accounts.SetDisabled(ctx, id, true)
 		return s.done(ctx, err, hallpass.Event{Name: EventDisabled, Subject: id})
 	})
-	return user, err
+	return user, unlessUnchanged(err)
 }
 
 // Enable lets a disabled user log in again.
@@ -129,14 +134,24 @@ func (s *Service) Enable(ctx context.Context, id string) (user account.User, err
 		user, err = s.accounts.SetDisabled(ctx, id, false)
 		return s.done(ctx, err, hallpass.Event{Name: EventEnabled, Subject: id})
 	})
-	return user, err
+	return user, unlessUnchanged(err)
 }
 
 // Delete deletes a user and ends their sessions.
 func (s *Service) Delete(ctx context.Context, id string) error {
 	return s.issuer.RevokeSubject(ctx, id, func(ctx context.Context) error {
-		return s.done(ctx, s.accounts.Delete(ctx, id), hallpass.Event{Name: EventDeleted, Subject: id})
+		user, err := s.accounts.Delete(ctx, id)
+		return s.done(ctx, err, hallpass.Event{Name: EventDeleted, Subject: id, Reason: user.Username})
 	})
+}
+
+// unlessUnchanged lets a change succeed that changes nothing. Its transaction is rolled back: nobody is
+// told, and no session and no token ends.
+func unlessUnchanged(err error) error {
+	if errors.Is(err, account.ErrUnchanged) {
+		return nil
+	}
+	return err
 }
 
 // done tells of an operation within its transaction, unless err says that it failed.
