@@ -115,7 +115,10 @@ func TestHostileConnections_leaveOthersAlone(t *testing.T) {
 		var open atomic.Int64
 		for i := range attack.many {
 			all.Go(func() {
-				for !ended(stop, time.Second) { // again, where the server has hung up
+				// Not all in the same millisecond: hostile clients do not march in step.
+				wait := time.Duration(i) * time.Second / time.Duration(attack.many)
+				for !ended(stop, wait) {
+					wait = time.Second // until it comes again, where the server has hung up
 					c, err := dialFrom(fmt.Sprintf("127.1.%d.1", i%20), strings.TrimPrefix(s.URL, "http://"))
 					if err != nil {
 						return
