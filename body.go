@@ -32,7 +32,7 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 		return ErrUnsupportedMediaType
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return ErrUnsupportedMediaType
+		return ErrUnsupportedMediaType.WithDetail("Send the body as it is, without Content-Encoding.")
 	}
 	if r.ContentLength > maxBody {
 		return ErrTooLarge // before a client that asked whether to go on is told so

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/hallpass-go/hallpass/internal/limit"
@@ -257,15 +258,26 @@ type Client = sessions.Client
 
 const maxUserAgent = 256 // bytes
 
-// ClientOf returns the address of a request's connection and its User-Agent.
+// ClientOf returns the address of a request's connection and its User-Agent, in which U+FFFD stands for
+// what could disturb a terminal: control characters, and those that change the direction of text.
 func ClientOf(r *http.Request) Client {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
 	}
 	agent := strings.ToValidUTF8(r.UserAgent(), "\uFFFD")
+	if strings.ContainsFunc(agent, disturbs) {
+		agent = strings.Map(func(c rune) rune {
+			if disturbs(c) {
+				return unicode.ReplacementChar
+			}
+			return c
+		}, agent)
+	}
 	if len(agent) > maxUserAgent {
 		agent = strings.ToValidUTF8(agent[:maxUserAgent], "")
 	}
 	return Client{IP: host, UserAgent: agent}
 }
+
+func disturbs(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Cf, c) }

@@ -286,6 +286,10 @@ func TestClientOf(t *testing.T) {
 	if got.UserAgent != strings.Repeat("ä", 128) {
 		t.Errorf("UserAgent of %d bytes: %q", len(got.UserAgent), got.UserAgent)
 	}
+	r.Header.Set("User-Agent", "curl\u009b31m\u202e\tx")
+	if got := hallpass.ClientOf(r); got.UserAgent != "curl\uFFFD31m\uFFFD\uFFFDx" {
+		t.Errorf("what disturbs a terminal: %q", got.UserAgent)
+	}
 }
 
 // A step-up that cannot be finished takes nothing away: the refresh token stays as good as it was.

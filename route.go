@@ -164,7 +164,8 @@ func (v *Verifier[T]) write(w http.ResponseWriter, r *http.Request, a Answer) {
 		v.refuse(w, r, Identity[T]{}, fmt.Errorf("the route answers with the status %d", status))
 		return
 	}
-	if status == http.StatusOK && isGet(r) && v.notModified(h, r, text) {
+	mayKeep := !slices.Equal(h["Cache-Control"], noStore)
+	if status == http.StatusOK && isGet(r) && mayKeep && v.notModified(h, r, text) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

@@ -203,6 +203,9 @@ func TestClient_changedOnTheCommandLine(t *testing.T) {
 			t.Errorf("after %s: %d %s", end, a.Status, a.Text)
 		}
 		if end == "disable" {
+			if told := s.command("", "audit", "--user", "billing"); !strings.Contains(told, "client_disabled") {
+				t.Errorf("the audit of the client tells %s", told)
+			}
 			s.command("", "client", "enable", "billing")
 		}
 	}

@@ -205,6 +205,9 @@ func (w walk) run() {
 	w.refused("another token", "/", alice.Access[:len(alice.Access)-4]+"AAAA", http.StatusUnauthorized)
 	w.refused("a user at the administrators' door", "/admin/", alice.Access, http.StatusForbidden)
 	w.refused("the same, who names a role", "/admin/?role=user", alice.Access, http.StatusForbidden)
+	if resp, got, _ := w.send(http.MethodGet, "/admin", alice.Access, "", nil); got != nil {
+		w.t.Errorf("a user who asks for /admin is answered %s, and the service got %v", resp.Status, got)
+	}
 	_, got, _ := w.send(http.MethodGet, "/admin/x", root.Access, "", nil)
 	w.wantOurs("an administrator", got, root, "admin,user")
 	for _, inside := range []string{"/hallpass", "/hallpass/admin"} {

@@ -17,7 +17,7 @@ import (
 
 type auditCommand struct {
 	jsonFlag
-	User    string `env:"-" placeholder:"USER" help:"Only what concerns this user, given by ID or user name."`
+	User    string `env:"-" placeholder:"USER" help:"Only what concerns this user or machine client."`
 	Actor   string `env:"-" placeholder:"USER" help:"Only what this user did to others."`
 	Session string `env:"-" placeholder:"ID" help:"Only what concerns this session."`
 	Event   string `env:"-" placeholder:"NAME" help:"Only events with this name, such as login_failed."`
@@ -108,8 +108,8 @@ func (c *auditCommand) follow(
 	}
 }
 
-// userID returns the ID of the user that text names. An ID need not be a user's: they may have been
-// deleted.
+// userID returns the ID of the user or machine client that text names. An ID need not be a user's: they
+// may have been deleted.
 func (in *installation) userID(ctx context.Context, text string) (string, error) {
 	if text == "" || text == commandLine || uid.Shaped(text) {
 		return text, nil
@@ -118,6 +118,11 @@ func (in *installation) userID(ctx context.Context, text string) (string, error)
 		return text, nil
 	}
 	user, err := in.findUser(ctx, text)
+	if err != nil {
+		if client, notFound := in.clients.Find(ctx, text); notFound == nil {
+			return client.ID, nil
+		}
+	}
 	return user.ID, err
 }
 

@@ -20,7 +20,7 @@ func (c browserSettings) mistakes() (mistakes []error) {
 		if !isOrigin(origin) {
 			mistakes = append(mistakes, fmt.Errorf(
 				"--cors-origin: %q is not an origin like https://app.example: name each one as browsers write it, "+
-					"without a path, and with xn-- for letters beyond ASCII", origin))
+					"in small letters, without a path, and with xn-- for letters beyond ASCII", origin))
 		}
 	}
 	if c.SecurityContact != "" && !isContact(c.SecurityContact) {
@@ -35,7 +35,7 @@ func (c browserSettings) mistakes() (mistakes []error) {
 func isOrigin(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" &&
-		!strings.Contains(u.Host, "*") && strings.EqualFold(u.Scheme+"://"+u.Host, text) &&
+		!strings.Contains(u.Host, "*") && u.Scheme+"://"+strings.ToLower(u.Host) == text &&
 		!(u.Scheme == "https" && u.Port() == "443") && !(u.Scheme == "http" && u.Port() == "80") &&
 		isPort(u) && !strings.ContainsFunc(text, func(c rune) bool { return c > unicode.MaxASCII })
 }

@@ -257,9 +257,9 @@ func TestTokenVerify_onlyGoodOnes(t *testing.T) {
 
 func TestIsOrigin(t *testing.T) {
 	for text, want := range map[string]bool{
-		"https://app.example": true, "http://localhost:3000": true, "https://App.example": true,
-		"http://[::1]:3000": true,
-		"*":                 false, "null": false, "": false, "app.example": false, "https://app.example/": false,
+		"https://app.example": true, "http://localhost:3000": true, "http://[::1]:3000": true,
+		"https://App.example": false,
+		"*":                   false, "null": false, "": false, "app.example": false, "https://app.example/": false,
 		"https://*.example":        false,
 		"https://app.example/path": false, "https://user@app.example": false, "https://app.example:443": false,
 		"http://app.example:80": false, "ftp://app.example": false, "https://": false, "https://app.example?q": false,
@@ -277,7 +277,8 @@ func TestBrowserSettings_refuseWhatNoBrowserSends(t *testing.T) {
 		"https://app.example": true, "http://[::1]:3000": true, "https://xn--mller-kva.example:8443": true,
 		"https://müller.example": false, "https://app.example:0443": false, "https://app.example:99999": false,
 		"https://app.example:": false, "https://app.example:443": false, "https://app.example/": false,
-		"https://u@app.example": false, "https://*.example": false, "null": false, "file:///x": false,
+		"https://APP.example": false, "HTTPS://app.example": false, "https://u@app.example": false,
+		"https://*.example": false, "null": false, "file:///x": false,
 	} {
 		if got := len((browserSettings{CORSOrigin: []string{text}}).mistakes()) == 0; got != accepted {
 			t.Errorf("origin %s: accepted %v, want %v", text, got, accepted)

@@ -76,6 +76,13 @@ func (s *Server) listAudit(r request) (answer, error) {
 		return answer{}, err
 	}
 	q := r.Query
+	for _, name := range []string{"user", "actor", "session", "event"} {
+		if q.Has(name) && q.Get(name) == "" { // which would select everything
+			return answer{}, hallpass.InvalidFields(hallpass.FieldError{
+				Field: name, Code: "invalid", Detail: "This is empty. Leave it out to see all entries.",
+			})
+		}
+	}
 	filter := audit.Filter{
 		UserID: q.Get("user"), ActorID: q.Get("actor"), SessionID: q.Get("session"), Event: q.Get("event"),
 	}

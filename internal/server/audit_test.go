@@ -216,6 +216,9 @@ func TestListAudit_filtersAndPages(t *testing.T) {
 	if len(all) != 7 { // created, and six log-ins
 		t.Fatalf("%d entries about alice: %+v", len(all), all)
 	}
+	for _, name := range []string{"user", "actor", "session", "event"} {
+		f.do("GET /v1/audit?"+name+"=", "", root.bearer()).want(http.StatusUnprocessableEntity, "validation_failed")
+	}
 	var paged []auditEntry
 	for query := "?limit=3&user=" + people["alice"].id; ; {
 		some, next := f.auditOf(root, query)

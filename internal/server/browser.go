@@ -38,8 +38,11 @@ const (
 
 // withCookie returns a line of the table whose route uses the cookie, if the request asks for it.
 func (s *Server) withCookie(line row) row {
-	if line.Cookie == noCookie {
+	switch {
+	case line.Cookie == noCookie:
 		return line
+	case !s.c.BrowserCookies:
+		return withoutCookie(line)
 	}
 	line.Refuses = refuse(line.Refuses, errCrossOrigin)
 	takes := line.Cookie == takesToken
@@ -57,21 +60,43 @@ func (s *Server) withCookie(line row) row {
 		case s.sameOrigin.Check(r.Request) != nil:
 			return answer{}, errCrossOrigin
 		}
+		rec := recordOf(r.Context())
 		if takes {
 			var err error
 			if r.Request, err = fromCookie(r.Request); err != nil {
-				return answer{}, err
+				return answer{}, dropCookie(rec, err)
 			}
 		}
 		a, err := serve(r)
-		if err != nil {
-			refused, ok := errors.AsType[*hallpass.Error](err)
-			if takes && ok && refused.Status == http.StatusUnauthorized {
-				setCookie(recordOf(r.Context()), "", 0) // it is good for nothing any more
-			}
-			return answer{}, err
+		switch {
+		case err == nil:
+			return toCookie(rec, a, takes), nil
+		case takes:
+			err = dropCookie(rec, err)
 		}
-		return toCookie(recordOf(r.Context()), a, takes), nil
+		return answer{}, err
+	}
+	return line
+}
+
+// dropCookie removes the cookie if err says that it is good for nothing, and returns err.
+func dropCookie(w http.ResponseWriter, err error) error {
+	if refused, ok := errors.AsType[*hallpass.Error](err); ok && refused.Status == http.StatusUnauthorized {
+		setCookie(w, "", 0)
+	}
+	return err
+}
+
+// withoutCookie returns a line that refuses who asks for the cookie, which this server does not give:
+// a script could read the token in the body, and the page has asked that none can.
+func withoutCookie(line row) row {
+	serve := line.Serve
+	line.Serve = func(r request) (answer, error) {
+		if r.Header[sessionMode] != nil {
+			return answer{}, hallpass.ErrMalformedRequest.WithDetail("This server gives no session cookies. " +
+				"Leave " + sessionMode + " out, or start the server with --browser-cookies.")
+		}
+		return serve(r)
 	}
 	return line
 }

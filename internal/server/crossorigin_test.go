@@ -199,20 +199,37 @@ func TestBrowserCookies_areNeverMixedWithABody(t *testing.T) {
 	body := `{"refresh_token":"` + alice.refresh + `"}`
 	f.do("POST /v1/refresh", body, asCookie, cookie).want(http.StatusBadRequest, "malformed_request")
 	f.do("POST /v1/refresh", "", asCookie).want(http.StatusUnauthorized, "refresh_token_invalid")
-	f.do("POST /v1/refresh", "", asCookie, cookie+"; "+strings.TrimPrefix(cookie, "Cookie: ")).
+	two := f.do("POST /v1/refresh", "", asCookie, cookie+"; "+strings.TrimPrefix(cookie, "Cookie: ")).
 		want(http.StatusUnauthorized, "refresh_token_invalid")
+	if !strings.Contains(two.Header.Get("Set-Cookie"), "Max-Age=0") {
+		t.Errorf("cookies that are good for nothing stay: %q", two.Header.Get("Set-Cookie"))
+	}
 	f.do("POST /v1/refresh", body, "Session-Mode: body").want(http.StatusBadRequest, "malformed_request")
 	f.do("POST /v1/refresh", "", cookie).want(http.StatusBadRequest, "malformed_request") // a form of another site
 	plain := f.do("POST /v1/refresh", body, cookie).want(http.StatusOK, "")
 	if plain.Header.Get("Set-Cookie") != "" || plain.str("refresh_token") == "" {
 		t.Errorf("a program without cookies is answered %v %s", plain.Header, plain.Body)
 	}
-	off := newFixture(t, options{})
-	off.join("alice")
-	a := off.do("POST /v1/login", credentials("alice", passwordOf("alice")), asCookie).want(http.StatusOK, "")
-	if a.Header.Get("Set-Cookie") != "" {
-		t.Error("a cookie is set although that is turned off")
+}
+
+// A page that asks for the cookie gets no token that a script could read, even where there are no
+// cookies.
+func TestBrowserCookies_turnedOff(t *testing.T) {
+	f := newFixture(t, options{})
+	alice := f.join("alice")
+	for _, c := range []struct{ request, body string }{
+		{"POST /v1/login", credentials("alice", passwordOf("alice"))},
+		{"POST /v1/refresh", `{"refresh_token":"` + alice.refresh + `"}`},
+		{"POST /v1/reauthenticate", `{"password":"` + passwordOf("alice") + `"}`},
+		{"PATCH /v1/users/" + alice.id, `{` + proof + `,` + newPassword + `}`},
+		{"POST /v1/logout", `{"refresh_token":"` + alice.refresh + `"}`},
+	} {
+		a := f.do(c.request, c.body, alice.bearer(), asCookie).want(http.StatusBadRequest, "malformed_request")
+		if !strings.Contains(a.Body, "--browser-cookies") || a.Header.Get("Set-Cookie") != "" {
+			t.Errorf("%s: %s %v", c.request, a.Body, a.Header)
+		}
 	}
+	f.do("GET /v1/me", "", alice.bearer(), asCookie).want(http.StatusOK, "")
 }
 
 func TestSecurityText(t *testing.T) {

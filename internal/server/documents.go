@@ -74,6 +74,7 @@ var aboutMembers = map[string]string{
 	"UserChanges.username":     newUsername,
 	"NewUser.password":         newPassword,
 	"UserChanges.password":     newPassword,
+	"NewClient.name":           newClientName,
 	"current_password":         "Goes with a new password of one's own.",
 	"email":                    "It is not verified. Null for none.",
 	"roles":                    "Each has 1 to 32 lower-case letters, digits, hyphens and underscores.",
@@ -95,6 +96,8 @@ var aboutMembers = map[string]string{
 }
 
 const (
-	newUsername = "1 to 64 letters, digits and punctuation, without colons and spaces. Case does not matter."
+	newUsername   = "1 to 64 letters, digits and punctuation, without colons and spaces. Case does not matter."
+	newClientName = "1 to 64 lower-case letters, digits, dots, hyphens and underscores. It starts with a " +
+		"letter or digit, and not with client-."
 	newPassword = "At least as long as the server wants: 15 characters by default."
 )

@@ -170,7 +170,7 @@ func (s *Server) verifyRequest(r request) (answer, error) {
 func (s *Server) metadata(request) (answer, error) {
 	base := strings.TrimSuffix(s.c.Issuer, "/")
 	secrets := []string{"client_secret_basic", "client_secret_post"}
-	return answer{Body: map[string]any{
+	return answer{Header: http.Header{"Cache-Control": publicFor}, Body: map[string]any{
 		"issuer": s.c.Issuer, "jwks_uri": base + "/.well-known/jwks.json",
 		"token_endpoint":         base + tokenPath,
 		"introspection_endpoint": base + "/v1/introspect", "revocation_endpoint": base + "/v1/revoke",

@@ -82,7 +82,15 @@ func TestMetrics_areForThisMachineOnly(t *testing.T) {
 	for _, from := range []string{"From: 127.0.0.1:1", "From: [::1]:1"} {
 		f.do("GET /metrics", "", from).wantStatus(http.StatusOK)
 	}
+	for _, host := range []string{"localhost", "LOCALHOST:8080", "[::1]:8080", "127.0.0.1"} {
+		a := f.do("GET /metrics", "", here, "Host: "+host, "If-None-Match: *")
+		a.wantStatus(http.StatusOK) // they are never the same twice
+		if a.Header.Get("ETag") != "" {
+			t.Errorf("a tag of what may not be kept: %v", a.Header)
+		}
+	}
 	for _, headers := range [][]string{
+		{here, "Host: evil.example"}, {here, "Host: localhost.evil.example:80"}, {here, "Host: "},
 		{"From: 192.0.2.7:1"}, {"From: [2001:db8::1]:1"}, {"From: 127.0.0.1.evil.example:1"},
 		{here, "X-Forwarded-For: 127.0.0.1"}, {here, "Forwarded: for=127.0.0.1"},
 	} {

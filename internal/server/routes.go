@@ -43,10 +43,8 @@ type row struct {
 func (s *Server) routes() []row {
 	table := slices.Concat(s.userRoutes(), s.loginRoutes(), s.libraryRoutes(), s.serviceRoutes(), s.clientRoutes(),
 		s.operationRoutes())
-	if s.c.BrowserCookies {
-		for i := range table {
-			table[i] = s.withCookie(table[i])
-		}
+	for i := range table {
+		table[i] = s.withCookie(table[i])
 	}
 	return table
 }

@@ -150,19 +150,24 @@ type answer struct {
 }
 
 // do sends one request: "METHOD /path", a body, and header lines. The client's address is 192.0.2.7
-// unless a "From:" line says another.
+// unless a "From:" line says another, and it names the server 127.0.0.1 unless a "Host:" line says
+// another.
 func (f *fixture) do(request, body string, headers ...string) answer {
 	f.t.Helper()
 	method, path, _ := strings.Cut(request, " ")
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.RemoteAddr = "192.0.2.7:1234"
+	r.RemoteAddr, r.Host = "192.0.2.7:1234", "127.0.0.1:8080"
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
-		if name == "From" {
+		switch name {
+		case "From":
 			r.RemoteAddr = value
+			continue
+		case "Host":
+			r.Host = value
 			continue
 		}
 		if name == "Content-Type" {
