@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -69,9 +70,29 @@ type lastServed struct {
 
 func (c *commands) servedPath() string { return filepath.Join(c.Data, "served.json") }
 
-// remember records the issuer and audience of a server, so that hallpass token mint uses the same.
-func (c *commands) remember(t tokenSettings) error {
-	return writeWhole(c.servedPath(), lastServed{Issuer: t.Issuer, Audience: t.audience()})
+// remember records the issuer and audience of a server, so that hallpass token mint uses the same. It
+// warns if those of the server before were others: the tokens that it gave are refused from now on.
+func (c *commands) remember(t tokenSettings, log *slog.Logger) {
+	now := lastServed{Issuer: t.Issuer, Audience: t.audience()}
+	before, err := c.lastServed()
+	if err == nil && before != now {
+		log.Warn("the server that was last started on this data folder had another issuer or audience: "+
+			"its access tokens are refused here, and its clients need new ones by a refresh",
+			"issuer", now.Issuer, "issuer_before", before.Issuer,
+			"audience", now.Audience, "audience_before", before.Audience)
+	}
+	if err := writeWhole(c.servedPath(), now); err != nil {
+		log.Warn("hallpass token mint will not know this server's issuer", "err", err)
+	}
+}
+
+// lastServed returns what the data folder records.
+func (c *commands) lastServed() (last lastServed, err error) {
+	text, err := os.ReadFile(c.servedPath())
+	if err == nil {
+		err = json.Unmarshal(text, &last)
+	}
+	return last, err
 }
 
 // writeWhole writes a file of the data folder that only its owner can read. Readers see either the
@@ -98,11 +119,7 @@ func writeWhole(path string, v any) error {
 // likeServer fills in missing settings from the last server that was started, and warns of settings
 // that this server would refuse.
 func (c *commands) likeServer(t *tokenSettings, warnings io.Writer) error {
-	var last lastServed
-	text, err := os.ReadFile(c.servedPath())
-	if err == nil {
-		err = json.Unmarshal(text, &last)
-	}
+	last, err := c.lastServed()
 	unknown := errors.Is(err, fs.ErrNotExist)
 	if unknown && t.Issuer == "" {
 		return usageError{

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,6 +45,25 @@ func TestServe_refusesADatabaseThatSignsWithASecret(t *testing.T) {
 		if err := in.signsForOthers(t.Context()); (err != nil) != c.refused ||
 			err != nil && !strings.Contains(err.Error(), "--data") {
 			t.Errorf("%s: %v", c.algorithm, err)
+		}
+	}
+}
+
+// Whoever starts a server as another issuer than before is told what that means, once.
+func TestRemember_warnsOfAnotherIssuer(t *testing.T) {
+	all := &commands{Data: t.TempDir()}
+	for i, c := range []struct {
+		issuer, audience string
+		warns            bool
+	}{
+		{"http://127.0.0.1:8080", "", false}, {"http://127.0.0.1:8080", "", false},
+		{"http://127.0.0.1:9000", "", true}, {"http://127.0.0.1:9000", "api", true},
+		{"http://127.0.0.1:9000", "api", false},
+	} {
+		var log bytes.Buffer
+		all.remember(tokenSettings{Issuer: c.issuer, Audience: c.audience}, slog.New(slog.NewTextHandler(&log, nil)))
+		if got := strings.Contains(log.String(), "issuer_before="); got != c.warns {
+			t.Errorf("start %d: %s", i, log.Bytes())
 		}
 	}
 }

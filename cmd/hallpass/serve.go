@@ -156,9 +156,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands, std streams, stop
 		defer stopPlain()
 	}
 	c.warn(log, issuerGiven)
-	if err := all.remember(c.tokenSettings); err != nil {
-		log.Warn("hallpass token mint will not know this server's issuer", "err", err)
-	}
+	all.remember(c.tokenSettings, log)
 	defer runtime.KeepAlive(make([]byte, ballast))
 	httpServer := api.HTTPServer()
 	httpServer.ConnState = listener.bounds.ConnState
