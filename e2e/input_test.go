@@ -170,6 +170,29 @@ func (s *server) raw(text string) string {
 	return fmt.Sprint(resp.StatusCode, " ", problem.Code)
 }
 
+// A request with a length and in chunks is the last on its connection: a proxy may have seen its end
+// elsewhere (RFC 9112 §6.1).
+func TestSmuggling_endsTheConnection(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, "POST /v1/login HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"+
+		"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"+
+		"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answers, err := io.ReadAll(conn)
+	if n := strings.Count(string(answers), "HTTP/1.1 "); n != 1 || err != nil ||
+		!strings.HasPrefix(string(answers), "HTTP/1.1 422 ") {
+		t.Errorf("%d answers (%v):\n%s", n, err, answers)
+	}
+}
+
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

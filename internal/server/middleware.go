@@ -98,6 +98,11 @@ var requestIDKey = http.CanonicalHeaderKey(hallpass.RequestIDHeader)
 // serve passes the request to its route. If there is none, the mux's own answer is held back, and
 // the refusal has the same form as every other.
 func (s *Server) serve(rec *record, r *http.Request, mux *http.ServeMux) {
+	if len(r.TransferEncoding) > 0 {
+		// There may have been a Content-Length too, which net/http drops: then somebody before us may
+		// have read the bytes that follow as another request, or not (RFC 9112 §6.1).
+		rec.Header().Set("Connection", "close")
+	}
 	rec.sharing = s.sharingOf(r)
 	// Before the limit: if the browser's question were refused, the page could not read the 429 and its
 	// Retry-After.
