@@ -150,6 +150,7 @@ func TestToken_ofAClientIsNoUsers(t *testing.T) {
 	f.do("GET /v1/me", "", bearer).want(http.StatusForbidden, "insufficient_role")
 	f.do("POST /v1/reauthenticate", `{"password":"x"}`, bearer).want(http.StatusForbidden, "insufficient_role")
 	f.do("POST /v1/introspect", "token=x", bearer, form).want(http.StatusForbidden, "insufficient_role")
+	f.do("GET /v1/users/"+c.ID, "", bearer).want(http.StatusForbidden, "insufficient_role")
 	f.do("DELETE /v1/users/"+c.ID, "", bearer).want(http.StatusForbidden, "insufficient_role")
 	f.do("PATCH /v1/users/"+c.ID, `{"email":"a@b.example"}`, bearer).want(http.StatusForbidden, "insufficient_role")
 	if a := f.do("GET /v1/sessions", "", bearer).want(http.StatusOK, ""); !strings.Contains(a.Body, `"items":[]`) {

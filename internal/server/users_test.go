@@ -55,7 +55,7 @@ func TestUsers_ifMatch(t *testing.T) {
 	for _, tags := range []string{stale, "W/" + now, `"x", "y"`, ""} {
 		for _, c := range []struct{ request, body string }{
 			{"PATCH " + path, `{"email":"b@a.example"}`}, {"PUT " + path + "/roles", `{"roles":["editor"]}`},
-			{"POST " + path + "/disable", ""}, {"DELETE " + path, ""},
+			{"POST " + path + "/disable", ""}, {"POST " + path + "/enable", ""}, {"DELETE " + path, ""},
 		} {
 			f.do(c.request, c.body, root.bearer(), "If-Match: "+tags).
 				want(http.StatusPreconditionFailed, "precondition_failed")
