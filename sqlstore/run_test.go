@@ -17,7 +17,12 @@ import (
 // [hallpass.Auth.Run] has read the revocations. Until then it answers that the store is
 // unavailable.
 func TestAuth_acceptsNothingBeforeTheRevocationsAreRead(t *testing.T) {
-	url := "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	for name, fresh := range databases {
+		t.Run(name, func(t *testing.T) { acceptsNothingBeforeTheRevocationsAreRead(t, fresh(t)) })
+	}
+}
+
+func acceptsNothingBeforeTheRevocationsAreRead(t *testing.T, url string) {
 	keys, err := jwk.OpenFile(filepath.Join(t.TempDir(), "keys.json"))
 	if err != nil {
 		t.Fatal(err)

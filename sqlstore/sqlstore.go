@@ -1,7 +1,7 @@
 // Package sqlstore keeps sessions and revocations in a SQL database. It provides a [sessions.Store]
-// that survives restarts and that several programs can share.
+// that survives restarts and that several programs can share: SQLite or PostgreSQL.
 //
-// The program must import the driver, which is modernc.org/sqlite for SQLite:
+// The program must import the driver, modernc.org/sqlite or github.com/jackc/pgx/v5/stdlib:
 //
 //	import _ "modernc.org/sqlite"
 //
@@ -22,11 +22,14 @@ type Store struct {
 	close func() error
 }
 
-// Open opens the database at url, which is "sqlite:" followed by a file path, and updates its
-// schema. If the file does not exist, Open creates it with mode 0600; its folder must exist. If
-// others can access the file, Open corrects its mode and logs a warning to slog.Default, or fails
-// if the file belongs to another user. The caller must close the store. An error that wraps
-// [sessions.ErrUnavailable] says that the database could not be reached.
+// Open opens the database at url and updates its schema. For SQLite that is "sqlite:" followed by a
+// file path, for PostgreSQL 12 or newer "postgres://user:password@host/database", with the parameters
+// of libpq such as sslmode=verify-full. The caller must close the store. An error that wraps
+// [sessions.ErrUnavailable] says that the database could not be reached. No error has the password.
+//
+// If a file does not exist, Open creates it with mode 0600; its folder must exist. If others can access
+// the file, Open corrects its mode and logs a warning to slog.Default, or fails if the file belongs to
+// another user.
 func Open(ctx context.Context, url string) (*Store, error) {
 	store, err := sessiondb.Open(ctx, url)
 	if err != nil {

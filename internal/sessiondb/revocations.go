@@ -18,7 +18,7 @@ var (
 	errShortIDs       = errors.New("sessiondb: the database returned less text than its length")
 )
 
-// numbers is the name of a lock. Revocations are numbered under it, and writes check under it
+// numbers is the name of a lock. Revocations are numbered under it, and writes share it to check
 // whether their subject has changed. So numbers become visible in order, and no session starts
 // between a revocation and its commit.
 const numbers = "revocations"
@@ -108,8 +108,15 @@ func end(tx *sqldb.Tx, e sessions.Ending) ([]sessions.Revocation, error) {
 	}
 	var recorded []sessions.Revocation
 	for _, s := range found {
-		if _, err := tx.ExecRow(updateRevokedAt, sqldb.Micros(e.Now), s.ID); err != nil {
+		result, err := tx.ExecRow(updateRevokedAt, sqldb.Micros(e.Now), s.ID)
+		if err != nil {
 			return nil, err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 { // another transaction has ended it
+			if err != nil {
+				return nil, err
+			}
+			continue
 		}
 		r, err := insertRevocation(tx, s.Revocation(e.ExpiresAt))
 		if err != nil {

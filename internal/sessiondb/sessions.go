@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/sqldb"
@@ -29,7 +28,7 @@ func (s *Store) CreateSession(ctx context.Context, session sessions.Session, sin
 			sqldb.Micros(session.RotatedAt), sqldb.Micros(session.CreatedAt), sqldb.Micros(session.LastUsedAt),
 			sqldb.Micros(session.IdleExpiry), sqldb.Micros(session.Expiry), sqldb.Micros(session.AuthTime),
 			sqldb.Micros(session.RevokedAt), session.Client.IP, session.Client.UserAgent,
-			sqldb.Micros(session.AccessExpiry), session.SteppedUp)
+			sqldb.Micros(session.AccessExpiry), sqldb.Bool(session.SteppedUp))
 		return err
 	})
 	return wrap("creating session", err)
@@ -44,7 +43,7 @@ const selectChanged = `SELECT sequence FROM revocations
 // unchanged returns [sessions.ErrSubjectChanged] if the subject has changed since the revocation
 // with that number. The lock keeps the result valid until the commit.
 func unchanged(tx *sqldb.Tx, subject string, since int64) error {
-	if err := tx.Lock(numbers); err != nil {
+	if err := tx.LockShared(numbers); err != nil {
 		return err
 	}
 	var sequence int64
@@ -175,7 +174,7 @@ func rotate(tx *sqldb.Tx, r sessions.Rotation, before sessions.Session) (session
 	if outcome != sessions.Rotated {
 		return sessions.Session{}, false, nil
 	}
-	if err := tx.Lock(numbers); err != nil {
+	if err := tx.LockShared(numbers); err != nil {
 		return sessions.Session{}, false, err
 	}
 	result, err := tx.ExecRow(updateRotated,
@@ -217,8 +216,6 @@ func rotateOrRefuse(
 	return after, outcome, replaceSession(tx, before, after)
 }
 
-var errChanged = fmt.Errorf("%w: another transaction changed the session", sqldb.ErrUnavailable)
-
 // replaceSession replaces before, which the transaction has read, by after. The condition of the
 // statement makes this one step, so it never overwrites a change by another transaction.
 func replaceSession(tx *sqldb.Tx, before, after sessions.Session) error {
@@ -228,7 +225,7 @@ func replaceSession(tx *sqldb.Tx, before, after sessions.Session) error {
 	}
 	n, err := result.RowsAffected()
 	if err == nil && n != 1 {
-		err = errChanged
+		err = sqldb.ErrChanged
 	}
 	return err
 }
@@ -238,7 +235,7 @@ func updateArguments(before, after sessions.Session) []any {
 	return []any{
 		after.Generation, sqldb.Micros(after.RotatedAt), sqldb.Micros(after.LastUsedAt),
 		sqldb.Micros(after.IdleExpiry), sqldb.Micros(after.RevokedAt),
-		sqldb.Micros(after.AuthTime), sqldb.Micros(after.AccessExpiry), after.SteppedUp,
+		sqldb.Micros(after.AuthTime), sqldb.Micros(after.AccessExpiry), sqldb.Bool(after.SteppedUp),
 		before.ID, before.Generation,
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/testservers"
 	"github.com/hallpass-go/hallpass/sessions"
 	"github.com/hallpass-go/hallpass/storetest"
 	_ "modernc.org/sqlite"
@@ -35,6 +36,8 @@ func open(t testing.TB, url string) *sessiondb.Store {
 	return store
 }
 
+func TestMain(m *testing.M) { os.Exit(testservers.Run(m)) }
+
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) sessions.Store { return open(t, freshURL(t)) })
 }
@@ -44,16 +47,24 @@ func TestStore_reopened(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) sessions.Store { return reopened{url: freshURL(t)} })
 }
 
-// TestStore_replicas sends calls in turn to several replicas that share a file.
+func TestStore_postgres(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) sessions.Store { return open(t, testservers.Postgres(t)) })
+}
+
+// TestStore_replicas sends calls in turn to several replicas that share a file, or a database.
 func TestStore_replicas(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) sessions.Store {
-		url := freshURL(t)
-		r := &replicas{}
-		for i := range r.stores {
-			r.stores[i] = open(t, url)
-		}
-		return r
-	})
+	for name, fresh := range map[string]func(testing.TB) string{"sqlite": freshURL, "postgres": testservers.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) sessions.Store {
+				url := fresh(t)
+				r := &replicas{}
+				for i := range r.stores {
+					r.stores[i] = open(t, url)
+				}
+				return r
+			})
+		})
+	}
 }
 
 func TestOpen_storeThatCannotBeOpened(t *testing.T) {
@@ -64,7 +75,7 @@ func TestOpen_storeThatCannotBeOpened(t *testing.T) {
 			t.Errorf("%s: %v, want ErrUnavailable", name, err)
 		}
 	}
-	_, err := sessiondb.Open(t.Context(), "postgres://localhost/hallpass")
+	_, err := sessiondb.Open(t.Context(), "mysql://localhost/hallpass")
 	if err == nil || !strings.Contains(err.Error(), "not supported yet") {
 		t.Errorf("another database: %v, want an error that says so", err)
 	}

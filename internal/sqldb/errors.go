@@ -12,6 +12,10 @@ import (
 // busy, full or closed, or the caller's context ended first. The outcome of the call is unknown.
 var ErrUnavailable = errors.New("sqldb: database unavailable")
 
+// ErrChanged says that another transaction has changed a row since this one read it. A function that is
+// given to [DB.Write] returns it to be called again, in a new transaction.
+var ErrChanged = fmt.Errorf("%w: another transaction changed the row", ErrUnavailable)
+
 // ErrNoRows is [sql.ErrNoRows], for packages that need nothing else from database/sql.
 var ErrNoRows = sql.ErrNoRows
 
@@ -19,7 +23,7 @@ var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
 
 // IsUnique reports whether err says that a row would violate a unique key.
 func IsUnique(err error) bool {
-	return sqliteIsUnique(err)
+	return sqliteIsUnique(err) || postgresIsUnique(err)
 }
 
 func isUnavailable(err error) bool { return errors.Is(err, ErrUnavailable) }

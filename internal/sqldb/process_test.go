@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/testservers"
 )
 
 // childURL is an environment variable that makes the test program the child of a test. It is the
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(testservers.Run(m))
 }
 
 // child writes rows until its input ends, and prints the id of each row once it is durable.

@@ -1,7 +1,7 @@
 // Package sqldb accesses a SQL database. It provides transactions, a pool of readers, migrations,
-// and one error for a database that is unavailable. The differences between databases are in an
-// engine. So far the only engine is that of SQLite (sqlite.go). The package imports no driver. The
-// program must do so (modernc.org/sqlite for SQLite).
+// and one error for a database that is unavailable. The differences between databases are in their
+// engines: sqlite.go and postgres.go. The package imports no driver. The program must do so
+// (modernc.org/sqlite for SQLite, github.com/jackc/pgx/v5/stdlib for PostgreSQL).
 package sqldb
 
 import (
@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,8 +55,8 @@ type transaction interface {
 	query(query string, args ...any) (*sql.Rows, error)
 	scan(query string, args, dest []any) error
 	script(statements string) error
-	lock(name string) error // see [Tx.Lock]
-	usable() error          // returns why it cannot continue
+	lock(name string, shared bool) error // see [Tx.Lock] and [Tx.LockShared]
+	usable() error                       // returns why it cannot continue
 	failure(err error) error
 }
 
@@ -67,31 +68,47 @@ type DB struct {
 	prepared atomic.Int64
 }
 
-// Open opens the database at url, which is "sqlite:" followed by a file path. If the file does not
-// exist, Open creates it with mode 0600; its folder must exist. If others can access the file, Open
-// corrects its mode and logs a warning, or fails if the file belongs to another user. An error that
-// wraps [ErrUnavailable] says that the file cannot be read or written.
-func Open(ctx context.Context, url string) (*DB, error) {
-	location, err := File(url)
-	if err != nil {
+// Open opens the database at location, which is a URL: "sqlite:" followed by a file path, or
+// "postgres://user:password@host/database".
+//
+// If the file does not exist, Open creates it with mode 0600; its folder must exist. If others can
+// access the file, Open corrects its mode and logs a warning, or fails if the file belongs to another
+// user. An error that wraps [ErrUnavailable] says that the database cannot be reached, read or written.
+func Open(ctx context.Context, location string) (*DB, error) {
+	var e engine
+	shown, err := location, error(nil)
+	if strings.HasPrefix(location, postgresScheme) {
+		shown = withoutSecret(location)
+		e, err = openPostgres(location)
+	} else if shown, err = File(location); err == nil {
+		e, err = openSQLite(ctx, shown)
+	} else {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
-	e, err := openSQLite(ctx, location)
 	if err != nil {
-		return nil, fmt.Errorf("opening database %s: %w", location, err)
+		return nil, fmt.Errorf("opening database %s: %w", shown, err)
 	}
 	db := &DB{engine: e, done: func(string, time.Duration) {}}
 	if err := db.Ping(ctx); err != nil {
-		return nil, fmt.Errorf("opening database %s: %w", location, errors.Join(err, db.Close()))
+		return nil, fmt.Errorf("opening database %s: %w", shown, errors.Join(err, db.Close()))
 	}
 	return db, nil
 }
 
-// File returns the path of the file in the URL of a database.
-func File(url string) (path string, err error) {
-	path, found := strings.CutPrefix(url, sqliteScheme)
+// withoutSecret returns a URL without what may be one: the user, the password and the parameters.
+func withoutSecret(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return postgresScheme
+	}
+	return postgresScheme + "//" + u.Host + u.Path
+}
+
+// File returns the path of the file in the URL of a SQLite database.
+func File(location string) (path string, err error) {
+	path, found := strings.CutPrefix(location, sqliteScheme)
 	if !found {
-		scheme, _, found := strings.Cut(url, ":")
+		scheme, _, found := strings.Cut(location, ":")
 		if !found {
 			return "", errors.New(`the URL of a database starts with "sqlite:"`)
 		}
@@ -113,7 +130,7 @@ func (db *DB) Close() error { return db.engine.close() }
 func (db *DB) Observe(done func(operation string, took time.Duration)) { db.done = done }
 
 // Dialect returns the kind of database, which is also the name of its folder of migrations:
-// "sqlite".
+// "sqlite" or "postgres".
 func (db *DB) Dialect() string { return db.engine.dialect() }
 
 // Join returns the aggregate function that joins the values of a column as one text. The columns of

@@ -165,7 +165,7 @@ func (b *batch) script(statements string) error {
 }
 
 // lock does nothing: BEGIN IMMEDIATE has taken the only lock that there is.
-func (b *batch) lock(string) error { return nil }
+func (b *batch) lock(string, bool) error { return nil }
 
 // exec runs a statement and prepares it at its first use.
 func (w *writer) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {

@@ -18,3 +18,11 @@ func Time(micros int64) time.Time {
 	}
 	return time.UnixMicro(micros).UTC()
 }
+
+// Bool returns b as a number, the form in which booleans are stored.
+func Bool(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -72,13 +72,21 @@ func (tx *Tx) QueryRow(query string, args ...any) *Row {
 // Lock waits until no other transaction holds the lock with that name, and holds it until the
 // transaction ends. A fact that a transaction reads stays true until its commit only under a lock,
 // for example that there is another administrator or which number comes next. On SQLite Lock does
-// nothing, since a transaction that writes is always alone. A database with concurrent writers
-// needs it.
+// nothing, since a transaction that writes is always alone. PostgreSQL needs it.
 func (tx *Tx) Lock(name string) error {
 	if err := tx.usable(); err != nil {
 		return err
 	}
-	return tx.part.lock(name)
+	return tx.part.lock(name, false)
+}
+
+// LockShared is Lock, but others may hold the lock in the same way at the same time: it keeps only
+// those waiting who call Lock.
+func (tx *Tx) LockShared(name string) error {
+	if err := tx.usable(); err != nil {
+		return err
+	}
+	return tx.part.lock(name, true)
 }
 
 func (tx *Tx) text(query string) string { return tx.db.engine.rewrite(query) }
