@@ -23,7 +23,7 @@ type Store struct {
 }
 
 // Open opens the database at url and updates its schema. For SQLite that is "sqlite:" followed by a
-// file path, for PostgreSQL 12 or newer "postgres://user:password@host/database", with the parameters
+// file path, for PostgreSQL 13 or newer "postgres://user:password@host/database", with the parameters
 // of libpq such as sslmode=verify-full. The caller must close the store. An error that wraps
 // [sessions.ErrUnavailable] says that the database could not be reached. No error has the password.
 //

@@ -19,7 +19,8 @@ const (
 	postgresScheme = "postgres:"
 	postgresDriver = "pgx" // its name in database/sql
 
-	// postgresConns is how many connections a process has at most. Others wait for one.
+	// postgresConns is how many connections a process has at most for transactions, and as many again
+	// for queries outside of them: a transaction that waited for a query would keep its connection.
 	postgresConns = 16
 	// postgresTries is how often a transaction is tried that others got in the way of.
 	postgresTries = 10
@@ -28,7 +29,8 @@ const (
 // postgres is the engine for PostgreSQL. Each caller has a transaction of its own, in the isolation
 // level READ COMMITTED: what must hold until the commit is locked ([Tx.Lock]).
 type postgres struct {
-	db        *sql.DB
+	reads     *sql.DB
+	writes    *sql.DB
 	rewritten sync.Map // query with "?" → with "$1", "$2"
 	calls     sync.WaitGroup
 	closed    atomic.Bool
@@ -39,20 +41,24 @@ func openPostgres(location string) (engine, error) {
 	if u, err := url.Parse(location); err != nil || u.Host == "" {
 		return nil, errors.New("the URL is not like postgres://user:password@host/database")
 	}
-	db, err := sql.Open(postgresDriver, location)
-	if err != nil {
-		return nil, err
+	e := &postgres{}
+	for _, pool := range []**sql.DB{&e.reads, &e.writes} {
+		db, err := sql.Open(postgresDriver, location)
+		if err != nil {
+			return nil, err
+		}
+		db.SetMaxOpenConns(postgresConns)
+		db.SetMaxIdleConns(postgresConns)
+		db.SetConnMaxIdleTime(5 * time.Minute)
+		*pool = db
 	}
-	db.SetMaxOpenConns(postgresConns)
-	db.SetMaxIdleConns(postgresConns)
-	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &postgres{db: db}, nil
+	return e, nil
 }
 
 func (e *postgres) dialect() string                            { return "postgres" }
 func (e *postgres) ping() string                               { return "SELECT 1" }
 func (e *postgres) oneRow(ctx context.Context) context.Context { return ctx }
-func (e *postgres) reader() *sql.DB                            { return e.db }
+func (e *postgres) reader() *sql.DB                            { return e.reads }
 func (e *postgres) unmoved() error                             { return nil }
 func (e *postgres) lastWriteFailed() bool                      { return e.failed.Load() }
 func (e *postgres) join(column, separator string) string {
@@ -62,7 +68,7 @@ func (e *postgres) join(column, separator string) string {
 func (e *postgres) close() error {
 	e.closed.Store(true)
 	e.calls.Wait()
-	return e.db.Close()
+	return errors.Join(e.reads.Close(), e.writes.Close())
 }
 
 // rewrite numbers the placeholders.
@@ -120,7 +126,7 @@ func (e *postgres) try(wait, ctx context.Context, f func(transaction) error) (be
 	if err := wait.Err(); err != nil {
 		return false, unavailable(err)
 	}
-	conn, err := e.db.Conn(wait)
+	conn, err := e.writes.Conn(wait)
 	if err != nil {
 		return false, e.failure(err)
 	}

@@ -104,6 +104,27 @@ func TestPostgres_callsAgainAfterAChange(t *testing.T) {
 	}
 }
 
+// Transactions that read outside of themselves, more of them than there are connections, do not wait
+// for each other.
+func TestPostgres_queriesWithinManyTransactions(t *testing.T) {
+	db, _ := openPostgres(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(func() {
+			err := db.Write(ctx, func(*sqldb.Tx) error {
+				var n int
+				return db.QueryRow(ctx, "SELECT count(*) FROM counters, pg_sleep(0.05)").Scan(&n)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
 // What fails, panics or comes too late leaves nothing.
 func TestPostgres_failureLeavesNothing(t *testing.T) {
 	db, _ := openPostgres(t)
@@ -216,6 +237,8 @@ func TestPostgres_thatCannotBeReached(t *testing.T) {
 	for url, reachable := range map[string]bool{
 		"postgres://hallpass:" + secretWord + "@127.0.0.1:1/x?sslmode=disable&connect_timeout=2": true,
 		"postgres://hallpass:" + secretWord + "@":                                                false,
+		"postgres://hallpass:" + secretWord + "@127.0.0.1/x?sslmode=nonsense":                    false,
+		"postgres://hallpass:" + secretWord + "@127.0.0.1:port/x":                                false,
 		"postgres:" + secretWord: false,
 	} {
 		_, err := sqldb.Open(t.Context(), url)
