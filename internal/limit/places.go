@@ -8,7 +8,8 @@ import (
 )
 
 // Places remembers from which places accounts were logged in to. A place is an address as it is
-// counted; see [ratelimit.AddressKey]. Nobody can make it forget the places of another's account.
+// counted; see [ratelimit.AddressKey]. One account, from however many places it is logged in to, makes
+// those of no other be forgotten.
 type Places interface {
 	// Has reports whether the account was logged in to from the place. It is false for the name of an
 	// account that does not exist.
