@@ -177,7 +177,7 @@ func TestStorm(t *testing.T) {
 			}
 		}
 		// Generous, since the machine is full: a server that waits for its hashes takes a second.
-		if k.at(99) > 2*calm[k]+100*time.Millisecond || k.lost.Load() > 0 {
+		if k.at(99) > 2*calm[k]+500*time.Millisecond || k.lost.Load() > 0 {
 			t.Errorf("%s: p99 %v, calm %v", k.name, k.at(99), calm[k])
 		}
 	}
