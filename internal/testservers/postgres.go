@@ -3,13 +3,16 @@
 package testservers
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,10 +34,17 @@ var (
 	stops []func()
 )
 
+func addStop(stop func()) {
+	mu.Lock()
+	defer mu.Unlock()
+	stops = append(stops, stop)
+}
+
+// stopAll stops the servers, the last that was started first.
 func stopAll() {
 	mu.Lock()
 	defer mu.Unlock()
-	for _, stop := range stops {
+	for _, stop := range slices.Backward(stops) {
 		stop()
 	}
 	stops = nil
@@ -78,12 +88,8 @@ func newPostgres() (url string, err error) {
 	if err != nil {
 		return "", err
 	}
-	data := filepath.Join(dir, "data")
-	port, err := freePort()
-	if err != nil {
-		return "", err
-	}
-	asNobody := unprivileged(dir)
+	addStop(func() { _ = os.RemoveAll(dir) })
+	data, asNobody := filepath.Join(dir, "data"), unprivileged(dir)
 	command := func(program string, args ...string) *exec.Cmd {
 		cmd := exec.Command(filepath.Join(bin, program), args...)
 		cmd.SysProcAttr, cmd.Dir = asNobody, dir
@@ -93,33 +99,54 @@ func newPostgres() (url string, err error) {
 		"--locale=C.UTF-8", "--no-sync").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	server := command("postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", "", "-c", "fsync=off",
-		"-c", "max_connections=200")
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return "", err
+	for range 5 { // somebody else may take the port
+		port, err := freePort()
+		if err != nil {
+			return "", err
+		}
+		var log bytes.Buffer
+		server := command("postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", "", "-c", "fsync=off",
+			"-c", "max_connections=200")
+		server.Stdout, server.Stderr = &log, &log
+		if err := server.Start(); err != nil {
+			return "", err
+		}
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = server.Wait() }()
+		url = "postgres://postgres@127.0.0.1:" + port
+		if err = awaitPostgres(url+"/postgres", data, ended); err == nil {
+			addStop(func() { _ = server.Process.Signal(syscall.SIGQUIT); <-ended }) // at once
+			return url, nil
+		}
+		_ = server.Process.Kill()
+		<-ended
+		fmt.Fprintf(os.Stderr, "PostgreSQL did not start on port %s: %v\n%s", port, err, log.Bytes())
 	}
-	defer log.Close()
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
-		return "", err
-	}
-	mu.Lock()
-	stops = append(stops, func() {
-		_ = server.Process.Signal(syscall.SIGQUIT) // at once
-		_ = server.Wait()
-		_ = os.RemoveAll(dir)
-	})
-	mu.Unlock()
-	url = "postgres://postgres@127.0.0.1:" + port
-	db, err := sql.Open("pgx", url+"/postgres")
+	return "", errors.New("PostgreSQL does not start")
+}
+
+// awaitPostgres waits until the server with that data answers.
+func awaitPostgres(url, data string, ended <-chan struct{}) error {
+	db, err := sql.Open("pgx", url)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer db.Close()
-	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		if err = db.PingContext(context.Background()); err == nil || time.Since(begin) > 30*time.Second {
-			return url, err
+	for begin := time.Now(); ; {
+		var whose string
+		err := db.QueryRowContext(context.Background(), "SHOW data_directory").Scan(&whose)
+		switch {
+		case err == nil && whose == data:
+			return nil
+		case err == nil:
+			return fmt.Errorf("another server has the port, with %s", whose)
+		case time.Since(begin) > 30*time.Second:
+			return err
+		}
+		select {
+		case <-ended:
+			return errors.New("it has ended")
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
@@ -145,17 +172,4 @@ func freePort() (string, error) {
 	defer l.Close()
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	return port, err
-}
-
-// unprivileged gives the folder to nobody and returns how to start a program as nobody, if this one is
-// run by root: PostgreSQL refuses to run as root.
-func unprivileged(dir string) *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Setpgid: true}
-	if os.Getuid() != 0 {
-		return attr
-	}
-	const nobody = 65534
-	_ = os.Chown(dir, nobody, nobody)
-	attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-	return attr
 }
