@@ -277,8 +277,8 @@ func (a *Accounts) SetDisabled(ctx context.Context, id string, disabled bool) (U
 	})
 }
 
-// Delete removes a user, and returns who that was. The name stays reserved for [NameReserved]. Errors
-// are [ErrLastAdmin], [ErrNotFound] and that of [OnlyIf].
+// Delete removes a user, and returns who that was. Their name is free at once. Errors are
+// [ErrLastAdmin], [ErrNotFound] and that of [OnlyIf].
 func (a *Accounts) Delete(ctx context.Context, id string) (User, error) {
 	var r record
 	err := a.db.Write(ctx, func(tx *sqldb.Tx) (err error) {

@@ -8,9 +8,9 @@ import (
 	"github.com/hallpass-go/hallpass/internal/uid"
 )
 
-// NameReserved is how long a name stays reserved for its user after a rename or a deletion, so that
-// people who know the user by the old name do not meet somebody else. The user may take the name
-// back at any time. Everybody else gets [ErrUsernameTaken].
+// NameReserved is how long a name stays reserved for its user after a rename, so that people who know
+// the user by the old name do not meet somebody else. The user may take the name back at any time.
+// Everybody else gets [ErrUsernameTaken].
 const NameReserved = 30 * 24 * time.Hour
 
 const selectKey = `SELECT username_key FROM users WHERE id = ?`
