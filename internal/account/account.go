@@ -282,7 +282,7 @@ func (a *Accounts) SetDisabled(ctx context.Context, id string, disabled bool) (U
 func (a *Accounts) Delete(ctx context.Context, id string) (User, error) {
 	var r record
 	err := a.db.Write(ctx, func(tx *sqldb.Tx) (err error) {
-		if r, err = scanIf(ctx, tx.QueryRow(selectByID, id)); err != nil {
+		if r, err = lockUser(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := keepAdmin(tx, r); err != nil {
@@ -302,7 +302,7 @@ func (a *Accounts) Delete(ctx context.Context, id string) (User, error) {
 func (a *Accounts) change(ctx context.Context, doing, id string, f func(*sqldb.Tx, record) error) (User, error) {
 	var before, after record
 	err := a.db.Write(ctx, func(tx *sqldb.Tx) (err error) {
-		if before, err = scanIf(ctx, tx.QueryRow(selectByID, id)); err != nil {
+		if before, err = lockUser(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := f(tx, before); err != nil {
@@ -328,9 +328,12 @@ func OnlyIf(ctx context.Context, condition func(User) error) context.Context {
 	return context.WithValue(ctx, conditionKey{}, condition)
 }
 
-// scanIf is scan for a change that may have a condition.
-func scanIf(ctx context.Context, row interface{ Scan(dest ...any) error }) (record, error) {
-	r, err := scan(row)
+// lockUser reads a user whom the transaction changes. The lock keeps the result valid until the commit.
+func lockUser(ctx context.Context, tx *sqldb.Tx, id string) (record, error) {
+	if err := tx.Lock("user " + id); err != nil {
+		return record{}, err
+	}
+	r, err := scan(tx.QueryRow(selectByID, id))
 	if condition, ok := ctx.Value(conditionKey{}).(func(User) error); ok && err == nil {
 		err = condition(r.User)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -14,9 +15,12 @@ import (
 
 	"github.com/hallpass-go/hallpass/internal/account"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/testservers"
 	"github.com/hallpass-go/hallpass/password"
 	_ "modernc.org/sqlite"
 )
+
+func TestMain(m *testing.M) { os.Exit(testservers.Run(m)) }
 
 const (
 	secret      = "seven green herons wade"
@@ -30,7 +34,7 @@ var cheap = password.Params{MemoryKiB: 64, Passes: 1, Lanes: 1, AllowWeak: true}
 
 func openDatabase(t testing.TB, path string) *sqldb.DB {
 	t.Helper()
-	db, err := sqldb.Open(context.Background(), "sqlite:"+path)
+	db, err := sqldb.Open(context.Background(), testservers.Database(t, path))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,14 +19,9 @@ const selectReserved = `
 SELECT EXISTS (
 	SELECT 1 FROM reserved_names WHERE username_key = ? AND user_id <> ? AND ends_at > ?)`
 
-const insertReserved = `
-INSERT INTO reserved_names (username_key, user_id, ends_at)
-SELECT username_key, id, ? FROM users WHERE id = ?`
+const insertReserved = `INSERT INTO reserved_names (username_key, user_id, ends_at) VALUES (?, ?, ?)`
 
 const deleteReserved = `DELETE FROM reserved_names WHERE username_key = ?`
-
-const deleteReservedOf = `
-DELETE FROM reserved_names WHERE username_key = (SELECT username_key FROM users WHERE id = ?)`
 
 const sweepReserved = `
 DELETE FROM reserved_names WHERE username_key IN (SELECT username_key FROM (
@@ -49,13 +44,13 @@ func takeName(tx *sqldb.Tx, key, id string, now time.Time) error {
 	return err
 }
 
-// reserveName runs in a transaction that takes a user's name away.
-func reserveName(tx *sqldb.Tx, id string, now time.Time) error {
+// reserveName runs in a transaction that takes a name away from a user.
+func reserveName(tx *sqldb.Tx, key, id string, now time.Time) error {
 	// There is such a row only if a program without reservations gave the name away.
-	if _, err := tx.Exec(deleteReservedOf, id); err != nil {
+	if _, err := tx.Exec(deleteReserved, key); err != nil {
 		return err
 	}
-	_, err := tx.Exec(insertReserved, sqldb.Micros(now.Add(NameReserved)), id)
+	_, err := tx.Exec(insertReserved, key, id, sqldb.Micros(now.Add(NameReserved)))
 	return err
 }
 
@@ -73,7 +68,7 @@ func (a *Accounts) changeName(tx *sqldb.Tx, id, key string) error {
 	if err := takeName(tx, key, id, now); err != nil {
 		return err
 	}
-	return reserveName(tx, id, now)
+	return reserveName(tx, before, id, now)
 }
 
 // Sweep deletes reserved names and places that have expired at now, at most limit of each. It returns

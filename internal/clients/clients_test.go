@@ -3,6 +3,7 @@ package clients_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,9 +16,12 @@ import (
 	"github.com/hallpass-go/hallpass/internal/clients"
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/testservers"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/ratelimit"
 )
+
+func TestMain(m *testing.M) { os.Exit(testservers.Run(m)) }
 
 // fixture is the clients of a database, with what issues and verifies their tokens.
 type fixture struct {
@@ -42,7 +46,7 @@ func open(t *testing.T) *fixture {
 	}
 	dir := t.TempDir()
 	var err error
-	f.db, err = sqldb.Open(t.Context(), "sqlite:"+filepath.Join(dir, "hallpass.db"))
+	f.db, err = sqldb.Open(t.Context(), testservers.Database(t, filepath.Join(dir, "hallpass.db")))
 	must(err)
 	t.Cleanup(func() { _ = f.db.Close() })
 	f.registry, err = clients.Open(t.Context(), f.db)

@@ -148,7 +148,7 @@ func (g *Registry) setDisabled(ctx context.Context, id string, disabled bool) (C
 
 func (g *Registry) remove(ctx context.Context, id string) error {
 	err := g.db.Write(ctx, func(tx *sqldb.Tx) error {
-		if _, err := scan(tx.QueryRow(selectByID, id)); err != nil {
+		if _, err := lockClient(tx, id); err != nil {
 			return err
 		}
 		_, err := tx.ExecRow(deleteClient, id)
@@ -165,7 +165,7 @@ var errUnchanged = errors.New("the client is like that already")
 func (g *Registry) change(ctx context.Context, doing, id string, f func(*sqldb.Tx, record) error) (Client, error) {
 	var r record
 	err := g.db.Write(ctx, func(tx *sqldb.Tx) (err error) {
-		if r, err = scan(tx.QueryRow(selectByID, id)); err != nil {
+		if r, err = lockClient(tx, id); err != nil {
 			return err
 		}
 		if err := f(tx, r); err != nil {
@@ -175,6 +175,15 @@ func (g *Registry) change(ctx context.Context, doing, id string, f func(*sqldb.T
 		return err
 	})
 	return r.Client, failure(doing, err)
+}
+
+// lockClient reads a client that the transaction changes. The lock keeps the result valid until the
+// commit.
+func lockClient(tx *sqldb.Tx, id string) (record, error) {
+	if err := tx.Lock("client " + id); err != nil {
+		return record{}, err
+	}
+	return scan(tx.QueryRow(selectByID, id))
 }
 
 func failure(doing string, err error) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/testservers"
 	"github.com/hallpass-go/hallpass/jwk"
 	_ "modernc.org/sqlite"
 )
@@ -36,7 +37,7 @@ func newFolder(t *testing.T) folder {
 
 func (f folder) database() *sqldb.DB {
 	f.t.Helper()
-	db, err := sqldb.Open(f.t.Context(), "sqlite:"+filepath.Join(f.dir, "test.db"))
+	db, err := sqldb.Open(f.t.Context(), testservers.Database(f.t, filepath.Join(f.dir, "test.db")))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -229,6 +230,9 @@ func TestDatabase_refusesASecondActiveKey(t *testing.T) {
 }
 
 func TestDatabase_holdsNoPrivateBytes(t *testing.T) {
+	if !testservers.OnSQLite() {
+		t.Skip("this is about files of SQLite")
+	}
 	f := newFolder(t)
 	r := f.open()
 	key := activeKey(t, r).(*jwk.PrivateKey)
@@ -332,17 +336,16 @@ func TestOpen_refusesAMissingSecretAndMakesNone(t *testing.T) {
 
 func TestOpen_refusesARowThatWasTamperedWith(t *testing.T) {
 	flip := func(offset int) string {
-		return `UPDATE signing_keys SET sealed = CAST(substr(sealed, 1, ` + itoa(
-			offset,
-		) + `) || x'00ff00ff' || substr(sealed, ` + itoa(offset+5) + `) AS BLOB)`
+		return `UPDATE signing_keys SET sealed = ` + blob(`substr(sealed, 1, `+itoa(offset)+`) || `+
+			bytesOf("00ff00ff")+` || substr(sealed, `+itoa(offset+5)+`)`)
 	}
 	for name, statement := range map[string]string{
 		"nonce":      flip(3),
 		"ciphertext": flip(40),
-		"tag": `UPDATE signing_keys SET sealed = CAST(substr(sealed, 1, ` +
-			`length(sealed) - 2) || x'00ff' AS BLOB)`,
+		"tag": `UPDATE signing_keys SET sealed = ` +
+			blob(`substr(sealed, 1, length(sealed) - 2) || `+bytesOf("00ff")),
 		"cut short":             `UPDATE signing_keys SET sealed = substr(sealed, 1, 10)`,
-		"emptied":               `UPDATE signing_keys SET sealed = x''`,
+		"emptied":               `UPDATE signing_keys SET sealed = ` + bytesOf(""),
 		"renamed":               `UPDATE signing_keys SET id = 'another'`,
 		"algorithm":             `UPDATE signing_keys SET algorithm = 'ES384'`,
 		"algorithm to a secret": `UPDATE signing_keys SET algorithm = 'HS256'`,
@@ -401,7 +404,7 @@ func TestRefresh_followsTheDatabase(t *testing.T) {
 		t.Errorf("%d keys are published, want 2", n)
 	}
 
-	f.exec(`UPDATE signing_keys SET state = 'gone', sealed = x'', gone_at = 6 WHERE state = 'retired'`)
+	f.exec(`UPDATE signing_keys SET state = 'gone', sealed = ` + bytesOf("") + `, gone_at = 6 WHERE state = 'retired'`)
 	if err := r.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -442,7 +445,7 @@ func TestRefresh_keepsWhatItHasWhenAKeyIsDamaged(t *testing.T) {
 	f := newFolder(t)
 	r := f.open()
 	key := activeKey(t, r)
-	f.exec(`UPDATE signing_keys SET sealed = x'00'`)
+	f.exec(`UPDATE signing_keys SET sealed = ` + bytesOf("00"))
 	if err := r.Refresh(t.Context()); !errors.Is(err, keyring.ErrDamagedKey) {
 		t.Errorf("err = %v, want ErrDamagedKey", err)
 	}
@@ -583,4 +586,19 @@ func published(t *testing.T, r *keyring.Ring) int {
 		t.Fatal(err)
 	}
 	return len(set.Keys())
+}
+
+// bytesOf is a literal of bytes, and blob an expression of them, in the database's dialect.
+func bytesOf(hex string) string {
+	if testservers.OnSQLite() {
+		return "x'" + hex + "'"
+	}
+	return `'\x` + hex + "'::bytea"
+}
+
+func blob(expression string) string {
+	if testservers.OnSQLite() {
+		return "CAST(" + expression + " AS BLOB)"
+	}
+	return expression
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/hallpass-go/hallpass/internal/keyring"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/testservers"
 	"github.com/hallpass-go/hallpass/jwk"
 	"github.com/hallpass-go/hallpass/jwt"
 )
@@ -30,6 +31,9 @@ import (
 // childFolder is an environment variable. In a process that a test started, it names the folder
 // whose keys to use.
 const childFolder = "KEYRING_TEST_FOLDER"
+
+// childDatabase is the URL of their database.
+const childDatabase = "KEYRING_TEST_DATABASE"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childFolder); dir != "" {
@@ -39,7 +43,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(testservers.Run(m))
 }
 
 // child opens the keys of a folder and executes commands, one word per line. "rotate" and "advance"
@@ -47,7 +51,7 @@ func TestMain(m *testing.M) {
 // may sign after a millisecond.
 func child(dir string, in io.Reader, out io.Writer) error {
 	ctx := context.Background()
-	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(dir, "test.db"))
+	db, err := sqldb.Open(ctx, os.Getenv(childDatabase))
 	if err != nil {
 		return err
 	}
@@ -105,7 +109,8 @@ type process struct {
 func (f folder) process() *process {
 	f.t.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0]), t: f.t}
-	p.Env = append(os.Environ(), childFolder+"="+f.dir)
+	p.Env = append(os.Environ(), childFolder+"="+f.dir,
+		childDatabase+"="+testservers.Database(f.t, filepath.Join(f.dir, "test.db")))
 	p.Stderr = os.Stderr
 	in, inErr := p.StdinPipe()
 	out, outErr := p.StdoutPipe()

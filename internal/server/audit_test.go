@@ -13,6 +13,7 @@ import (
 	"github.com/hallpass-go/hallpass/internal/audit"
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/testservers"
 	"github.com/hallpass-go/hallpass/internal/users"
 )
 
@@ -135,7 +136,13 @@ func TestAudit_hasEachDeed(t *testing.T) {
 func TestAudit_withoutItsEntryThereIsNoDeed(t *testing.T) {
 	for _, d := range deeds {
 		f, people := d.scene(t)
-		f.exec(`CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'the audit is full'); END`)
+		fill, empty := `CREATE TRIGGER filled BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'it is full'); END`,
+			`DROP TRIGGER filled`
+		if !testservers.OnSQLite() {
+			fill, empty = `ALTER TABLE audit ADD CONSTRAINT filled CHECK (event = '') NOT VALID`,
+				`ALTER TABLE audit DROP CONSTRAINT filled`
+		}
+		f.exec(fill)
 		before := f.state()
 		if a := d.send(t, f, people); a.Status != http.StatusInternalServerError {
 			t.Errorf("%s by %s: %d %s", d.request, d.by, a.Status, a.Body)
@@ -143,7 +150,7 @@ func TestAudit_withoutItsEntryThereIsNoDeed(t *testing.T) {
 		if after := f.state(); after != before {
 			t.Errorf("%s by %s left\n%s\nof\n%s", d.request, d.by, after, before)
 		}
-		f.exec(`DROP TRIGGER full`)
+		f.exec(empty)
 		if strings.Contains(d.request, "logout") || strings.Contains(d.request, "revoke") {
 			f.do("GET /v1/me", "", people["alice"].bearer()).wantStatus(http.StatusOK) // not even in memory
 		}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -26,10 +27,13 @@ import (
 	"github.com/hallpass-go/hallpass/internal/server"
 	"github.com/hallpass-go/hallpass/internal/sessiondb"
 	"github.com/hallpass-go/hallpass/internal/sqldb"
+	"github.com/hallpass-go/hallpass/internal/testservers"
 	"github.com/hallpass-go/hallpass/internal/traffic"
 	"github.com/hallpass-go/hallpass/internal/users"
 	"github.com/hallpass-go/hallpass/password"
 )
+
+func TestMain(m *testing.M) { os.Exit(testservers.Run(m)) }
 
 // fixture is a server on a database of its own, without a socket: requests are handed to its
 // handler.
@@ -102,7 +106,7 @@ func newFixture(t testing.TB, o options) *fixture {
 		}
 	}
 	var err error
-	f.db, err = sqldb.Open(t.Context(), "sqlite:"+f.path)
+	f.db, err = sqldb.Open(t.Context(), testservers.Database(t, f.path))
 	must(err)
 	t.Cleanup(func() { _ = f.db.Close() }) // some tests close it first
 	f.audit, err = audit.Open(t.Context(), f.db)

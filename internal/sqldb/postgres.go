@@ -8,11 +8,13 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -69,6 +71,23 @@ func (e *postgres) close() error {
 	e.closed.Store(true)
 	e.calls.Wait()
 	return errors.Join(e.reads.Close(), e.writes.Close())
+}
+
+// arguments replaces what PostgreSQL refuses in text: NUL, and bytes that are no UTF-8. So text from a
+// client that holds them finds no row, and does not fail.
+func (e *postgres) arguments(args []any) []any {
+	cloned := false
+	for i, arg := range args {
+		text, ok := arg.(string)
+		if !ok || utf8.ValidString(text) && strings.IndexByte(text, 0) < 0 {
+			continue
+		}
+		if !cloned {
+			args, cloned = slices.Clone(args), true // they are the caller's
+		}
+		args[i] = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+	}
+	return args
 }
 
 // rewrite numbers the placeholders.
@@ -175,7 +194,7 @@ func (t *postgresTx) failure(err error) error {
 }
 
 func (t *postgresTx) exec(query string, args ...any) (sql.Result, error) {
-	result, err := t.tx.ExecContext(t.ctx, query, args...)
+	result, err := t.tx.ExecContext(t.ctx, query, t.engine.arguments(args)...)
 	return result, t.failure(err)
 }
 
@@ -184,12 +203,12 @@ func (t *postgresTx) execRow(query string, args ...any) (sql.Result, error) {
 }
 
 func (t *postgresTx) query(query string, args ...any) (*sql.Rows, error) {
-	rows, err := t.tx.QueryContext(t.ctx, query, args...)
+	rows, err := t.tx.QueryContext(t.ctx, query, t.engine.arguments(args)...)
 	return rows, t.failure(err)
 }
 
 func (t *postgresTx) scan(query string, args, dest []any) error {
-	return t.failure(t.tx.QueryRowContext(t.ctx, query, args...).Scan(dest...))
+	return t.failure(t.tx.QueryRowContext(t.ctx, query, t.engine.arguments(args)...).Scan(dest...))
 }
 
 func (t *postgresTx) script(statements string) error {

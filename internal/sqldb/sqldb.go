@@ -31,6 +31,7 @@ const (
 type engine interface {
 	dialect() string                      // its name, which is also that of its folder of migrations
 	rewrite(query string) string          // converts "?" to the database's placeholders
+	arguments(args []any) []any           // replaces text that the database cannot hold
 	ping() string                         // a query of one number that reads the database itself
 	join(column, separator string) string // see [DB.Join]
 	// oneRow returns the context for a statement about one row on behalf of a caller with ctx.
@@ -210,6 +211,7 @@ func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
 // query runs a query and prepares it at its first use. The texts are constants of the program. No
 // more than statementLimit are kept.
 func (db *DB) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	args = db.engine.arguments(args)
 	if s, ok := db.queries.Load(query); ok {
 		return s.(*sql.Stmt).QueryContext(ctx, args...)
 	}

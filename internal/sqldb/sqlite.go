@@ -86,6 +86,7 @@ func (e *sqlite) close() error {
 func (e *sqlite) dialect() string             { return "sqlite" }
 func (e *sqlite) ping() string                { return "SELECT count(*) FROM sqlite_schema" }
 func (e *sqlite) rewrite(query string) string { return query }
+func (e *sqlite) arguments(args []any) []any  { return args }
 func (e *sqlite) reader() *sql.DB             { return e.reads }
 func (e *sqlite) lastWriteFailed() bool       { return e.unwritable.Load() }
 

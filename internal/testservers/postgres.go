@@ -106,7 +106,7 @@ func newPostgres() (url string, err error) {
 		}
 		var log bytes.Buffer
 		server := command("postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", "", "-c", "fsync=off",
-			"-c", "max_connections=200")
+			"-c", "max_connections=1000")
 		server.Stdout, server.Stderr = &log, &log
 		if err := server.Start(); err != nil {
 			return "", err
