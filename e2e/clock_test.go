@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"log/slog"
@@ -36,7 +37,7 @@ func (s *server) replicaAhead(ahead time.Duration) func(...string) *server {
 			s.t.Fatal(err)
 		}
 		r := &server{
-			t: s.t, program: program, env: []string{aheadVariable + "=" + ahead.String()}, data: s.data,
+			t: s.t, program: program, env: append(slices.Clone(s.env), aheadVariable+"="+ahead.String()), data: s.data,
 			args: slices.Concat([]string{"--issuer", s.URL}, s.args, more), log: &lockedBuffer{},
 		}
 		r.start()
@@ -76,7 +77,8 @@ func serveWithClock(log *slog.Logger) error {
 		return err
 	}
 	ctx := context.Background()
-	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(*data, "hallpass.db"))
+	url := cmp.Or(os.Getenv("HALLPASS_DB"), "sqlite:"+filepath.Join(*data, "hallpass.db"))
+	db, err := sqldb.Open(ctx, url)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite"
+
+	"github.com/hallpass-go/hallpass/internal/testservers"
 )
 
 // ledger is what the server has acknowledged.
@@ -143,16 +144,16 @@ func (s *server) keepSigningUp(l *ledger, prefix string, done *atomic.Int64, sto
 // checkIntegrity reads the database of a server that is not running.
 func (s *server) checkIntegrity() {
 	s.t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(s.data, "hallpass.db"))
-	if err != nil {
-		s.t.Fatal(err)
+	defer s.checkAudit()
+	if !testservers.OnSQLite() {
+		return
 	}
+	db := s.database()
 	defer db.Close()
 	var verdict string
 	if err := db.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
 		s.t.Errorf("integrity_check: %q, %v", verdict, err)
 	}
-	s.checkAudit()
 }
 
 // A stop under load cuts nothing: every request that was accepted is answered. Twenty times.
@@ -252,6 +253,7 @@ func TestStart_isQuickAndSmall(t *testing.T) {
 }
 
 func TestStart_modesOfWhatItMakes(t *testing.T) {
+	onlySQLite(t)
 	t.Parallel()
 	s := serve(t)
 	s.signUp("alice")

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,7 +86,7 @@ func TestImport_killed(t *testing.T) {
 	path := writeUsers(t, manyUsers(rows))
 	kills, before := 0, 0
 	for delay := 30 * time.Millisecond; ; delay += 10 * time.Millisecond {
-		err := killedAfter(t, delay, "user", "import", path, "--data", s.data)
+		err := s.killedAfter(delay, "user", "import", path, "--data", s.data)
 		var there, told int
 		s.query("SELECT count(*) FROM users WHERE imported <> ''", &there)
 		s.query("SELECT count(*) FROM audit WHERE event = 'user_created'", &told)
@@ -121,11 +120,12 @@ func TestImport_killed(t *testing.T) {
 
 // killedAfter runs a command and kills it with -9 unless it has ended by then. The error is nil or an
 // [exec.ExitError].
-func killedAfter(t *testing.T, delay time.Duration, args ...string) error {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, args...)
+func (s *server) killedAfter(delay time.Duration, args ...string) error {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), binary, args...)
+	cmd.Env = append(os.Environ(), s.env...)
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	// The deadline of a context would also be the error of a command that has ended well just before.
 	kill := time.AfterFunc(delay, func() { _ = cmd.Process.Kill() })
@@ -152,7 +152,7 @@ func TestImport_timeAndMemory(t *testing.T) {
 		start := time.Now()
 		cmd := exec.CommandContext(t.Context(), binary, "user", "import", path, dryRun, "--json", "--data", s.data)
 		var out bytes.Buffer
-		cmd.Stdout = &out
+		cmd.Stdout, cmd.Env = &out, append(os.Environ(), s.env...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -191,10 +191,7 @@ func peakMemory(pid int) (kib int) {
 // query reads one value from the database beside the server.
 func (s *server) query(statement string, value any) {
 	s.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.data, "hallpass.db")+"?mode=ro")
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	db := s.database()
 	defer db.Close()
 	if err := db.QueryRowContext(s.t.Context(), statement).Scan(value); err != nil {
 		s.t.Fatal(err)

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallpass-go/hallpass/internal/testservers"
 	"github.com/hallpass-go/hallpass/internal/traffic"
 )
 
@@ -47,7 +49,7 @@ func buildAndRun(m *testing.M) (int, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("building hallpass: %w\n%s", err, out)
 	}
-	return m.Run(), nil
+	return testservers.Run(m), nil
 }
 
 // server is a running hallpass serve.
@@ -85,6 +87,9 @@ func (l *lockedBuffer) String() string {
 func serve(t *testing.T, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, program: binary, data: filepath.Join(t.TempDir(), "data"), args: args, log: &lockedBuffer{}}
+	if !testservers.OnSQLite() {
+		s.env = []string{"HALLPASS_DB=" + testservers.Postgres(t)}
+	}
 	s.start()
 	t.Cleanup(func() {
 		s.kill()
@@ -139,6 +144,30 @@ func (s *server) kill() {
 	}
 }
 
+// database opens the server's database, beside the server. The caller must close it.
+func (s *server) database() *sql.DB {
+	s.t.Helper()
+	driver, url := "sqlite", "file:"+filepath.Join(s.data, "hallpass.db")+"?_pragma=busy_timeout(5000)"
+	if len(s.env) > 0 {
+		if name, value, _ := strings.Cut(s.env[0], "="); name == "HALLPASS_DB" {
+			driver, url = "pgx", value
+		}
+	}
+	db, err := sql.Open(driver, url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return db
+}
+
+// onlySQLite skips a test that is about files.
+func onlySQLite(t *testing.T) {
+	t.Helper()
+	if !testservers.OnSQLite() {
+		t.Skip("this is about a SQLite file")
+	}
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -153,7 +182,7 @@ func freeAddress(t *testing.T) string {
 func (s *server) command(stdin string, args ...string) string {
 	s.t.Helper()
 	cmd := exec.Command(binary, append(args, "--data", s.data)...)
-	cmd.Stdin = strings.NewReader(stdin)
+	cmd.Stdin, cmd.Env = strings.NewReader(stdin), append(os.Environ(), s.env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("hallpass %s: %v\n%s", strings.Join(args, " "), err, out)

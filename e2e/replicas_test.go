@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"database/sql"
 	"flag"
 	"net/http"
 	"os"
@@ -23,7 +22,7 @@ var trials = flag.Int(
 func (s *server) replica(more ...string) *server {
 	s.t.Helper()
 	args := slices.Concat([]string{"--issuer", s.URL}, s.args, more) // one issuer, whatever their addresses
-	r := &server{t: s.t, program: binary, data: s.data, args: args, log: &lockedBuffer{}}
+	r := &server{t: s.t, program: binary, data: s.data, args: args, env: s.env, log: &lockedBuffer{}}
 	r.start()
 	s.t.Cleanup(r.kill)
 	return r
@@ -162,6 +161,7 @@ var absences = map[string]gone{
 // With the database gone, access tokens verify, and what needs it is 503 within a second; with its
 // return all is back within five.
 func TestStore_goneAndBack(t *testing.T) {
+	onlySQLite(t)
 	t.Parallel()
 	for name, absence := range absences {
 		t.Run(name, func(t *testing.T) {
@@ -218,10 +218,7 @@ func TestKeys_changesAreTold(t *testing.T) {
 	s.waitForLog("kid=" + next + " state=gone\n") // without an actor: another process has done it
 	again := s.do(rotate).want(http.StatusOK, "").str("kid")
 	s.kill()
-	db, err := sql.Open("sqlite", filepath.Join(s.data, "hallpass.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := s.database()
 	defer db.Close()
 	const longAgo = "UPDATE signing_keys SET created_at = created_at - 1000000 * 60 * 7 WHERE state = 'next'"
 	if _, err := db.ExecContext(t.Context(), longAgo); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,47 +58,81 @@ func (c *auditCommand) Run(ctx context.Context, all *commands, std streams) erro
 	if filter.ActorID, err = in.userID(ctx, c.Actor); err != nil {
 		return err
 	}
-	// Without the filter: what comes later has a higher ID than every entry of now.
-	newest, err := in.audit.Before(ctx, audit.Filter{}, 0, 1)
-	if err != nil {
-		return err
+	f := follower{log: in.audit, filter: filter, asJSON: c.JSON, out: std.out, seen: map[int64]bool{}}
+	if c.Follow {
+		if err := f.begin(ctx); err != nil {
+			return err
+		}
 	}
 	entries, err := in.audit.Before(ctx, filter, 0, c.Limit)
 	if err != nil {
 		return err
 	}
 	slices.Reverse(entries)
-	if err := printAudit(std.out, c.JSON, entries); err != nil || !c.Follow {
+	if err := f.print(entries); err != nil || !c.Follow {
 		return err
 	}
-	var last int64
-	for _, e := range slices.Concat(newest, entries) {
-		last = max(last, e.ID)
-	}
-	return c.follow(ctx, in.audit, filter, last, std.out)
+	return f.follow(ctx)
 }
 
-// followInterval is how often new entries are looked for.
-const followInterval = 500 * time.Millisecond
+const (
+	// followInterval is how often new entries are looked for.
+	followInterval = 500 * time.Millisecond
+	// followOverlap is how many IDs are looked at again. On PostgreSQL an entry can appear after one
+	// with a higher ID, whose transaction was shorter.
+	followOverlap = 1000
+)
 
-func (c *auditCommand) follow(
-	ctx context.Context, log *audit.Log, filter audit.Filter, last int64, out io.Writer,
-) error {
+// follower prints entries as they appear, each once.
+type follower struct {
+	log    *audit.Log
+	filter audit.Filter
+	asJSON bool
+	out    io.Writer
+
+	last int64          // the highest ID
+	seen map[int64]bool // the IDs of the overlap that need not be printed
+}
+
+// begin takes what is there now as seen.
+func (f *follower) begin(ctx context.Context) error {
+	newest, err := f.log.Before(ctx, audit.Filter{}, 0, followOverlap)
+	if err == nil {
+		f.see(newest)
+	}
+	return err
+}
+
+func (f *follower) see(entries []audit.Entry) {
+	for _, e := range entries {
+		f.last = max(f.last, e.ID)
+		f.seen[e.ID] = true
+	}
+	maps.DeleteFunc(f.seen, func(id int64, _ bool) bool { return id <= f.last-followOverlap })
+}
+
+// print prints entries and takes them as seen.
+func (f *follower) print(entries []audit.Entry) error {
+	f.see(entries)
+	return printAudit(f.out, f.asJSON, entries)
+}
+
+// follow prints new entries until ctx ends.
+func (f *follower) follow(ctx context.Context) error {
 	for {
-		entries, err := log.After(ctx, filter, last, listBatch)
+		entries, err := f.log.After(ctx, f.filter, f.last-followOverlap, followOverlap+listBatch)
 		if ctx.Err() != nil {
 			return nil // interrupted, as it is meant to end
 		}
 		if err != nil {
 			return err
 		}
-		if err := printAudit(out, c.JSON, entries); err != nil {
+		more := len(entries) == followOverlap+listBatch
+		entries = slices.DeleteFunc(entries, func(e audit.Entry) bool { return f.seen[e.ID] })
+		if err := f.print(entries); err != nil {
 			return err
 		}
-		if len(entries) > 0 {
-			last = entries[len(entries)-1].ID
-		}
-		if len(entries) == listBatch {
+		if more {
 			continue
 		}
 		select {

@@ -7,7 +7,8 @@ import "github.com/alecthomas/kong"
 var helpTexts = kong.Vars{
 	"data": "Folder for the database and the secret that encrypts its keys. Created on " +
 		"the first run with mode 0700.",
-	"db": "Database. Defaults to a SQLite database in the data folder.",
+	"db": "Database: sqlite: and a path, or postgres://USER@HOST/DATABASE. Defaults to a SQLite " +
+		"database in the data folder.",
 	"secret_file": "File with the secret that encrypts the keys. Defaults to a file in the " +
 		"data folder.",
 	"settings": `JSON file of settings with the names of flags: {"addr": "127.0.0.1:9000"}. ` +

@@ -14,7 +14,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/hallpass-go/hallpass"
-	_ "modernc.org/sqlite" // the driver for sqlite: databases
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver for postgres: databases
+	_ "modernc.org/sqlite"             // the driver for sqlite: databases
 )
 
 // commands is the command line. Each command is a field, and its flags are fields of the field's

@@ -9,11 +9,18 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hallpass-go/hallpass/internal/testservers"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"hallpass": main})
+	testscript.Main(withServers{m}, map[string]func(){"hallpass": main})
 }
+
+// withServers stops the servers that tests have started.
+type withServers struct{ m *testing.M }
+
+func (w withServers) Run() int { return testservers.Run(w.m) }
 
 // The scripts read like sessions at a terminal.
 func TestScripts(t *testing.T) {

@@ -63,11 +63,7 @@ func (c *commands) open(ctx context.Context, o openOptions) (*installation, erro
 	if url == "" || url == "sqlite:" {
 		url = "sqlite:" + c.databasePath()
 	}
-	path, err := sqldb.File(url)
-	if err != nil {
-		return nil, fmt.Errorf("--db: %w", err)
-	}
-	if o.mustExist {
+	if path, err := sqldb.File(url); err == nil && o.mustExist {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf(
 				"there is no installation in %s, as %s does not exist: run hallpass serve first, "+

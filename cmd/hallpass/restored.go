@@ -32,7 +32,7 @@ type restoreCheck struct {
 }
 
 func (c *commands) restoreCheck(store *sessiondb.Store) *restoreCheck {
-	database := c.DB
+	database := masked(c.DB)
 	if database == "" {
 		database = "sqlite:" // the one in the folder, even if the folder is moved
 	}
