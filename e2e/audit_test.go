@@ -19,7 +19,8 @@ var auditRules = []struct{ wrong, query string }{
 		(SELECT detail FROM audit WHERE event IN ('user_created', 'roles_changed') AND user_id = users.id
 			ORDER BY id DESC LIMIT 1)`},
 	{"users disabled or enabled otherwise than told", `SELECT count(*) FROM users WHERE disabled <> COALESCE(
-		(SELECT CASE event WHEN 'user_disabled' THEN 1 ELSE 0 END FROM audit WHERE event IN ('user_disabled', 'user_enabled')
+		(SELECT CASE event WHEN 'user_disabled' THEN 1 ELSE 0 END FROM audit
+			WHERE event IN ('user_disabled', 'user_enabled')
 			AND user_id = users.id ORDER BY id DESC LIMIT 1), 0)`},
 	{"sessions that nobody started", `SELECT count(*) FROM sessions WHERE NOT EXISTS
 		(SELECT 1 FROM audit WHERE event = 'session_started' AND session_id = sessions.id)`},
