@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hallpass-go/hallpass/internal/testservers"
 )
 
 var trials = flag.Int(
@@ -167,42 +169,61 @@ func TestStore_goneAndBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, "--login-limit-account=0", "--login-limit-address=0")
-			p := s.join("alice")
-			back := absence.away(t, filepath.Join(s.data, "hallpass.db"))
-			for range 3 {
-				for _, r := range []request{
-					{Do: "POST /v1/login", Body: object("username", "alice", "password", passwordOf("alice"))},
-					{Do: "POST /v1/refresh", Body: object("refresh_token", p.Refresh)},
-				} {
-					begin := time.Now()
-					got := s.do(r).want(http.StatusServiceUnavailable, "store_unavailable")
-					if took := time.Since(begin); took > time.Second {
-						t.Errorf("%s took %v", r.Do, took)
-					}
-					if got.Header.Get("Retry-After") == "" {
-						t.Errorf("%s: no Retry-After", r.Do)
-					}
-				}
-				if got := s.do(request{Do: "GET /v1/verify", Token: p.Access}); got.Status != http.StatusOK &&
-					got.Status != http.StatusNoContent {
-					t.Errorf("an access token: %d %s", got.Status, got.Text)
-				}
-			}
-			back()
-			begin := time.Now()
-			for s.do(request{Do: "POST /v1/refresh", Body: object("refresh_token",
-				p.Refresh)}).Status != http.StatusOK {
-				if time.Since(begin) > 5*time.Second {
-					t.Fatal("it is not back after 5 s")
-				}
-				time.Sleep(20 * time.Millisecond)
-			}
-			s.login("alice")
-			t.Logf("back after %v", time.Since(begin))
-			if strings.Contains(s.log.String(), "panic") {
-				t.Error("it panicked")
-			}
+			s.goneAndBack(func() (back func()) { return absence.away(t, filepath.Join(s.data, "hallpass.db")) })
 		})
+	}
+}
+
+func TestStore_postgresGoneAndBack(t *testing.T) {
+	t.Parallel()
+	postgres := testservers.OwnPostgres(t)
+	s := serve(t, "--login-limit-account=0", "--login-limit-address=0", "--db", postgres.URL+"/postgres")
+	s.goneAndBack(func() (back func()) {
+		postgres.Stop()
+		return func() {
+			if err := postgres.Start(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func (s *server) goneAndBack(away func() (back func())) {
+	s.t.Helper()
+	t, p := s.t, s.join("alice")
+	back := away()
+	for range 3 {
+		for _, r := range []request{
+			{Do: "POST /v1/login", Body: object("username", "alice", "password", passwordOf("alice"))},
+			{Do: "POST /v1/refresh", Body: object("refresh_token", p.Refresh)},
+		} {
+			begin := time.Now()
+			got := s.do(r).want(http.StatusServiceUnavailable, "store_unavailable")
+			if took := time.Since(begin); took > time.Second {
+				t.Errorf("%s took %v", r.Do, took)
+			}
+			if got.Header.Get("Retry-After") == "" {
+				t.Errorf("%s: no Retry-After", r.Do)
+			}
+		}
+		if got := s.do(request{Do: "GET /v1/verify", Token: p.Access}); got.Status != http.StatusOK &&
+			got.Status != http.StatusNoContent {
+			t.Errorf("an access token: %d %s", got.Status, got.Text)
+		}
+	}
+	back()
+	begin := time.Now()
+	for s.do(request{Do: "POST /v1/refresh", Body: object("refresh_token",
+		p.Refresh)}).Status != http.StatusOK {
+		if time.Since(begin) > 5*time.Second {
+			t.Fatal("it is not back after 5 s")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	s.login("alice")
+	t.Logf("back after %v", time.Since(begin))
+	if strings.Contains(s.log.String(), "panic") {
+		t.Error("it panicked")
 	}
 }
 

@@ -24,6 +24,8 @@ const (
 	// postgresConns is how many connections a process has at most for transactions, and as many again
 	// for queries outside of them: a transaction that waited for a query would keep its connection.
 	postgresConns = 16
+	// postgresPatience is how long a connection, and a query of one row, may take.
+	postgresPatience = 5 * time.Second
 	// postgresTries is how often a transaction is tried that others got in the way of.
 	postgresTries = 10
 )
@@ -40,12 +42,17 @@ type postgres struct {
 }
 
 func openPostgres(location string) (engine, error) {
-	if u, err := url.Parse(location); err != nil || u.Host == "" {
+	u, err := url.Parse(location)
+	if err != nil || u.Host == "" {
 		return nil, errors.New("the URL is not like postgres://user:password@host/database")
+	}
+	if settings := u.Query(); !settings.Has("connect_timeout") {
+		settings.Set("connect_timeout", strconv.Itoa(int(postgresPatience/time.Second)))
+		u.RawQuery = settings.Encode()
 	}
 	e := &postgres{}
 	for _, pool := range []**sql.DB{&e.reads, &e.writes} {
-		db, err := sql.Open(postgresDriver, location)
+		db, err := sql.Open(postgresDriver, u.String())
 		if err != nil {
 			return nil, err
 		}
@@ -57,14 +64,18 @@ func openPostgres(location string) (engine, error) {
 	return e, nil
 }
 
-func (e *postgres) dialect() string                            { return "postgres" }
-func (e *postgres) ping() string                               { return "SELECT 1" }
-func (e *postgres) oneRow(ctx context.Context) context.Context { return ctx }
-func (e *postgres) reader() *sql.DB                            { return e.reads }
-func (e *postgres) unmoved() error                             { return nil }
-func (e *postgres) lastWriteFailed() bool                      { return e.failed.Load() }
+func (e *postgres) dialect() string       { return "postgres" }
+func (e *postgres) ping() string          { return "SELECT 1" }
+func (e *postgres) reader() *sql.DB       { return e.reads }
+func (e *postgres) unmoved() error        { return nil }
+func (e *postgres) lastWriteFailed() bool { return e.failed.Load() }
 func (e *postgres) join(column, separator string) string {
 	return "string_agg((" + column + ")::text, '" + separator + "')"
+}
+
+// oneRow returns a context that ends when a healthy server would have answered long ago.
+func (e *postgres) oneRow(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, postgresPatience)
 }
 
 func (e *postgres) close() error {

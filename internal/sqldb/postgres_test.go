@@ -3,6 +3,7 @@ package sqldb_test
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -229,6 +230,20 @@ func TestPostgres_connectionsThatAreCut(t *testing.T) {
 	// A commit whose answer is lost may have taken effect.
 	if n := count(t, db, "SELECT n FROM counters WHERE id = 2"); n < succeeded || succeeded == 0 {
 		t.Errorf("the counter is at %d, and %d calls succeeded", n, succeeded)
+	}
+}
+
+// A server that answers nothing keeps nobody waiting for long.
+func TestPostgres_thatIsSilent(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	begin := time.Now()
+	_, err = sqldb.Open(t.Context(), "postgres://hallpass@"+l.Addr().String()+"/x?sslmode=disable")
+	if took := time.Since(begin); !errors.Is(err, sqldb.ErrUnavailable) || took > 15*time.Second {
+		t.Errorf("after %v: %v", took, err)
 	}
 }
 

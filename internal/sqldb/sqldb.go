@@ -35,7 +35,7 @@ type engine interface {
 	ping() string                         // a query of one number that reads the database itself
 	join(column, separator string) string // see [DB.Join]
 	// oneRow returns the context for a statement about one row on behalf of a caller with ctx.
-	oneRow(ctx context.Context) context.Context
+	oneRow(ctx context.Context) (context.Context, context.CancelFunc)
 	reader() *sql.DB // for queries outside a transaction
 
 	// write runs f in a transaction, as [DB.Write] documents.
@@ -236,7 +236,9 @@ func (db *DB) scan(ctx context.Context, query string, args, dest []any) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	rows, err := db.query(db.engine.oneRow(ctx), query, args)
+	ctx, cancel := db.engine.oneRow(ctx)
+	defer cancel()
+	rows, err := db.query(ctx, query, args)
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,9 @@ func (e *sqlite) join(column, separator string) string {
 
 // oneRow returns a context that does not end. To watch one that may end, the driver and
 // database/sql start a goroutine each, which takes longer than to read a row from a file.
-func (e *sqlite) oneRow(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+func (e *sqlite) oneRow(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithoutCancel(ctx), func() {}
+}
 
 func (e *sqlite) failure(err error) error {
 	if err == nil || errors.Is(err, ErrNoRows) || isUnavailable(err) {

@@ -143,7 +143,9 @@ func (b *batch) execRow(query string, args ...any) (sql.Result, error) {
 	if err := b.ctx.Err(); err != nil {
 		return nil, b.failure(err)
 	}
-	result, err := b.engine.writer.exec(b.engine.oneRow(b.ctx), query, args...)
+	ctx, cancel := b.engine.oneRow(b.ctx)
+	defer cancel()
+	result, err := b.engine.writer.exec(ctx, query, args...)
 	return result, b.failure(err)
 }
 
@@ -156,7 +158,9 @@ func (b *batch) scan(query string, args, dest []any) error {
 	if err := b.ctx.Err(); err != nil {
 		return b.failure(err)
 	}
-	return b.failure(b.engine.writer.scan(b.engine.oneRow(b.ctx), query, args, dest))
+	ctx, cancel := b.engine.oneRow(b.ctx)
+	defer cancel()
+	return b.failure(b.engine.writer.scan(ctx, query, args, dest))
 }
 
 func (b *batch) script(statements string) error {

@@ -60,13 +60,8 @@ var (
 func Postgres(t testing.TB) string {
 	t.Helper()
 	server, err := startPostgres()
-	if err != nil {
-		if strings.Contains(","+os.Getenv("HALLPASS_TEST_REQUIRE")+",", ",postgres,") {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	db, err := sql.Open("pgx", server+"/postgres")
+	needs(t, err)
+	db, err := sql.Open("pgx", server.URL+"/postgres")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,54 +70,104 @@ func Postgres(t testing.TB) string {
 	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
-	return server + "/" + name
+	return server.URL + "/" + name
 }
 
-// newPostgres starts a server and returns its URL without a database.
-func newPostgres() (url string, err error) {
+// OwnPostgres starts a server for one test, which may stop it. It has a database "postgres".
+func OwnPostgres(t testing.TB) *PostgresServer {
+	t.Helper()
+	server, err := newPostgres()
+	needs(t, err)
+	return server
+}
+
+// needs skips or ends a test whose server does not start.
+func needs(t testing.TB, err error) {
+	t.Helper()
+	switch {
+	case err == nil:
+	case strings.Contains(","+os.Getenv("HALLPASS_TEST_REQUIRE")+",", ",postgres,"):
+		t.Fatal(err)
+	default:
+		t.Skip(err)
+	}
+}
+
+// PostgresServer is a running server.
+type PostgresServer struct {
+	URL string // without a database
+
+	bin, dir string
+	attr     *syscall.SysProcAttr
+	process  *exec.Cmd
+	ended    chan struct{} // closed when the process has ended
+}
+
+// newPostgres starts a server.
+func newPostgres() (*PostgresServer, error) {
 	bin, err := postgresFolder()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "hallpass-postgres-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	addStop(func() { _ = os.RemoveAll(dir) })
-	data, asNobody := filepath.Join(dir, "data"), unprivileged(dir)
-	command := func(program string, args ...string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(bin, program), args...)
-		cmd.SysProcAttr, cmd.Dir = asNobody, dir
-		return cmd
-	}
-	if out, err := command("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+	s := &PostgresServer{bin: bin, dir: dir, attr: unprivileged(dir)}
+	addStop(func() { s.Stop(); _ = os.RemoveAll(dir) })
+	if out, err := s.command("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8",
 		"--locale=C.UTF-8", "--no-sync").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("initdb: %w\n%s", err, out)
+		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 	for range 5 { // somebody else may take the port
 		port, err := freePort()
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		var log bytes.Buffer
-		server := command("postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", "", "-c", "fsync=off",
-			"-c", "max_connections=1000")
-		server.Stdout, server.Stderr = &log, &log
-		if err := server.Start(); err != nil {
-			return "", err
+		s.URL = "postgres://postgres@127.0.0.1:" + port
+		if err = s.Start(); err == nil {
+			return s, nil
 		}
-		ended := make(chan struct{})
-		go func() { defer close(ended); _ = server.Wait() }()
-		url = "postgres://postgres@127.0.0.1:" + port
-		if err = awaitPostgres(url+"/postgres", data, ended); err == nil {
-			addStop(func() { _ = server.Process.Signal(syscall.SIGQUIT); <-ended }) // at once
-			return url, nil
-		}
-		_ = server.Process.Kill()
-		<-ended
-		fmt.Fprintf(os.Stderr, "PostgreSQL did not start on port %s: %v\n%s", port, err, log.Bytes())
+		fmt.Fprintf(os.Stderr, "PostgreSQL did not start on port %s: %v\n", port, err)
 	}
-	return "", errors.New("PostgreSQL does not start")
+	return nil, errors.New("PostgreSQL does not start")
+}
+
+func (s *PostgresServer) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *PostgresServer) command(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(s.bin, program), args...)
+	cmd.SysProcAttr, cmd.Dir = s.attr, s.dir
+	return cmd
+}
+
+// Start starts the server and waits until it answers.
+func (s *PostgresServer) Start() error {
+	port := s.URL[strings.LastIndexByte(s.URL, ':')+1:]
+	var log bytes.Buffer
+	s.process = s.command("postgres", "-D", s.data(), "-p", port, "-h", "127.0.0.1", "-k", "", "-c", "fsync=off",
+		"-c", "max_connections=1000")
+	s.process.Stdout, s.process.Stderr = &log, &log
+	s.ended = make(chan struct{})
+	if err := s.process.Start(); err != nil {
+		return err
+	}
+	go func(cmd *exec.Cmd, ended chan<- struct{}) { defer close(ended); _ = cmd.Wait() }(s.process, s.ended)
+	err := awaitPostgres(s.URL+"/postgres", s.data(), s.ended)
+	if err != nil {
+		s.Stop()
+		err = fmt.Errorf("%w\n%s", err, log.Bytes())
+	}
+	return err
+}
+
+// Stop ends the server at once, as a crash would.
+func (s *PostgresServer) Stop() {
+	if s.process == nil || s.process.Process == nil {
+		return
+	}
+	_ = s.process.Process.Signal(syscall.SIGQUIT)
+	<-s.ended
 }
 
 // awaitPostgres waits until the server with that data answers.
