@@ -181,13 +181,13 @@ func (r *Remote) Key(ctx context.Context, id string) (Key, error) {
 	if fresh {
 		if key := set.find(id); key != nil {
 			if !now.Before(set.renewAfter) {
-				r.fetch(now, false)
+				r.fetch(set, now, false)
 			}
 			return key, nil
 		}
 	}
 	// If the set is fresh, the ID is unknown. Any token may contain such an ID.
-	if f := r.fetch(now, fresh); f != nil && !r.isUsable(set, id, now) {
+	if f := r.fetch(set, now, fresh); f != nil && !r.isUsable(set, id, now) {
 		if err := f.wait(ctx); err != nil {
 			return nil, err
 		}
@@ -201,7 +201,7 @@ func (r *Remote) Current(ctx context.Context) (*Set, error) {
 	if set := r.current.Load(); set != nil {
 		return set.Set, nil
 	}
-	if f := r.fetch(r.config.Now().Round(0), false); f != nil {
+	if f := r.fetch(nil, r.config.Now().Round(0), false); f != nil {
 		if err := f.wait(ctx); err != nil {
 			return nil, err
 		}
@@ -250,14 +250,16 @@ func (r *Remote) lookUp(id string, now time.Time) (Key, error) {
 	return nil, fmt.Errorf("%w: %w", ErrUnavailable, failure)
 }
 
-// fetch returns the fetch in progress, or starts one. It returns nil if the last fetch was too
-// recent.
-func (r *Remote) fetch(now time.Time, unknown bool) *flight {
+// fetch returns the fetch in progress, or starts one, for a caller to whom the set that it has seen is
+// not enough. It returns nil if there is another set by now, or if the last fetch was too recent.
+func (r *Remote) fetch(seen *remoteSet, now time.Time, unknown bool) *flight {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.flight != nil:
 		return r.flight
+	case r.current.Load() != seen:
+		return nil
 	case r.failure != nil && isWithin(fetchBackoff, r.lastAttempt, now):
 		return nil
 	case unknown && isWithin(unknownBackoff, r.lastUnknown, now):
